@@ -1,0 +1,84 @@
+# The one vocabulary for people, hooks and CI. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# A machine with an NVIDIA driver gets the lock with CUDA; `make retrain LOCK=requirements.lock` overrules it.
+LOCK ?= $(if $(shell nvidia-smi -L 2>/dev/null),requirements-gpu.lock,requirements.lock)
+INSTALLED := $(VENV)/.installed-$(basename $(LOCK))
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PREFECT_HOME ?= $(CURDIR)/.medloop/prefect
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help
+help: ## list what make can do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(INSTALLED) ## build .venv from the pinned lock
+
+$(INSTALLED): $(LOCK)
+	@echo "Building $(VENV) from $(LOCK) (once; about 2.5 GB) ..."
+	@command -v $(PYTHON) >/dev/null || { echo "Medloop needs Python 3.11 or later: make PYTHON=<your python> ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Medloop needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=<your python> ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' $(LOCK))"
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python $(LOCK)
+	@touch $@
+
+.PHONY: retrain
+retrain: $(INSTALLED) ## pull, run the stages, register and gate: the main job
+	@python -m flows.retrain
+
+.PHONY: test
+test: $(INSTALLED) ## the suite without what is marked slow (under 10 minutes)
+	python -m pytest -q -m "not slow"
+
+.PHONY: test-all
+test-all: $(INSTALLED) ## everything, slow tests included (under 50 minutes)
+	python -m pytest -q
+
+.PHONY: lint
+lint: $(INSTALLED) ## ruff, mypy and the import contracts
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+.PHONY: format
+format: $(INSTALLED) ## mend what ruff can mend
+	ruff check --fix .
+	ruff format .
+
+.PHONY: server ui
+server: $(INSTALLED) ## MLflow UI and Prefect server on loopback
+	@python -m flows.server
+ui: server ## the same as server
+
+.PHONY: worker
+worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
+worker: export MEDLOOP_HOME := $(CURDIR)
+worker: $(INSTALLED) ## deploy the schedule of prefect.yaml and work on it (needs `make server`)
+	@prefect work-pool inspect medloop >/dev/null 2>&1 || prefect work-pool create medloop --type process
+	@prefect --no-prompt deploy --all
+	@prefect worker start --pool medloop
+
+.PHONY: key
+key: $(INSTALLED) ## make a de-identification key and name it in params.yaml
+	@python -m tasks.key
+
+.PHONY: lock
+lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
+	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock
+	@uv pip compile pyproject.toml --extra dev --extra gpu --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-gpu.lock
+
+.PHONY: clean
+clean: ## delete what runs made, except data/raw, the DVC cache and mlruns
+	rm -rf .medloop models reports data/processed data/manifest.parquet data/views.json data/scores.parquet .pytest_cache .mypy_cache .ruff_cache

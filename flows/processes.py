@@ -1,0 +1,159 @@
+"""Commands in process groups of their own: streamed, killed whole, and found again when orphaned.
+
+DVC starts each stage as a child. Killing DVC alone leaves that child writing, so a command is
+started as the leader of a new session and ended as a group. Where the flow itself is killed
+outright, the group outlives it: its record in the state folder lets the next flow end it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tasks import paths
+
+GRACE_SECONDS = 10.0
+
+
+class CommandError(Exception):
+    """A command ended with a status other than 0."""
+
+
+def environment() -> dict[str, str]:
+    """The environment of a command: this interpreter first on the path, and quiet tools."""
+    binaries = str(Path(sys.executable).parent)
+    return os.environ | {
+        "PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")]),
+        "PYTHONUNBUFFERED": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def run(
+    command: Sequence[str], on_line: Callable[[str], None], extra: dict[str, str] | None = None
+) -> None:
+    """Run `command` in a process group of its own and hand each line of its output to `on_line`.
+
+    Whatever ends this call early (cancellation, Ctrl-C) ends the whole group.
+
+    Raises:
+        CommandError: the command's status is not 0.
+    """
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        env=environment() | (extra or {}),
+        start_new_session=True,
+    )
+    with _recorded(process.pid):
+        try:
+            for line in _lines(process):
+                on_line(line)
+            status = process.wait()
+        except BaseException:
+            end_group(process.pid)
+            process.wait()
+            raise
+    if status != 0:
+        raise CommandError(f"`{' '.join(command[1:])}` ended with status {status}; see above")
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text := line.rstrip():
+            yield text
+
+
+def end_group(group: int) -> None:
+    """End every process of a group: asked first, killed after a grace period."""
+    members = _members(group)
+    _signal(group, signal.SIGTERM)
+    _, alive = psutil.wait_procs(members, timeout=GRACE_SECONDS)
+    if alive:
+        _signal(group, signal.SIGKILL)
+        psutil.wait_procs(alive, timeout=GRACE_SECONDS)
+
+
+def end_orphans() -> list[int]:
+    """End the groups that a killed flow left running; return their ids.
+
+    A group is an orphan when the process that started it is gone. Process ids are reused, so a
+    group counts only if its leader or a member was started when the record says.
+    """
+    ended = []
+    for record in _records().glob("*.json"):
+        try:
+            entry = json.loads(record.read_text())
+        except (json.JSONDecodeError, FileNotFoundError):
+            record.unlink(missing_ok=True)
+            continue
+        if _started(entry["owner"]) == entry["owner_started"]:
+            continue
+        if any(p.create_time() >= entry["started"] for p in _members(entry["group"])):
+            end_group(entry["group"])
+            ended.append(entry["group"])
+        record.unlink(missing_ok=True)
+    return ended
+
+
+@contextmanager
+def _recorded(group: int) -> Iterator[None]:
+    record = _records() / f"{group}.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    owner = os.getpid()
+    entry = {
+        "group": group,
+        "started": _started(group),
+        "owner": owner,
+        "owner_started": _started(owner),
+    }
+    record.write_text(json.dumps(entry))
+    try:
+        yield
+    finally:
+        record.unlink(missing_ok=True)
+
+
+def _records() -> Path:
+    return paths.state() / "groups"
+
+
+def _started(pid: int) -> float:
+    """When a process started, in seconds since the epoch; 0 if there is none."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def _members(group: int) -> list[psutil.Process]:
+    members = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group:
+                members.append(process)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return members
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,36 @@
+"""What a retraining run prints at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks import paths
+
+
+def render(seconds: Mapping[str, float]) -> str:
+    """The receipt: seconds a step, test AUROC, records, verdict, report and how to look at them."""
+    auroc = _read(paths.METRICS)["test"]["auroc"]
+    registry = _read(paths.state() / "last_run.json")
+    times = "\n".join(f"  {name:<12}{value:8.1f} s" for name, value in seconds.items())
+    return "\n".join(
+        [
+            "",
+            "Seconds a step",
+            times,
+            f"  {'together':<12}{sum(seconds.values()):8.1f} s",
+            "",
+            f"Test AUROC    {auroc['value']:.3f}  [{auroc['low']:.3f}, {auroc['high']:.3f}]",
+            f"MLflow run    {registry['run_id']}",
+            f"Model         {registry['model_name']} version {registry['version']}",
+            f"Gate          {registry['verdict']}: {'; '.join(registry['reasons'])}",
+            f"Report        {paths.REPORT.resolve()}",
+            "Look at it    make server   (MLflow on 127.0.0.1:5000, Prefect on 127.0.0.1:4200)",
+        ]
+    )
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

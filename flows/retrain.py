@@ -1,0 +1,106 @@
+"""Retrain: pull what is new, run the stages of `dvc.yaml`, register the model, hold the gate.
+
+python -m flows.retrain [--set key=value ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any, cast
+
+from prefect import flow, task
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from ruamel.yaml import YAML
+
+from flows import processes, receipt
+from tasks import edit, params, paths
+from tasks.errors import MedloopError
+
+PULL = [sys.executable, "-m", "tasks.pull"]
+REGISTER = [sys.executable, "-m", "tasks.registry.register"]
+GATE = [sys.executable, "-m", "tasks.registry.gate"]
+# What DVC says at every stage; it tells nothing about this run.
+CHATTER = (
+    "Generating lock file",
+    "Updating lock file",
+    "To track the changes with git",
+    "git add ",
+    "To enable auto staging",
+    "dvc config core.autostage",
+    "Use `dvc push`",
+    "Stage '",
+    "Data and pipelines are up to date",
+    "> python -m",
+)
+
+
+@flow(name="retrain")
+def retrain() -> State[Any]:
+    """Pull, the stages, register, gate; the first failure ends the flow."""
+    if orphans := processes.end_orphans():
+        get_run_logger().warning("Ended what a killed flow had left running: %s", orphans)
+    seconds: dict[str, float] = {}
+    for name, command in steps().items():
+        started = time.monotonic()
+        state = run_command.with_options(name=name)(name, command, return_state=True)
+        seconds[name] = time.monotonic() - started
+        if not state.is_completed():
+            return Failed(message=f"{name} failed")
+    return Completed(message="retrained", data=seconds)
+
+
+def steps() -> dict[str, list[str]]:
+    """What the flow runs, by name and in order: the stages between pull, register and gate."""
+    stages = {name: [sys.executable, "-m", "dvc", "repro", name] for name in stage_names()}
+    return {"pull": PULL, **stages, "register": REGISTER, "gate": GATE}
+
+
+def stage_names() -> list[str]:
+    """The stages in the order of `dvc.yaml`."""
+    return list(YAML(typ="safe").load(paths.DVC_YAML)["stages"])
+
+
+@task
+def run_command(name: str, command: list[str]) -> State[Any]:
+    """Run one command to its end, its output streamed to the log."""
+    logger = get_run_logger()
+
+    def log(line: str) -> None:
+        if not line.strip().startswith(CHATTER):
+            logger.info(line)
+
+    try:
+        processes.run(command, log, {"MEDLOOP_FLOW_RUN_ID": str(flow_run.id or "")})
+    except processes.CommandError as failure:
+        logger.error("%s", failure)
+        return Failed(message=f"{name} failed")
+    return Completed(message=f"{name} done")
+
+
+def main() -> int:
+    """Edit the parameters where asked to, run the flow, print the receipt; 1 where it failed."""
+    parser = argparse.ArgumentParser(prog="python -m flows.retrain", description=__doc__)
+    parser.add_argument("--set", action="append", default=[], metavar="key=value", dest="settings")
+    arguments = parser.parse_args()
+    try:
+        settings = dict(edit.parse_setting(text) for text in arguments.settings)
+        print(edit.set_values(paths.PARAMS, settings), end="")
+        params.load()
+    except MedloopError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    state: State[Any] = retrain(return_state=True)
+    if not state.is_completed():
+        print(f"\nRetraining stopped: {state.message}. Mend what the log says and run it again.")
+        return 1
+    print(receipt.render(cast(dict[str, float], state.result())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Digests: what makes two stages, results, data sets or models the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from tasks import paths
+from tasks.errors import DataError
+
+
+def of_bytes(*parts: bytes) -> str:
+    """sha256 of the parts, each preceded by its length, in hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def of_json(value: Any) -> str:
+    """sha256 of a JSON value; the order of keys does not count."""
+    return of_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def of_file(path: Path) -> str:
+    """sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def of_table(table: pd.DataFrame, columns: Iterable[str]) -> str:
+    """sha256 of the given columns of `table`, rows in the order of `image_id`."""
+    rows = table.sort_values("image_id")[list(columns)].astype("str")
+    return of_json(rows.to_numpy().tolist())
+
+
+def of_model(path: Path) -> str:
+    """sha256 of a `.keras` file's config and weights; its save date does not count."""
+    with zipfile.ZipFile(path) as archive:
+        return of_bytes(*(archive.read(name) for name in ("config.json", "model.weights.h5")))
+
+
+def of_result(lock: Path = paths.DVC_LOCK) -> str:
+    """The result's digest: that of `dvc.lock` without `publish`, whose own entry comes and goes.
+
+    Raises:
+        DataError: there is no `dvc.lock` yet.
+    """
+    if not lock.exists():
+        raise DataError(f"{lock} not found: `dvc repro` writes it")
+    stages = YAML(typ="safe").load(lock)["stages"]
+    return of_json({name: entry for name, entry in stages.items() if name != "publish"})
+
+
+def of_stage(stage: str) -> str:
+    """The key of a stage's result: its files' contents and its parameters as `dvc.yaml` names
+    them. Folders among the deps are left out, the tables that stand for them are not.
+    """
+    yaml = YAML(typ="safe")
+    entry = yaml.load(paths.DVC_YAML)["stages"][stage]
+    params = yaml.load(paths.PARAMS)
+    files = {dep: of_file(Path(dep)) for dep in entry["deps"] if Path(dep).is_file()}
+    return of_json({"files": files, "params": {key: params[key] for key in entry["params"]}})

@@ -1,0 +1,80 @@
+"""The project's exceptions.
+
+MedloopError                 something a person can mend; the message says how
+├── ParameterError           params.yaml or a command-line value is not acceptable
+├── SourceError              the source of the images is missing or malformed
+├── DataError                the data break a rule that the pipeline stands on
+│   ├── DecodeError          one file cannot be turned into pixels
+│   ├── LeakError            a patient stands on two sides of the split
+│   └── ValidationError      an expectation over the data failed
+├── PrivacyError             going on could disclose an identity
+├── WeightsError             pretrained weights cannot be had or do not fit
+├── TrainingError            training cannot give a usable model
+└── RegistryError            the MLflow registry or the ledger refuses
+
+Every message states what was required, what was received, and the command or key that mends it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+
+
+class MedloopError(Exception):
+    """Base of everything that a person can mend."""
+
+
+class ParameterError(MedloopError):
+    """A parameter is unknown, of the wrong type or out of range."""
+
+
+class SourceError(MedloopError):
+    """The source of the images is missing or malformed."""
+
+
+class DataError(MedloopError):
+    """The data break a rule that the pipeline stands on."""
+
+
+class DecodeError(DataError):
+    """One file cannot be turned into pixels; the message is its reason for quarantine."""
+
+
+class LeakError(DataError):
+    """A patient stands on two sides of the split."""
+
+
+class ValidationError(DataError):
+    """An expectation over the data failed."""
+
+
+class PrivacyError(MedloopError):
+    """Going on could disclose an identity."""
+
+
+class WeightsError(MedloopError):
+    """Pretrained weights cannot be had or do not fit the network."""
+
+
+class TrainingError(MedloopError):
+    """Training cannot give a usable model."""
+
+
+class RegistryError(MedloopError):
+    """The MLflow registry or the ledger refuses."""
+
+
+def command(main: Callable[[], None]) -> Callable[[], None]:
+    """Make `main` end a mendable error with its message and status 1, without a traceback."""
+
+    @wraps(main)
+    def run() -> None:
+        try:
+            main()
+        except MedloopError as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    return run

@@ -1,0 +1,95 @@
+"""The three tables, one row an image, each a superset of the one before; who owns which column.
+
+    data/raw/cohort.parquet (pull) -> data/processed/images.parquet (preprocess)
+                                   -> data/manifest.parquet (split)
+
+Later stages read the manifest only and never list folders.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from tasks import paths
+from tasks.errors import DataError
+
+# Column -> (pandas dtype, meaning). Slice columns that a source adds begin with `slice_`.
+COHORT = {
+    "image_id": ("str", "sha256 of the original bytes, plus `-<frame>` in a multi-frame file"),
+    "path": ("str", "file under data/raw; missing where nothing could be copied"),
+    "reason": ("str", "why nothing could be copied; missing where it was"),
+    "batch": ("int64", "which pull brought it, from 0"),
+    "label": ("str", "class name; several of a multi-label image joined by |"),
+    "patient_id": ("str", "keyed pseudonym; missing where the source has none"),
+    "study_id": ("str", "keyed pseudonym of the study UID"),
+    "series_id": ("str", "keyed pseudonym of the series UID"),
+    "instance_id": ("str", "keyed pseudonym of the instance UID"),
+    "source_split": ("str", "train, val or test where the source says so"),
+    "age_band": ("str", "decade such as 60-69; 90+ is open"),
+    "sex": ("str", "F, M or O"),
+    "site": ("str", "where it was taken"),
+    "device": ("str", "manufacturer and model"),
+}
+IMAGES = COHORT | {
+    "height": ("Int64", "pixels of the original"),
+    "width": ("Int64", "pixels of the original"),
+    "mean": ("float64", "of the prepared image, of 255"),
+    "std": ("float64", "of the prepared image"),
+    "min": ("float64", "of the prepared image"),
+    "max": ("float64", "of the prepared image"),
+    "phash": ("str", "64-bit perceptual hash, hexadecimal"),
+    "status": ("str", "ok or quarantined"),
+    "reason": ("str", "why it is quarantined"),
+    "row": ("int64", "row in the pack; -1 where quarantined"),
+}
+MANIFEST = IMAGES | {
+    "group": ("str", "what never stands on two sides: the patient, else the image"),
+    "split": ("str", "train, val or test; missing where quarantined"),
+}
+SLICES = ("age_band", "sex", "site", "device")
+SPLITS = ("train", "val", "test")
+
+
+def slice_columns(table: pd.DataFrame) -> list[str]:
+    """The subgroup columns of `table` that hold at least two values."""
+    named = [c for c in table.columns if c in SLICES or str(c).startswith("slice_")]
+    return [c for c in named if table[c].nunique() > 1]
+
+
+def read(path: Path, columns: dict[str, tuple[str, str]]) -> pd.DataFrame:
+    """Read a table and hold it to its contract.
+
+    Raises:
+        DataError: the file or a column is missing.
+    """
+    if not path.exists():
+        raise DataError(f"{path} not found: `dvc repro` makes it from data/raw")
+    table = pd.read_parquet(path)
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(f"{path} lacks the columns {missing}: `dvc repro -f` writes it anew")
+    return table
+
+
+def write(table: pd.DataFrame, path: Path, columns: dict[str, tuple[str, str]]) -> None:
+    """Write `table` with the contract's columns first and in their types; the same table gives
+    the same bytes. Columns outside the contract are kept only if they are slices.
+    """
+    extra = sorted(c for c in table.columns if str(c).startswith("slice_"))
+    ordered = table.reindex(columns=[*columns, *extra])
+    types = {column: dtype for column, (dtype, _) in columns.items()} | dict.fromkeys(extra, "str")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered.astype(types).reset_index(drop=True).to_parquet(path, index=False)
+
+
+def read_manifest() -> pd.DataFrame:
+    """The manifest's usable rows (status ok), in pack order."""
+    table = read(paths.MANIFEST, MANIFEST)
+    return table[table["status"] == "ok"].sort_values("row").reset_index(drop=True)
+
+
+def of_split(manifest: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows of one split, in pack order, with a fresh index."""
+    return manifest[manifest["split"] == split].reset_index(drop=True)

@@ -1,0 +1,293 @@
+"""`params.yaml`, loaded once into frozen types that refuse unknown keys and values out of range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tasks import paths
+from tasks.errors import ParameterError
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """One section of `params.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Task(Section):
+    """What is predicted. The order of `classes` is the order of every score; in a binary task the
+    second class is the positive one. `auto`: the next pull writes the classes it finds.
+    """
+
+    kind: Literal["binary", "multiclass", "multilabel"]
+    classes: Literal["auto"] | Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _classes_fit_kind(self) -> Task:
+        if self.classes == "auto":
+            return self
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes must differ from one another")
+        if self.kind == "binary" and len(self.classes) != 2:
+            raise ValueError(f"a binary task has 2 classes, received {len(self.classes)}")
+        if self.kind == "multiclass" and len(self.classes) < 3:
+            raise ValueError(
+                f"a multiclass task has 3 classes or more, received {len(self.classes)}"
+            )
+        if self.kind == "multilabel" and any("|" in name for name in self.classes):
+            raise ValueError("a class name must not contain '|', which joins labels")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The classes in their fixed order.
+
+        Raises:
+            ParameterError: they are still `auto`.
+        """
+        if self.classes == "auto":
+            raise ParameterError(
+                "task.classes is still 'auto': run `python -m tasks.pull`, which writes the "
+                "classes it finds, or list them in params.yaml"
+            )
+        return list(self.classes)
+
+
+class Model(Section):
+    """The network."""
+
+    backbone: Literal[
+        "EfficientNetLite0", "ResNet50", "VGG16", "DenseNet121", "MobileNetV2", "EfficientNetV2B0"
+    ]
+    weights: str  # imagenet | none | path of a weights file
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class Deid(Section):
+    """De-identification: the fingerprint of the key in use."""
+
+    key_id: Annotated[str, Field(min_length=8)]
+
+
+class PhantomSource(Section):
+    """The synthetic default source."""
+
+    patients: Annotated[int, Field(ge=10, le=100_000)]
+    seed: Seed
+
+
+class Pull(Section):
+    """Where images come from."""
+
+    source: Literal["phantom", "folder"]
+    path: str | None
+    slices: list[str]
+    phantom: PhantomSource
+
+    @model_validator(mode="after")
+    def _folder_has_path(self) -> Pull:
+        if self.source == "folder" and not self.path:
+            raise ValueError(
+                "source 'folder' needs path: a folder of class folders or a CSV of file,label"
+            )
+        return self
+
+
+Window = Annotated[list[float], Field(min_length=2, max_length=2)]
+Intensities = Annotated[
+    list[Annotated[float, Field(ge=0, le=255)]], Field(min_length=2, max_length=2)
+]
+
+
+class Preprocess(Section):
+    """Files to pixels. `size` is height and width in pixels; `window` is centre and width in
+    stored units after rescale (Hounsfield units in CT), or null for the window of the header.
+    """
+
+    size: Annotated[list[Annotated[int, Field(ge=16, le=2048)]], Field(min_length=2, max_length=2)]
+    color: Literal["grey", "rgb"]
+    window: Window | None
+    max_quarantined: Share
+
+    @model_validator(mode="after")
+    def _window_is_wide(self) -> Preprocess:
+        if self.window is not None and self.window[1] < 1:
+            raise ValueError(f"window is [centre, width] with width >= 1, received {self.window}")
+        return self
+
+
+class Split(Section):
+    """Who is trained on and who is tested on. `val` and `test` are shares of the patients."""
+
+    val: Annotated[float, Field(gt=0.0, lt=0.5)]
+    test: Annotated[float, Field(gt=0.0, lt=0.5)]
+    on_leak: Literal["fail", "move", "report"]
+    seed: Seed
+
+
+class Validate(Section):
+    """Limits of the expectation suite."""
+
+    min_images_per_class: Positive
+    intensity_mean: Intensities
+    min_contrast: Annotated[float, Field(ge=0, le=127)]
+
+
+class Augment(Section):
+    """Random views of the training images."""
+
+    preset: Literal["none", "radiograph", "tutorial"]
+    views: Annotated[int, Field(ge=1, le=64)]
+    seed: Seed
+
+
+class Train(Section):
+    """The head phase: the backbone is frozen."""
+
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Rate
+    patience: Positive
+    class_weights: bool
+    threads: Annotated[int, Field(ge=1, le=256)]
+    seed: Seed
+
+
+class FineTune(Section):
+    """The fine-tune phase: everything from `cut_layer` on is trained."""
+
+    cut_layer: str  # a layer's name, or auto: the backbone's own default
+    epochs: Annotated[int, Field(ge=0)]
+    batch_size: Positive
+    learning_rate: Rate
+    patience: Positive
+
+
+class OperatingPoint(Section):
+    """How the threshold is chosen on val: `youden`, or the highest threshold that still reaches
+    `target` sensitivity or the lowest that reaches `target` specificity.
+    """
+
+    rule: Literal["youden", "sensitivity", "specificity"]
+    target: Share
+
+
+class Evaluate(Section):
+    """Metrics and their intervals (patient-clustered bootstrap)."""
+
+    operating_point: OperatingPoint
+    confidence: Annotated[float, Field(ge=0.5, lt=1.0)]
+    resamples: Annotated[int, Field(ge=100, le=100_000)]
+    seed: Seed
+
+
+class Explain(Section):
+    """Grad-CAM overlays: images shown per class, for right and for wrong predictions."""
+
+    examples: Annotated[int, Field(ge=1, le=16)]
+
+
+class Compress(Section):
+    """int8 ONNX export."""
+
+    calibration_images: Annotated[int, Field(ge=8, le=10_000)]
+
+
+class Report(Section):
+    """The self-contained page."""
+
+    title: str
+
+
+class Publish(Section):
+    """Names in MLflow."""
+
+    experiment: Annotated[str, Field(min_length=1)]
+    model_name: Annotated[str, Field(min_length=1)]
+
+
+class Floors(Section):
+    """What every version must reach on the test set: the AUROC itself, and the AUROC of every
+    slice with at least `min_images` images of which both outcomes are present.
+    """
+
+    auroc: Share
+    slice_auroc: Share
+    min_images: Positive
+
+
+class Gate(Section):
+    """When a challenger passes: floors hold, and the lower end of the paired interval of its
+    AUROC minus the champion's is above `-margin`.
+    """
+
+    floors: Floors
+    margin: Share
+    confidence: Annotated[float, Field(ge=0.5, lt=1.0)]
+    resamples: Annotated[int, Field(ge=100, le=100_000)]
+    seed: Seed
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    task: Task
+    model: Model
+    deid: Deid
+    pull: Pull
+    preprocess: Preprocess
+    split: Split
+    validate_: Validate = Field(alias="validate")
+    augment: Augment
+    train: Train
+    fine_tune: FineTune
+    evaluate: Evaluate
+    explain: Explain
+    compress: Compress
+    report: Report
+    publish: Publish
+    gate: Gate
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and check the parameters.
+
+    Raises:
+        ParameterError: the file is missing or not YAML, or any key is unknown, missing or out of
+            range; the message lists every such key with the value received and what is allowed.
+    """
+    try:
+        values = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise ParameterError(f"{path} not found: run from the project's root") from None
+    except YAMLError as error:
+        raise ParameterError(f"{path} is not valid YAML: {error}") from None
+    return parse(values, path)
+
+
+def parse(values: Any, path: Path = paths.PARAMS) -> Params:
+    """Check `values`, the content of a parameter file; errors as in `load`."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_describe(problem)}" for problem in error.errors())
+        raise ParameterError(f"{path} has values that are not allowed:\n{problems}") from None
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"] if part != "auto") or "(file)"
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key; remove it or mend its spelling"
+    if problem["type"] == "missing":
+        return f"{key}: required, but missing"
+    return f"{key}: {problem['msg']}; received {problem['input']!r}"

@@ -1,0 +1,79 @@
+"""Every path of the project, named once; a test holds `dvc.yaml` against this module.
+
+Workspace paths are relative: DVC runs each stage in the folder of `dvc.yaml`, which in
+`dvc exp run --temp` is a throw-away copy. State and the MLflow store stay with the main repository.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DVC_YAML = Path("dvc.yaml")
+DVC_LOCK = Path("dvc.lock")
+PARAMS = Path("params.yaml")
+
+RAW = Path("data/raw")
+RAW_DVC = Path("data/raw.dvc")
+COHORT = RAW / "cohort.parquet"
+
+IMAGES = Path("data/processed/images.parquet")
+PACK = Path("data/processed/pack.json")
+MANIFEST = Path("data/manifest.parquet")
+SPLIT_RECEIPT = Path("reports/split.json")
+VALIDATION = Path("reports/validation.json")
+DATA_DOCS = Path("reports/data_docs")  # no out: Great Expectations writes it anew each time
+
+VIEWS = Path("data/views.json")
+CONTACT_SHEET = Path("reports/augment/contact_sheet.png")
+
+HEAD_MODEL = Path("models/head.keras")
+HEAD_HISTORY = Path("reports/train/history.csv")
+MODEL = Path("models/model.keras")
+HISTORY = Path("reports/fine_tune/history.csv")
+TRAINING = Path("reports/fine_tune/training.json")
+
+SCORES = Path("data/scores.parquet")
+OPERATING_POINT = Path("models/operating_point.json")
+METRICS = Path("reports/metrics.json")
+ROC = Path("reports/evaluate/roc.csv")
+CONFUSION = Path("reports/evaluate/confusion.csv")
+FIGURES = Path("reports/evaluate/figures")
+EXPLAIN = Path("reports/explain")
+ONNX = Path("models/model.int8.onnx")
+COMPRESSION = Path("reports/compress.json")
+REPORT = Path("reports/report.html")
+
+
+def root() -> Path:
+    """The main repository: `$DVC_ROOT` where DVC sets it, else the current folder."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
+def state() -> Path:
+    """What can be deleted at any time: packs, stored activations, checkpoints, Prefect's home."""
+    return Path(os.environ.get("MEDLOOP_STATE") or root() / ".medloop").resolve()
+
+
+def store() -> Path:
+    """The default MLflow store and the ledger."""
+    return root() / "mlruns"
+
+
+def tracking_uri() -> str:
+    """`$MLFLOW_TRACKING_URI`, with a relative SQLite path made absolute, or the default store."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store() / 'mlflow.db'}"
+    scheme, separator, path = uri.partition("sqlite:///")
+    if separator and not scheme and not path.startswith("/"):
+        return f"sqlite:///{root() / path}"
+    return uri
+
+
+def phantom() -> Path:
+    """Where the phantom source writes its synthetic archive: it stands for a hospital's own."""
+    return root() / "phantom"
+
+
+def key_file() -> Path:
+    """The key behind pseudonyms, UIDs and date shifts; never in git, never in an artifact."""
+    return Path(os.environ.get("MEDLOOP_KEY_FILE") or root() / "deid.key").resolve()

@@ -1,0 +1,38 @@
+"""Fixtures that every room shares."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from world import ROOT
+
+from tasks import params, paths
+
+# Prefect reads its home when it is imported; no test may write into the project's own.
+_PREFECT = tempfile.TemporaryDirectory(prefix="prefect-")
+os.environ["PREFECT_HOME"] = _PREFECT.name
+os.environ["MEDLOOP_STATE"] = str(Path(_PREFECT.name) / "state")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace as the current folder, with the project's own params.yaml and dvc.yaml,
+    and state, store and key of its own."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    for name in (paths.PARAMS, paths.DVC_YAML):
+        shutil.copy(ROOT / name, folder / name)
+    for variable in ("DVC_ROOT", "MEDLOOP_STATE", "MLFLOW_TRACKING_URI", "MEDLOOP_KEY_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def defaults() -> params.Params:
+    """The project's own parameters."""
+    return params.load(ROOT / paths.PARAMS)

@@ -1,0 +1,46 @@
+import pytest
+
+from flows import receipt, retrain
+
+
+def test_the_flow_is_the_stages_between_pull_and_gate(workspace):
+    names = list(retrain.steps())
+    assert names[0] == "pull"
+    assert names[-2:] == ["register", "gate"]
+    assert names[1:-2] == [
+        *("preprocess", "split", "validate", "augment", "train", "fine_tune"),
+        *("evaluate", "explain", "compress", "report", "publish"),
+    ]
+
+
+def test_each_stage_is_reproduced_with_what_it_needs(workspace):
+    """Not `--single-item`, which says "didn't change" while an upstream stage has changed."""
+    assert retrain.steps()["train"][1:] == ["-m", "dvc", "repro", "train"]
+
+
+def test_the_receipt_says_what_a_person_asks(workspace):
+    (workspace / "reports").mkdir()
+    (workspace / "reports/metrics.json").write_text(
+        '{"test": {"auroc": {"value": 0.961, "low": 0.94, "high": 0.98}}}'
+    )
+    (workspace / ".medloop").mkdir()
+    (workspace / ".medloop/last_run.json").write_text(
+        '{"run_id": "abc", "model_name": "medloop", "version": 3, "verdict": "passed",'
+        ' "reasons": ["0.961 over the floor 0.8"]}'
+    )
+    text = receipt.render({"pull": 1.5, "train": 20.0})
+    for words in ("0.961  [0.940, 0.980]", "abc", "version 3", "passed", "report.html", "21.5 s"):
+        assert words in text
+
+
+def test_a_wrong_setting_ends_before_anything_runs(workspace, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["retrain", "--set", "train.epochs=0"])
+    assert retrain.main() == 1
+    assert "received 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["no equals sign", "=5"])
+def test_a_malformed_setting_is_refused(workspace, monkeypatch, capsys, text):
+    monkeypatch.setattr("sys.argv", ["retrain", "--set", text])
+    assert retrain.main() == 1
+    assert "key=value" in capsys.readouterr().err
