@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 # A machine with an NVIDIA driver gets the lock with CUDA; `make retrain LOCK=requirements.lock` overrules it.
@@ -76,8 +76,8 @@ key: $(INSTALLED) ## make a de-identification key and name it in params.yaml
 
 .PHONY: lock
 lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
-	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock
-	@uv pip compile pyproject.toml --extra dev --extra gpu --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-gpu.lock
+	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock
+	@uv pip compile pyproject.toml --extra dev --extra gpu --universal --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-gpu.lock
 
 .PHONY: clean
 clean: ## delete what runs made, except data/raw, the DVC cache and mlruns
