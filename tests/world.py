@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tasks import edit
 
@@ -74,3 +75,22 @@ def make_project(folder: Path, **settings: object) -> Path:
     run("git", "add", "-A", cwd=folder)
     run("git", "commit", "-qm", "the project", cwd=folder)
     return folder
+
+
+def store(project: Path) -> Any:
+    """A client of the project's own MLflow store."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{project}/mlruns/mlflow.db")
+
+
+def finished(project: Path) -> list[Any]:
+    """The finished runs of the project, newest first."""
+    client = store(project)
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    return list(client.search_runs(experiments, "attributes.status = 'FINISHED'"))
+
+
+def versions(project: Path) -> list[Any]:
+    """The versions of the project's registered model."""
+    return list(store(project).search_model_versions("name = 'medloop'"))
