@@ -7,13 +7,15 @@ import json
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from ruamel.yaml import YAML
 
 from tasks import paths
 from tasks.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def of_bytes(*parts: bytes) -> str:

@@ -1,0 +1,59 @@
+"""The test images that the gate compares models on, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tasks import digests, labels, params
+from tasks.manifest import of_split, slice_columns
+from tasks.statistics.weighted import Array
+
+IMAGES_FILE = "data/test_images.json"  # in each run: the test images of its day
+IDENTITY = ("image_id", "label", "group", "split")
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Targets `(N, K)`, patients `(N,)`, the images of each slice `column=value` `(N,)`, and those
+    that the champion was tested on when it was trained `(N,)`.
+    """
+
+    targets: Array
+    groups: NDArray[Any]
+    slices: Mapping[str, Flags]
+    frozen: Flags
+
+    def only(self, chosen: Flags) -> Cases:
+        """The chosen images, without slices."""
+        return Cases(self.targets[chosen], self.groups[chosen], {}, self.frozen[chosen])
+
+
+def digest(manifest: pd.DataFrame) -> str:
+    """What makes two test sets the same: images, labels and patients."""
+    return digests.of_table(of_split(manifest, "test"), IDENTITY)
+
+
+def from_rows(rows: pd.DataFrame, task: params.Task, frozen: Collection[str]) -> Cases:
+    """The cases of the manifest's test rows; `frozen` names images."""
+    return Cases(
+        labels.encode(rows["label"], task.kind, task.names).astype(float),
+        rows["group"].to_numpy(object),
+        dict(_slices(rows)),
+        rows["image_id"].isin(list(frozen)).to_numpy(bool),
+    )
+
+
+def _slices(rows: pd.DataFrame) -> list[tuple[str, Flags]]:
+    return [
+        (f"{column}={value}", (rows[column] == value).to_numpy(bool))
+        for column in slice_columns(rows)
+        for value in sorted(rows[column].dropna().unique())
+    ]

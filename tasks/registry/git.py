@@ -1,0 +1,26 @@
+"""Which code made a result."""
+
+from __future__ import annotations
+
+import subprocess
+
+# They belong to the project that owns the data and change with every run, so they don't count.
+OURS = (":(exclude)dvc.lock", ":(exclude)data/raw.dvc")
+
+
+def tags() -> dict[str, str]:
+    """Tags `git.commit` and `git.dirty`; empty outside a repository or before its first commit."""
+    commit = _git("rev-parse", "--verify", "--quiet", "HEAD")
+    if not commit:
+        return {}
+    changed = _git("--no-optional-locks", "status", "--porcelain", "--", ".", *OURS)
+    return {"git.commit": commit, "git.dirty": "true" if changed else "false"}
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; empty where it fails or is not installed."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

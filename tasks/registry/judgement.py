@@ -1,0 +1,124 @@
+"""Whether a challenger passes, from its scores: pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tasks.params import Gate
+from tasks.registry.cases import Cases, Flags
+from tasks.statistics import weighted
+from tasks.statistics.intervals import Interval
+from tasks.statistics.metrics import macro
+from tasks.statistics.paired import paired_auroc_difference
+from tasks.statistics.weighted import Array
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict, one reason for each rule, and the figures behind them."""
+
+    passed: bool
+    reasons: list[str]
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule: whether it holds, and how that reads."""
+
+    holds: bool
+    reason: str
+
+
+def judge(cases: Cases, challenger: Array, champion: Array | None, rules: Gate) -> Judgement:
+    """Hold a challenger to the floors and, if there is a champion, against it.
+
+    Args:
+        cases: the test images.
+        challenger: its scores `(N, K)` of them.
+        champion: likewise, or None where there is none to compare with.
+        rules: the gate's parameters.
+    """
+    value = auroc(cases.targets, challenger)
+    slices = dict(_slice_aurocs(cases, challenger, rules.floors.min_images))
+    checks = [_floor("AUROC", value, rules.floors.auroc)]
+    checks += [_floor(f"AUROC of {n}", x, rules.floors.slice_auroc) for n, x in slices.items()]
+    figures: dict[str, Any] = {
+        "images": len(cases.targets),
+        "auroc": _json(value),
+        "slices": {name: _json(x) for name, x in slices.items()},
+    }
+    if champion is not None:
+        difference = _difference(cases, challenger, champion, rules)
+        checks.append(_no_worse(difference, rules.margin))
+        figures["difference"] = difference.to_json()
+        figures["champion_auroc"] = _json(auroc(cases.targets, champion))
+        figures["frozen"] = _frozen(cases, challenger, champion, rules)
+    return Judgement(all(c.holds for c in checks), [c.reason for c in checks], figures)
+
+
+def auroc(targets: Array, scores: Array) -> float:
+    """AUROC, mean over the outputs that have both outcomes; NaN if none has."""
+    varied = _varied(targets)
+    if not varied.any():
+        return math.nan
+    weights = np.ones((1, len(targets)))
+    return float(macro(weighted.auroc, weights, targets[:, varied], scores[:, varied])[0, 0])
+
+
+def _varied(targets: Array) -> Flags:
+    """The outputs `(K,)` of which positives and negatives are there."""
+    return np.asarray(targets.any(axis=0) & ~targets.all(axis=0))
+
+
+def _slice_aurocs(cases: Cases, scores: Array, min_images: int) -> Iterator[tuple[str, float]]:
+    """The slices that are judged: large enough, and with both outcomes."""
+    for name, chosen in cases.slices.items():
+        value = auroc(cases.targets[chosen], scores[chosen])
+        if chosen.sum() >= min_images and not math.isnan(value):
+            yield name, value
+
+
+def _floor(name: str, value: float, floor: float) -> Check:
+    holds = value >= floor
+    return Check(holds, f"{name} {value:.3f} {'reaches' if holds else 'misses'} the floor {floor}")
+
+
+def _no_worse(difference: Interval, margin: float) -> Check:
+    value, low, high = difference
+    holds = low > -margin
+    found = f"AUROC minus the champion's {value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return Check(holds, f"{found} {'stays' if holds else 'does not stay'} above -{margin}")
+
+
+def _frozen(cases: Cases, challenger: Array, champion: Array, rules: Gate) -> dict[str, Any]:
+    """The difference on the images that the champion was tested on when it was trained; told, and
+    not judged.
+    """
+    known = cases.frozen
+    difference = _difference(cases.only(known), challenger[known], champion[known], rules)
+    return {"images": int(known.sum()), "difference": difference.to_json()}
+
+
+def _difference(cases: Cases, challenger: Array, champion: Array, rules: Gate) -> Interval:
+    varied = _varied(cases.targets)
+    if not varied.any():
+        return Interval(math.nan, math.nan, math.nan)
+    return paired_auroc_difference(
+        cases.targets[:, varied],
+        champion[:, varied],
+        challenger[:, varied],
+        cases.groups,
+        rules.confidence,
+        rules.resamples,
+        rules.seed,
+    )
+
+
+def _json(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)

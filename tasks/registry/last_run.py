@@ -1,0 +1,71 @@
+"""What the last publish, register and gate did: the receipt of a flow, and the memo that keeps a
+`publish` with nothing new cheap. Lies in the state folder and can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from tasks import paths
+
+SQLITE = "sqlite:///"
+
+
+def read() -> dict[str, Any]:
+    """What is known; empty if nothing is."""
+    try:
+        known: dict[str, Any] = json.loads(_path().read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return known
+
+
+def replace(**values: Any) -> None:
+    """Begin anew with `values`."""
+    path = _path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def add(**values: Any) -> None:
+    """Add `values` to what is known."""
+    replace(**read() | values)
+
+
+def published(result: str, experiment: str) -> str | None:
+    """The run that holds `result` for certain, without importing MLflow; None: look properly.
+
+    A SQLite store is asked itself, as it may have been deleted or replaced. A server is believed to
+    hold still what was published to it; delete the state folder to have it looked at.
+    """
+    known = read()
+    wanted = {"result": result, "experiment": experiment, "store": paths.tracking_uri()}
+    if any(known.get(name) != value for name, value in wanted.items()):
+        return None
+    run_id = str(known["run_id"])
+    if wanted["store"].startswith(SQLITE) and not _stands(wanted["store"], run_id):
+        return None
+    return run_id
+
+
+def _stands(uri: str, run_id: str) -> bool:
+    complete = "status = 'FINISHED' AND lifecycle_stage = 'active'"
+    query = f"SELECT 1 FROM runs WHERE run_uuid = ? AND {complete}"
+    try:
+        database = sqlite3.connect(f"{Path(uri.removeprefix(SQLITE)).as_uri()}?mode=ro", uri=True)
+        try:
+            return database.execute(query, [run_id]).fetchone() is not None
+        finally:
+            database.close()
+    except sqlite3.Error:
+        return False
+
+
+def _path() -> Path:
+    return paths.state() / "last_run.json"

@@ -1,0 +1,109 @@
+"""Packs network, operating point and the code that prepares images into one MLflow model."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import mlflow
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+
+import tasks
+from tasks import labels, params, paths
+
+NAME = "model"
+ENTRY = Path(__file__).with_name("pyfunc_model.py")
+PROJECT = Path(tasks.__file__).parent
+REQUIREMENTS = (
+    "imagecodecs",
+    "keras",
+    "mlflow",
+    "numpy",
+    "opencv-python-headless",
+    "pandas",
+    "pydantic",
+    "pydicom",
+    "ruamel-yaml",
+    "tensorflow",
+)
+
+
+def log_model(task: params.Task, preprocess: params.Preprocess) -> str:
+    """Log the model to the active run; return its id."""
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
+        folder = Path(temporary)
+        settings = folder / "settings.json"
+        chosen = {"task": task.model_dump(), "preprocess": preprocess.model_dump()}
+        settings.write_text(json.dumps(chosen, indent=2), encoding="utf-8")
+        warnings.filterwarnings("ignore", ".*An input example was not provided")
+        logged = mlflow.pyfunc.log_model(
+            name=NAME,
+            python_model=str(ENTRY),
+            artifacts={
+                "model": str(paths.MODEL),
+                "operating_point": str(paths.OPERATING_POINT),
+                "settings": str(settings),
+            },
+            code_paths=[str(_copy_code(folder))],
+            pip_requirements=[
+                f"{package}=={metadata.version(package)}" for package in REQUIREMENTS
+            ],
+            signature=signature(task),
+        )
+    return str(logged.model_id)
+
+
+def signature(task: params.Task) -> ModelSignature:
+    """File bytes in, class and scores out."""
+    scores = [ColSpec("double", f"score_{name}") for name in labels.scored(task.kind, task.names)]
+    inputs = Schema([ColSpec("binary", "image"), ColSpec("long", "frame", required=False)])
+    return ModelSignature(inputs, Schema([ColSpec("string", "prediction"), *scores]))
+
+
+def code_files() -> list[Path]:
+    """The modules that the packaged model runs, itself excluded, by following its imports."""
+    found: set[Path] = set()
+    waiting = [ENTRY]
+    while waiting:
+        file = waiting.pop()
+        new = set(_imported(file)) - found
+        found |= new
+        waiting += new
+    return sorted(found)
+
+
+def _imported(file: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from _project_files(node.module)
+            for alias in node.names:
+                yield from _project_files(f"{node.module}.{alias.name}")
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _project_files(alias.name)
+
+
+def _project_files(module: str) -> Iterator[Path]:
+    """The file of a module of this project and those of the packages around it."""
+    parts = module.split(".")
+    if parts[0] != PROJECT.name:
+        return
+    for end in range(1, len(parts) + 1):
+        base = PROJECT.parent.joinpath(*parts[:end])
+        candidates = (base / "__init__.py", base.with_suffix(".py"))
+        yield from (path for path in candidates if path.is_file())
+
+
+def _copy_code(folder: Path) -> Path:
+    for source in code_files():
+        target = folder / source.relative_to(PROJECT.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return folder / PROJECT.name

@@ -1,0 +1,95 @@
+"""Promote: `python -m tasks.registry.promotion [VERSION]` moves the alias `champion`.
+
+Rolling back is the same: promote the version that was champion before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from tasks import params
+from tasks.errors import RegistryError, command
+from tasks.registry import ledger, versions
+from tasks.registry.store import connect
+
+
+def promote(name: str, number: int | None = None) -> int:
+    """Make a version the champion; return its number.
+
+    Args:
+        name: of the registered model.
+        number: of the version; None for the challenger.
+
+    Raises:
+        RegistryError: there is no such version, or the ledger does not say that it passed.
+    """
+    client = connect()
+    version = _find(client, name, number)
+    champion = versions.of_alias(client, name, versions.CHAMPION)
+    if champion is not None and champion.version == version.version:
+        print(f"{name} version {version.version} is the champion already")
+        return int(version.version)
+    digest = _true_digest(version)
+    _hold_to_ledger(version, digest)
+    before = None if champion is None else int(champion.version)
+    ledger.append("promoted", name, int(version.version), digest, {"champion": before})
+    client.set_registered_model_alias(name, versions.CHAMPION, version.version)
+    print(f"{name} version {version.version} is the champion now; before: {before or 'none'}")
+    return int(version.version)
+
+
+def _find(client: MlflowClient, name: str, number: int | None) -> ModelVersion:
+    if number is None:
+        version = versions.of_alias(client, name, versions.CHALLENGER)
+        asked = f"a version of {name!r} with the alias {versions.CHALLENGER}"
+    else:
+        version = _numbered(client, name, number)
+        asked = f"version {number} of {name!r}"
+    if version is None:
+        raise RegistryError(
+            f"required: {asked}; received: none. `python -m tasks.registry.gate` judges the "
+            "newest model, and MLflow lists all versions"
+        )
+    return version
+
+
+def _numbered(client: MlflowClient, name: str, number: int) -> ModelVersion | None:
+    try:
+        return client.get_model_version(name, str(number))
+    except MlflowException:
+        return None
+
+
+def _true_digest(version: ModelVersion) -> str:
+    """The digest of the network that the version really holds: its tag can be edited."""
+    with tempfile.TemporaryDirectory() as folder:
+        return versions.packaged_digest(versions.download(version, Path(folder)))
+
+
+def _hold_to_ledger(version: ModelVersion, digest: str) -> None:
+    number = int(version.version)
+    verdict = ledger.verdict(ledger.read(), version.name, number, digest)
+    if verdict is None or verdict.kind not in ledger.PASSED:
+        said = "nothing about it" if verdict is None else "; ".join(verdict.facts["reasons"])
+        raise RegistryError(
+            f"required: a version that passed the gate; received: version {number}, of which the "
+            f"ledger says: {said}. Only a version that passed becomes champion"
+        )
+
+
+@command
+def main() -> None:
+    """`python -m tasks.registry.promotion [VERSION]`."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.registry.promotion")
+    parser.add_argument("version", nargs="?", type=int, help="default: the challenger")
+    promote(params.load().publish.model_name, parser.parse_args().version)
+
+
+if __name__ == "__main__":
+    main()

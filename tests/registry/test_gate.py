@@ -1,0 +1,242 @@
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from registry_world import make_result, write_lock, write_model
+
+from tasks import digests, edit, labels, params, paths
+from tasks.errors import RegistryError
+from tasks.manifest import of_split, read_manifest
+from tasks.publish import publish
+from tasks.registry import last_run, ledger, live, scoring, versions
+from tasks.registry.gate import gate
+from tasks.registry.promotion import promote
+from tasks.registry.register import register
+
+NAME = "medloop"
+
+
+@pytest.fixture
+def quality(monkeypatch):
+    """Version -> how well it scores, from 0 to 1, without running it; 1 where nothing is said."""
+    answers = {}
+
+    def score(package, images, classes):
+        version = int(package.name.removeprefix("version_"))
+        truth = labels.encode(images["label"], "binary", ["no_nodule", "nodule"])
+        noise = np.random.default_rng(version).random(truth.shape)
+        return truth * answers.get(version, 1.0) + noise * 0.5
+
+    monkeypatch.setattr(scoring, "score", score)
+    return answers
+
+
+def new_model(number):
+    """Publish and register one more model; returns its version."""
+    write_model(f"weights {number}".encode())
+    write_lock(f"result {number}")
+    settings = params.load()
+    publish(settings)
+    return int(register(settings).version)
+
+
+def aliases(store):
+    found = store.client.get_registered_model(NAME).aliases
+    return {name: int(version) for name, version in found.items()}
+
+
+def kinds():
+    return [(entry.kind, entry.version) for entry in ledger.read()]
+
+
+def test_the_same_model_again_is_two_runs_and_one_version(result, store):
+    first, version = publish(result), register(result)
+    write_lock("result 2")
+    second, again = publish(result), register(result)
+    assert len(live.search(store, {})) == 2
+    (only,) = versions.every(store.client, NAME)
+    assert (only.version, again.version) == (version.version, version.version)
+    assert (only.run_id, only.tags["run_id"]) == (first, second)
+    assert only.tags["result.digest"] == store.client.get_run(second).data.tags["result.digest"]
+
+
+def test_a_result_that_is_not_published_cannot_be_registered(result, store):
+    with pytest.raises(RegistryError, match="dvc repro publish"):
+        register(result)
+
+
+def test_a_model_that_is_not_registered_cannot_be_judged(result, store):
+    with pytest.raises(RegistryError, match=r"tasks\.registry\.register"):
+        gate(result)
+
+
+def test_the_first_to_pass_becomes_champion(result, store, quality):
+    quality[1] = 0.0
+    new_model(1)
+    assert gate(result) == "failed"
+    assert aliases(store) == {}
+    new_model(2)
+    assert gate(result) == "first"
+    assert aliases(store) == {"champion": 2, "challenger": 2}
+    new_model(3)
+    assert gate(result) == "passed"
+    assert aliases(store) == {"champion": 2, "challenger": 3}
+    assert kinds() == [("failed", 1), ("first", 2), ("passed", 3)]
+
+
+def test_a_worse_challenger_fails_and_the_aliases_stay(result, store, quality):
+    new_model(1)
+    gate(result)
+    quality[2] = 0.3
+    edit.set_values(paths.PARAMS, {"gate.floors.auroc": 0.0, "gate.floors.slice_auroc": 0.0})
+    new_model(2)
+    assert gate(params.load()) == "failed"
+    assert aliases(store) == {"champion": 1, "challenger": 1}
+    entry = ledger.read()[-1]
+    assert entry.facts["figures"]["difference"]["low"] < -0.02
+    assert "does not stay above" in entry.facts["reasons"][-1]
+
+
+def test_the_verdict_is_told_where_people_look(result, store, quality, capsys):
+    new_model(1)
+    gate(result)
+    *_, last = capsys.readouterr().out.strip().splitlines()
+    assert json.loads(last)["verdict"] == "first"
+    assert last_run.read()["verdict"] == "first"
+    (version,) = versions.every(store.client, NAME)
+    assert version.tags["gate.verdict"] == "first"
+    told = Path(store.client.download_artifacts(version.run_id, "gate.json"))
+    assert json.loads(told.read_text())["hash"] == ledger.read()[0].hash
+
+
+def test_the_champion_is_not_compared_with_itself(result, store, quality):
+    new_model(1)
+    gate(result)
+    assert gate(result) == "champion"
+    assert kinds() == [("first", 1)]
+
+
+def test_the_same_terms_give_no_second_entry(result, store, quality):
+    new_model(1)
+    gate(result)
+    new_model(2)
+    assert [gate(result), gate(result)] == ["passed", "passed"]
+    assert kinds() == [("first", 1), ("passed", 2)]
+    stricter = result.gate.model_copy(update={"margin": 0.0})
+    gate(result.model_copy(update={"gate": stricter}))
+    assert len(ledger.read()) == 3
+
+
+def test_a_larger_test_set_is_judged_anew_and_the_frozen_one_told(result, store, quality):
+    new_model(1)
+    gate(result)
+    new_model(2)
+    gate(result)
+    make_result(images=40)
+    write_model(b"weights 2")
+    assert gate(result) == "passed"
+    figures = ledger.read()[-1].facts["figures"]
+    assert len(ledger.read()) == 3
+    assert (figures["images"], figures["frozen"]["images"]) == (20, 12)
+
+
+def test_an_interrupted_gate_is_set_right(result, store, quality, monkeypatch):
+    new_model(1)
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.registry.gate._mark", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            gate(result)
+    assert (kinds(), aliases(store)) == ([("first", 1)], {})
+    assert gate(result) == "first"
+    assert (kinds(), aliases(store)) == ([("first", 1)], {"champion": 1, "challenger": 1})
+
+
+def test_only_a_person_gives_the_title_again(result, store, quality):
+    new_model(1)
+    gate(result)
+    store.client.delete_registered_model_alias(NAME, "champion")
+    new_model(2)
+    assert gate(result) == "passed"
+    assert aliases(store) == {"challenger": 2}
+
+
+def test_a_tampered_ledger_stops_the_gate(result, store, quality):
+    quality[1] = 0.0
+    new_model(1)
+    gate(result)
+    ledger.path().write_text(ledger.path().read_text().replace('"failed"', '"passed"'))
+    with pytest.raises(RegistryError, match="line 1 of"):
+        gate(result)
+    with pytest.raises(RegistryError, match="line 1 of"):
+        promote(NAME, 1)
+
+
+def test_an_edited_digest_is_found(result, store, quality):
+    new_model(1)
+    new_model(2)
+    store.client.set_model_version_tag(NAME, "2", "model.digest", "edited")
+    store.client.set_model_version_tag(NAME, "1", "model.digest", digests.of_model(paths.MODEL))
+    with pytest.raises(RegistryError, match="was edited"):
+        gate(result)
+
+
+def test_promotion_moves_the_champion_and_back(result, store, quality):
+    new_model(1)
+    gate(result)
+    new_model(2)
+    gate(result)
+    assert promote(NAME) == 2
+    assert aliases(store)["champion"] == 2
+    assert promote(NAME, 1) == 1
+    assert aliases(store)["champion"] == 1
+    assert kinds()[-2:] == [("promoted", 2), ("promoted", 1)]
+    promote(NAME, 1)
+    assert len(ledger.read()) == 4
+
+
+def test_a_version_that_did_not_pass_is_not_promoted(result, store, quality):
+    new_model(1)
+    gate(result)
+    quality[2] = 0.0
+    new_model(2)
+    with pytest.raises(RegistryError, match="nothing about it"):
+        promote(NAME, 2)
+    gate(result)
+    with pytest.raises(RegistryError, match="misses the floor"):
+        promote(NAME, 2)
+    assert aliases(store)["champion"] == 1
+
+
+def test_edited_tags_do_not_promote(result, store, quality):
+    new_model(1)
+    gate(result)
+    quality[2] = 0.0
+    new_model(2)
+    gate(result)
+    good = versions.every(store.client, NAME)[1].tags["model.digest"]
+    for tag, value in {"gate.verdict": "passed", "model.digest": good}.items():
+        store.client.set_model_version_tag(NAME, "2", tag, value)
+    with pytest.raises(RegistryError, match="misses the floor"):
+        promote(NAME, 2)
+
+
+@pytest.mark.parametrize("number", [7, None])
+def test_a_version_that_does_not_exist_is_not_promoted(result, store, quality, number):
+    with pytest.raises(RegistryError, match="received: none"):
+        promote(NAME, number)
+
+
+def test_missing_test_images_are_an_error_that_helps(result, store):
+    new_model(1)
+    for path in of_split(read_manifest(), "test")["path"]:
+        (paths.RAW / path).unlink()
+    with pytest.raises(RegistryError, match="dvc pull"):
+        gate(result)
+
+
+def test_a_model_is_not_run_on_the_code_of_the_repository(result, store):
+    new_model(1)
+    with pytest.raises(RegistryError, match="process of its own"):
+        mlflow.pyfunc.load_model(f"models:/{NAME}/1")

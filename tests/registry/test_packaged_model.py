@@ -1,0 +1,111 @@
+"""The packaged model in a process that knows nothing else of the project."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from registry_world import SIZE, write_lock
+from world import environment
+
+from tasks import edit, params, paths
+from tasks.imaging.prepare import prepare
+from tasks.manifest import of_split, read_manifest
+from tasks.networks import files
+from tasks.publish import publish
+from tasks.registry import ledger, scoring, versions
+from tasks.registry.gate import gate
+from tasks.registry.register import register
+
+CLIENT = """
+import base64, sys
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[1])
+images = pd.DataFrame({"image": [open(path, "rb").read() for path in sys.argv[3:]]})
+model.predict(images).to_parquet(sys.argv[2])
+"""
+
+
+def save_network(size=SIZE, gain=20.0):
+    """A network that scores brightness."""
+    pixels = keras.Input((size, size, 1))
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(pixels))
+    dense = keras.layers.Dense(1, activation="sigmoid")
+    network = keras.Model(pixels, dense(mean))
+    dense.set_weights([np.full((1, 1), gain), np.full(1, -0.25 * gain)])
+    files.save(network, paths.MODEL)
+    return network
+
+
+@pytest.fixture
+def network(result):
+    return save_network()
+
+
+def test_images():
+    return of_split(read_manifest(), "test")
+
+
+test_images.__test__ = False
+
+
+def direct(network, rows, settings):
+    """Scores by the path of training: prepared pixels into the network."""
+    contents = [(paths.RAW / path).read_bytes() for path in rows["path"]]
+    pixels = np.stack([prepare(content, settings.preprocess).pixels for content in contents])
+    return network.predict(pixels, verbose=0)
+
+
+def test_from_publish_to_champion(result, store, network, tmp_path, monkeypatch):
+    publish(result)
+    version = register(result)
+    poisoned = tmp_path / "poisoned"
+    (poisoned / "tasks").mkdir(parents=True)
+    (poisoned / "tasks" / "__init__.py").write_text("raise ImportError('not the package')")
+    monkeypatch.setenv("PYTHONPATH", str(poisoned))
+    rows = test_images()
+    package = versions.download(version, tmp_path / "version_1")
+    scores = scoring.score(package, rows, ["nodule"])
+    np.testing.assert_allclose(scores, direct(network, rows, result), atol=1e-6)
+    monkeypatch.setattr(scoring, "score", lambda *_: scores)
+    assert gate(result) == "first"
+
+
+@pytest.mark.slow
+def test_a_client_gets_class_and_score_from_the_bytes_alone(result, store, network, tmp_path):
+    publish(result)
+    package = versions.download(register(result), tmp_path / "package")
+    rows = test_images()
+    answers = tmp_path / "answers.parquet"
+    files_ = [str((paths.RAW / path).resolve()) for path in rows["path"]]
+    subprocess.run(
+        [sys.executable, "-c", CLIENT, str(package), str(answers), *files_],
+        cwd=tmp_path,
+        env=environment(),
+        check=True,
+    )
+    answer = pd.read_parquet(answers)
+    expected = direct(network, rows, result)
+    np.testing.assert_allclose(answer[["score_nodule"]], expected, atol=1e-6)
+    assert list(answer["prediction"]) == list(rows["label"])
+
+
+@pytest.mark.slow
+def test_each_version_prepares_images_its_own_way(result, store, network):
+    """The champion takes 32 x 32 pixels, the challenger 64 x 64 and scores the other way round."""
+    publish(result)
+    register(result)
+    assert gate(result) == "first"
+    edit.set_values(paths.PARAMS, {"preprocess.size": [64, 64]})
+    save_network(64, gain=-20.0)
+    write_lock("result 2")
+    settings = params.load()
+    publish(settings)
+    register(settings)
+    assert gate(settings) == "failed"
+    figures = ledger.read()[-1].facts["figures"]
+    assert (figures["champion_auroc"], figures["auroc"]) == (1.0, 0.0)
+    assert figures["difference"]["value"] == -1.0
+    assert figures["frozen"]["images"] == len(test_images())
