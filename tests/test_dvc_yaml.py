@@ -24,7 +24,7 @@ def imports():
 
 def modules_of(imports, stage):
     names = {f"tasks.{stage}"} | imports.find_upstream_modules(f"tasks.{stage}")
-    packages = {name.rpartition(".")[0] for name in names}
+    packages = {name.rpartition(".")[0] for name in names} - {""}
     return sorted(str(file_of(name)) for name in names | packages)
 
 

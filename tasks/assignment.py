@@ -1,0 +1,117 @@
+"""Which split a patient gets, settled once and for good.
+
+Batches are settled in their order, each with its own seed and without a look at later ones, so what
+comes later changes nothing: the test set only grows, and nobody moves from train to test.
+
+What is settled as one is a unit: a group, or in mode `report` a group on one side of the source's
+split, because there the source's split is kept even where a group stands on two sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks import labels
+from tasks.manifest import SPLITS
+from tasks.params import Split
+
+VAL_FROM_TRAIN = 0.1  # share of the source's train groups that become val where the source has none
+
+
+def assign(table: pd.DataFrame, settings: Split, kind: str) -> pd.Series[str]:
+    """The split of every row.
+
+    Where the source gives a split it is kept; a val or test that the source lacks is cut from its
+    train. A group with rows on several sides goes to train before val before test, so that nobody
+    the source trains on is tested. Other groups are drawn.
+
+    Args:
+        table: `group`, `batch`, `label` and `source_split` of each row.
+        settings: the section `split`.
+        kind: of the task.
+    """
+    table = table.assign(unit=_unit_of(table, settings.on_leak))
+    settled: dict[str, str] = {}
+    offered: set[str] = set()
+    for batch, units in _units(table, kind).groupby("batch"):
+        generator = np.random.default_rng([settings.seed, int(str(batch))])
+        offered |= set(units["side"].dropna())
+        _follow_source(units, settled, _cuts(offered, settings), generator)
+        drawn = units[units["side"].isna() & ~units["unit"].isin(settled)]
+        settled |= draw(drawn, {"val": settings.val, "test": settings.test}, generator)
+    return table["unit"].map(settled)
+
+
+def draw(
+    units: pd.DataFrame, shares: Mapping[str, float], generator: np.random.Generator
+) -> dict[str, str]:
+    """Draw `shares` of the units, the rest is train; each stratum gets its part of each.
+
+    One stratum after the other is dealt out in random order, always to the side that lacks most:
+    both the whole and every stratum come within a unit or two of their shares.
+    """
+    shares = {"train": 1 - sum(shares.values()), **shares}
+    shuffled = units.sort_values("unit").iloc[generator.permutation(len(units))]
+    sides, dealt = {}, dict.fromkeys(shares, 0)
+    for count, unit in enumerate(shuffled.sort_values("stratum", kind="stable")["unit"], 1):
+        lacks = {side: share * count - dealt[side] for side, share in shares.items()}
+        sides[unit] = max(lacks, key=lacks.__getitem__)
+        dealt[sides[unit]] += 1
+    return sides
+
+
+def _unit_of(table: pd.DataFrame, on_leak: str) -> pd.Series[str]:
+    if on_leak != "report":
+        return table["group"]
+    return (table["group"] + "/" + table["source_split"]).fillna(table["group"])
+
+
+def _units(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """One row a unit, as its first batch shows it: group, the source's side and the labels."""
+
+    def stratum(values: pd.Series[str]) -> str:
+        return "|".join(sorted({name for v in values.dropna() for name in labels.names(v, kind)}))
+
+    rows = table[table["batch"] == table.groupby("unit")["batch"].transform("min")]
+    units = _by_side(rows, "source_split").groupby("unit")
+    named: dict[str, Any] = {
+        "batch": "first",
+        "group": "first",
+        "source_split": "first",
+        "label": stratum,
+    }
+    return (
+        units.agg(named).reset_index().rename(columns={"source_split": "side", "label": "stratum"})
+    )
+
+
+def _by_side(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Train first, then val, test and what has no side."""
+    return rows.sort_values(column, key=lambda side: side.map(SPLITS.index, na_action="ignore"))
+
+
+def _cuts(offered: set[str], settings: Split) -> dict[str, float]:
+    """What to cut from the source's train: the sides that it has not offered so far."""
+    wanted = {"val": VAL_FROM_TRAIN, "test": settings.test} if offered else {}
+    return {side: share for side, share in wanted.items() if side not in offered}
+
+
+def _follow_source(
+    units: pd.DataFrame,
+    settled: dict[str, str],
+    cuts: Mapping[str, float],
+    generator: np.random.Generator,
+) -> None:
+    """Settle the units that the source has on a side, and with the first of a group its later
+    images without a side. Groups on several sides are not cut: they would spoil val as well.
+    """
+    given = _by_side(units[units["side"].notna()], "side")
+    alone = ~given["group"].duplicated(keep=False) & ~given["group"].isin(settled)
+    cut = draw(given[alone & (given["side"] == "train")], cuts, generator)
+    for unit, group, side in given[["unit", "group", "side"]].to_numpy().tolist():
+        settled[unit] = cut.get(unit, side)
+        settled.setdefault(group, settled[unit])

@@ -1,0 +1,56 @@
+"""Compressed DICOM frames that pydicom and Pillow do not decode, by imagecodecs.
+
+JPEG lossless, JPEG-LS and every 12-bit JPEG, retired ones included.
+"""
+
+from __future__ import annotations
+
+import imagecodecs
+import numpy as np
+from pydicom import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels import convert_color_space
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
+
+from tasks.errors import DecodeError
+from tasks.imaging.levels import Numbers
+
+
+def decode_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
+    """One frame as stored, `(H, W)` or `(H, W, 3)` RGB, with its sign.
+
+    Raises:
+        DecodeError: the size is not the one in the header.
+    """
+    frame = get_frame(dataset.PixelData, index, number_of_frames=frames)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in JPEGLSTransferSyntaxes:
+        stored = _to_rgb(dataset, imagecodecs.jpegls_decode(frame))
+    elif syntax in JPEG2000TransferSyntaxes:
+        stored = imagecodecs.jpeg2k_decode(frame)
+    else:
+        stored = _decode_jpeg(dataset, frame)
+    if stored.shape[:2] != (dataset.Rows, dataset.Columns):
+        raise DecodeError("the pixel data are not of the size that the header says")
+    return _with_sign(dataset, stored)
+
+
+def _decode_jpeg(dataset: Dataset, frame: bytes) -> Numbers:
+    if dataset.SamplesPerPixel == 1:
+        return np.asarray(imagecodecs.jpeg8_decode(frame))
+    coded = "YCBCR" if dataset.PhotometricInterpretation.startswith("YBR") else "RGB"
+    return np.asarray(imagecodecs.jpeg8_decode(frame, colorspace=coded, outcolorspace="RGB"))
+
+
+def _to_rgb(dataset: Dataset, stored: Numbers) -> Numbers:
+    if dataset.SamplesPerPixel == 1 or dataset.PhotometricInterpretation == "RGB":
+        return stored
+    return np.asarray(convert_color_space(stored, dataset.PhotometricInterpretation, "RGB"))
+
+
+def _with_sign(dataset: Dataset, stored: Numbers) -> Numbers:
+    """Codecs without negative numbers carry two's complement of `BitsStored` bits."""
+    if not dataset.PixelRepresentation or stored.dtype.kind != "u":
+        return stored
+    spare = 8 * stored.itemsize - int(dataset.BitsStored)
+    return (stored << spare).view(stored.dtype.str.replace("u", "i")) >> spare

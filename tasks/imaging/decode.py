@@ -1,0 +1,57 @@
+"""PNG, JPEG, TIFF and BMP to 8-bit pixels, by OpenCV."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from cv2.utils import logging
+
+from tasks.errors import DecodeError
+from tasks.imaging.levels import Numbers, Pixels, spread
+
+# Keeps grey as one channel and the depth of the file, resolves palettes, turns as EXIF says and
+# drops the alpha channel. IMREAD_UNCHANGED would neither turn nor drop.
+AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+
+
+def decode(content: bytes, frame: int | None = None) -> Pixels:
+    """Pixels `(H, W)` grey or `(H, W, 3)` RGB. More than 8 bits are spread by percentiles.
+
+    Args:
+        content: the file's bytes.
+        frame: page of a TIFF, the middle one by default.
+
+    Raises:
+        DecodeError: it cannot be read.
+    """
+    pages = _pages(content)
+    pixels = pages[choose_frame(len(pages), frame)]
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels if pixels.dtype == np.uint8 else spread(pixels)
+
+
+def _pages(content: bytes) -> tuple[Numbers, ...]:
+    logging.setLogLevel(
+        logging.LOG_LEVEL_SILENT
+    )  # it prints what it cannot read, beside the error raised here
+    try:
+        read, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), AS_STORED)
+    except cv2.error:
+        read, pages = False, ()
+    if not read or not pages:
+        raise DecodeError("the picture is damaged or of an unknown coding")
+    return tuple(pages)
+
+
+def choose_frame(frames: int, frame: int | None) -> int:
+    """The frame asked for, by default the middle one.
+
+    Raises:
+        DecodeError: there is no such frame.
+    """
+    if frame is None:
+        return frames // 2
+    if not 0 <= frame < frames:
+        raise DecodeError(f"frame {frame} of a file with {frames}")
+    return frame

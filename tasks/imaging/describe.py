@@ -1,0 +1,28 @@
+"""What the tables say about a prepared image."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from tasks.imaging.levels import Pixels
+
+
+def intensities(pixels: Pixels) -> dict[str, float]:
+    """Mean, standard deviation, minimum and maximum of `(H, W, C)` pixels."""
+    return {
+        "mean": float(pixels.mean()),
+        "std": float(pixels.std()),
+        "min": float(pixels.min()),
+        "max": float(pixels.max()),
+    }
+
+
+def perceptual_hash(pixels: Pixels) -> str:
+    """64 bits, hexadecimal, that stay much the same when an image is scaled, coded anew or made
+    brighter: which of the 8 x 8 lowest frequencies exceed their median (Zauner 2010, "pHash").
+    """
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[-1] == 3 else pixels[..., 0]
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    lowest = cv2.dct(small)[:8, :8]
+    return np.packbits(lowest > np.median(lowest)).tobytes().hex()

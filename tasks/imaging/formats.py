@@ -1,0 +1,40 @@
+"""What a file is, by its first bytes: names and suffixes lie."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tasks.errors import DecodeError
+
+Format = Literal["png", "jpeg", "tiff", "bmp", "dicom"]
+
+MAGIC: tuple[tuple[bytes, Format], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),  # BigTIFF
+    (b"MM\0+", "tiff"),
+    (b"BM", "bmp"),
+)
+
+
+def sniff(content: bytes) -> Format:
+    """The format of a file's bytes.
+
+    Raises:
+        DecodeError: it is none of the known ones.
+    """
+    if not content:
+        raise DecodeError("the file is empty")
+    for magic, name in MAGIC:
+        if content.startswith(magic):
+            return name
+    if content[128:132] == b"DICM" or _is_bare_dicom(content):
+        return "dicom"
+    raise DecodeError("neither PNG, JPEG, TIFF, BMP nor DICOM")
+
+
+def _is_bare_dicom(content: bytes) -> bool:
+    """Old files lack the preamble and begin at once with an element of group 2 or 8."""
+    return content[:2] in (b"\x02\0", b"\x08\0") and content[3:4] == b"\0"

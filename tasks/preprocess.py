@@ -1,0 +1,85 @@
+"""Stage: decode every image to pixels of one size, and quarantine what cannot be read."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tasks import documents, manifest, params, paths
+from tasks.errors import DataError, command
+from tasks.imaging import pack
+
+LISTED = 20  # quarantined images that a message names
+
+
+def to_images(cohort: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    """The table of images: the cohort, what is known of its pixels, status and pack row.
+
+    Args:
+        cohort: one row an image.
+        facts: `pack.FACTS` by `image_id` of those that there was a file for.
+    """
+    facts = facts.rename(columns={"reason": "unreadable"})
+    table = cohort.sort_values("image_id", ignore_index=True).join(facts, on="image_id")
+    table["reason"] = table["reason"].astype("object").fillna(table.pop("unreadable"))
+    usable = table["reason"].isna()
+    table["status"] = usable.map({True: "ok", False: "quarantined"})
+    table["row"] = (usable.cumsum() - 1).where(usable, -1)
+    return table
+
+
+def candidates(cohort: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the cohort that pull had nothing against, so there is a file to try."""
+    return cohort[cohort["reason"].isna()]
+
+
+def check_quarantine(images: pd.DataFrame, limit: float) -> None:
+    """Hold the share of quarantined images to `limit`.
+
+    Raises:
+        DataError: there are more, or no image is left.
+    """
+    lost = images[images["status"] != "ok"]
+    share = len(lost) / max(len(images), 1)
+    if share > limit or len(lost) == len(images):
+        raise DataError(
+            f"{len(lost)} of {len(images)} images ({share:.1%}) are quarantined, allowed is "
+            f"preprocess.max_quarantined = {limit:.1%}:\n{_listed(lost)}\n"
+            "Mend or remove these files at the source and pull again, or raise the limit"
+        )
+
+
+def _listed(lost: pd.DataFrame) -> str:
+    shown = lost.head(LISTED)
+    lines = [
+        f"  {i[:12]}  {reason}" for i, reason in zip(shown.image_id, shown.reason, strict=True)
+    ]
+    more = len(lost) - len(shown)
+    return "\n".join([*lines, f"  and {more} more"] if more else lines)
+
+
+def _summary(images: pd.DataFrame, color: str) -> str:
+    usable = images[images["status"] == "ok"]
+    lines = [f"{len(usable):,} images in the pack, {len(images) - len(usable):,} quarantined"]
+    reasons = images["reason"].value_counts()
+    lines += [f"  {count:,}: {reason}" for reason, count in reasons.items()]
+    colored = int(usable["colored"].sum())
+    if color == "grey" and colored:
+        lines.append(f"{colored:,} show colours, which preprocess.color: grey drops")
+    return "\n".join(lines)
+
+
+@command
+def main() -> None:
+    """Write the table of images and the receipt of the pack."""
+    settings = params.load()
+    cohort = manifest.read(paths.COHORT, manifest.COHORT)
+    images = to_images(cohort, pack.prepare_all(candidates(cohort), settings.preprocess))
+    check_quarantine(images, settings.preprocess.max_quarantined)
+    usable = images[images["status"] == "ok"]
+    documents.write_json(paths.PACK, pack.write(list(usable["image_id"]), settings.preprocess))
+    manifest.write(images, paths.IMAGES, manifest.IMAGES)
+    print(_summary(images, settings.preprocess.color), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def ramp() -> np.ndarray:
+    """Hounsfield-like values from -1024 to 3071, each twice: `(64, 128)` int16."""
+    return np.repeat(np.arange(-1024, 3072, dtype=np.int16), 2).reshape(64, 128)
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """A smooth picture with one bright corner, `(40, 30, 3)` uint8 RGB."""
+    rows, columns = np.mgrid[0:40, 0:30]
+    picture = np.stack([rows * 4, columns * 5, rows + columns], axis=-1).astype(np.uint8)
+    picture[:10, :10] = (250, 40, 30)
+    return picture
+
+
+@pytest.fixture
+def encode() -> Callable[..., bytes]:
+    """Bytes of a grey or RGB picture, by OpenCV."""
+
+    def encoded(suffix: str, picture: np.ndarray) -> bytes:
+        if picture.ndim == 3:
+            swap = cv2.COLOR_RGB2BGR if picture.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
+            picture = cv2.cvtColor(picture, swap)
+        done, content = cv2.imencode(suffix, picture)
+        assert done
+        return bytes(content)
+
+    return encoded

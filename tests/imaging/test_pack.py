@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import hashlib
+
+import cv2
+import grimp
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks import documents, manifest, paths
+from tasks.errors import DataError
+from tasks.imaging import blocks, pack
+from tasks.imaging.prepare import prepare
+from tasks.params import Preprocess
+
+SETTINGS = Preprocess(size=[16, 24], color="grey", window=None, max_quarantined=1.0)
+
+
+@pytest.fixture
+def files(workspace):
+    """Write pictures under data/raw and list them; `broken` ones are no pictures."""
+
+    def make(numbers, broken=()):
+        rows = []
+        paths.RAW.mkdir(parents=True, exist_ok=True)
+        for number in numbers:
+            image_id = hashlib.sha256(str(number).encode()).hexdigest()
+            pixels = np.random.default_rng(number).integers(0, 255, (30, 40), np.uint8)
+            content = b"broken" if number in broken else cv2.imencode(".png", pixels)[1].tobytes()
+            (paths.RAW / f"{image_id}.png").write_bytes(content)
+            rows.append({"image_id": image_id, "path": f"{image_id}.png"})
+        return pd.DataFrame(rows)
+
+    return make
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Every file that is really decoded, by its bytes."""
+    seen = []
+
+    def counting(content, settings, frame=None):
+        seen.append(content)
+        return prepare(content, settings, frame)
+
+    monkeypatch.setattr(pack, "prepare", counting)
+    return seen
+
+
+def build(images):
+    """What preprocess does: a pack of the readable images, its receipt and its table."""
+    facts = pack.prepare_all(images, SETTINGS)
+    usable = sorted(facts.index[facts["reason"].isna()])
+    receipt = pack.write(usable, SETTINGS)
+    table = images.set_index("image_id").reindex(usable).reset_index()
+    table = table.assign(status="ok", row=range(len(table)), label="a", batch=0)
+    documents.write_json(paths.PACK, receipt)
+    manifest.write(table, paths.IMAGES, manifest.IMAGES)
+    return receipt, table
+
+
+def home():
+    (folder,) = (paths.state() / "packs").iterdir()
+    return folder
+
+
+def test_rows_are_the_prepared_pixels(files):
+    receipt, table = build(files(range(5)))
+    pixels = pack.open_pack()
+    assert receipt["shape"] == [5, 16, 24, 1]
+    assert receipt["digest"] == hashlib.sha256(pixels.tobytes()).hexdigest()
+    for row, path in zip(table["row"], table["path"], strict=True):
+        made = prepare((paths.RAW / path).read_bytes(), SETTINGS).pixels
+        assert np.array_equal(pixels[row], made)
+    with pytest.raises(ValueError, match="read-only"):
+        pixels[0] = 0
+
+
+def test_receipt_does_not_depend_on_the_order_or_the_machine(files, monkeypatch, tmp_path):
+    first, _ = build(files(range(5)))
+    monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "elsewhere"))
+    second, _ = build(files(range(5)).iloc[::-1])
+    assert first == second
+
+
+def test_one_new_image_costs_one_decode(files, decoded):
+    build(files(range(6)))
+    assert len(decoded) == 6
+    receipt, _ = build(files(range(7)))
+    assert len(decoded) == 7
+    assert receipt["shape"][0] == len(pack.open_pack()) == 7
+    assert len(list(home().iterdir())) == 1  # the earlier pack is superseded
+
+
+def test_broken_file_is_remembered_and_has_no_row(files, decoded):
+    images = files(range(4), broken={2})
+    receipt, _ = build(images)
+    assert receipt["shape"][0] == 3
+    facts = pack.prepare_all(images, SETTINGS)
+    assert facts["reason"].notna().sum() == 1
+    assert len(decoded) == 4
+
+
+def test_block_of_broken_files_only(files):
+    build(files(range(3)))
+    images = files(range(4), broken={3})
+    receipt, _ = build(images)
+    assert receipt["shape"][0] == 3
+    assert pack.prepare_all(images, SETTINGS)["reason"].notna().sum() == 1
+
+
+def test_killed_build_goes_on(files, decoded, monkeypatch):
+    images = files(range(10))
+    monkeypatch.setattr(pack, "BLOCK", 3)
+    written = []
+
+    def killed(*arguments):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(write_block(*arguments))
+
+    write_block = pack._write_block
+    monkeypatch.setattr(pack, "_write_block", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pack.prepare_all(images, SETTINGS)
+    monkeypatch.setattr(pack, "_write_block", write_block)
+    decoded.clear()
+    receipt, _ = build(images)
+    assert len(decoded) == 4
+    assert receipt["shape"][0] == 10
+
+
+def test_half_written_pack_is_never_taken_for_whole(files):
+    images = files(range(4))
+    pack.prepare_all(images, SETTINGS)
+
+    def torn():
+        yield np.zeros((2, 16, 24, 1), np.uint8)
+        raise KeyboardInterrupt
+
+    table = pd.DataFrame({"image_id": ["a"], "row": [0]})
+    with pytest.raises(KeyboardInterrupt):
+        blocks.write(home() / "pack", table, (4, 16, 24, 1), torn())
+    assert blocks.read_receipt(home() / "pack") is None
+    receipt, _ = build(images)
+    assert receipt["digest"] == hashlib.sha256(pack.open_pack().tobytes()).hexdigest()
+
+
+def test_drafts_of_dead_processes_are_removed(files):
+    images = files(range(3))
+    pack.prepare_all(images, SETTINGS)
+    (home() / f"{blocks.DRAFT}999999999-part").mkdir()
+    receipt, _ = build(images)
+    assert [folder.name for folder in home().iterdir()] == [receipt["key"]]
+
+
+def test_damaged_pack_is_built_anew(files):
+    receipt, _ = build(files(range(4)))
+    pixels = home() / receipt["key"] / blocks.PIXELS
+    whole = pixels.read_bytes()
+    pixels.write_bytes(whole[:-100])
+    assert hashlib.sha256(pack.open_pack().tobytes()).hexdigest() == receipt["digest"]
+    assert pixels.read_bytes() == whole
+
+
+def test_deleted_state_is_built_anew(files, monkeypatch, tmp_path):
+    receipt, _ = build(files(range(4)))
+    monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
+    assert hashlib.sha256(pack.open_pack().tobytes()).hexdigest() == receipt["digest"]
+
+
+def test_other_files_are_not_taken_for_the_same_pack(files, monkeypatch, tmp_path):
+    _, table = build(files(range(4)))
+    other = cv2.imencode(".png", np.eye(30, dtype=np.uint8) * 200)[1].tobytes()
+    (paths.RAW / table["path"][0]).write_bytes(other)
+    monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
+    with pytest.raises(DataError, match=r"required: the pack of .*dvc checkout"):
+        pack.open_pack()
+
+
+def test_files_that_can_no_longer_be_read(files, monkeypatch, tmp_path):
+    _, table = build(files(range(4)))
+    (paths.RAW / table["path"][1]).write_bytes(b"damaged")
+    monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
+    with pytest.raises(DataError, match="1 of 4 images can be read where"):
+        pack.open_pack()
+
+
+def test_missing_files_and_missing_receipt(files):
+    with pytest.raises(DataError, match="dvc repro preprocess"):
+        pack.open_pack()
+    images = files(range(3))
+    (paths.RAW / images["path"][0]).unlink()
+    with pytest.raises(DataError, match=r"1 of 3 files .*dvc checkout"):
+        pack.prepare_all(images, SETTINGS)
+
+
+def test_other_settings_never_share_pixels(files):
+    images = files(range(3))
+    build(images)
+    rgb = SETTINGS.model_copy(update={"color": "rgb"})
+    pack.prepare_all(images, rgb)
+    receipt = pack.write(sorted(images["image_id"]), rgb)
+    assert receipt["shape"] == [3, 16, 24, 3]
+
+
+def test_limit_of_quarantine_is_no_setting_of_the_pixels(files, decoded):
+    images = files(range(3))
+    pack.prepare_all(images, SETTINGS)
+    pack.prepare_all(images, SETTINGS.model_copy(update={"max_quarantined": 0.5}))
+    assert len(decoded) == 3
+
+
+def test_all_code_that_makes_pixels_is_in_the_key():
+    graph = grimp.build_graph("tasks", cache_dir=None)
+    used = graph.find_upstream_modules("tasks.imaging.prepare") | {"tasks.imaging.prepare"}
+    names = {name.rpartition(".")[2] for name in used if name.startswith("tasks.imaging.")}
+    assert set(pack.PIXEL_CODE) == names | {"describe"}

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import hashlib
+import random
+
+import cv2
+import numpy as np
+import pytest
+from dicom_files import make_dicom
+from PIL import Image
+
+from tasks.errors import DecodeError
+from tasks.imaging.describe import intensities, perceptual_hash
+from tasks.imaging.prepare import prepare
+from tasks.imaging.resize import resize
+from tasks.params import Preprocess
+
+GREY = Preprocess(size=[32, 48], color="grey", window=None, max_quarantined=0.0)
+RGB = Preprocess(size=[32, 48], color="rgb", window=None, max_quarantined=0.0)
+
+
+def test_size_colour_and_type(encode, photo, ramp):
+    for content in (encode(".png", photo), encode(".png", photo[..., 0]), make_dicom(ramp)):
+        assert prepare(content, GREY).pixels.shape == (32, 48, 1)
+        assert prepare(content, RGB).pixels.shape == (32, 48, 3)
+        assert prepare(content, RGB).pixels.dtype == np.uint8
+
+
+def test_size_of_the_original(encode, photo):
+    made = prepare(encode(".png", photo), GREY)
+    assert (made.height, made.width) == photo.shape[:2]
+
+
+def test_grey_is_luma_and_rgb_is_in_order(encode):
+    red = np.zeros((32, 48, 3), np.uint8)
+    red[:, 10:, 0] = 200
+    content = encode(".png", red)
+    assert prepare(content, GREY).pixels[0, 20, 0] == round(0.299 * 200)
+    assert prepare(content, RGB).pixels[0, 20].tolist() == [200, 0, 0]
+
+
+def test_grey_fills_all_channels(encode, photo):
+    pixels = prepare(encode(".png", photo[..., 0]), RGB).pixels
+    assert np.array_equal(pixels[..., 0], pixels[..., 1])
+    assert np.array_equal(pixels[..., 0], pixels[..., 2])
+
+
+def test_colours_are_noticed_but_not_the_traces_of_jpeg(encode, photo):
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    assert prepare(encode(".png", photo), GREY).colored
+    assert not prepare(encode(".png", grey), GREY).colored
+    assert not prepare(encode(".jpg", np.dstack([grey] * 3)), GREY).colored
+
+
+def test_window_of_the_settings_reaches_dicom(ramp):
+    bone = GREY.model_copy(update={"window": [1500.0, 1000.0]})
+    content = make_dicom(ramp, WindowCenter=0, WindowWidth=500)
+    assert prepare(content, bone).pixels.mean() < prepare(content, GREY).pixels.mean() - 30
+
+
+def test_frame_is_chosen(ramp):
+    content = make_dicom(np.stack([ramp, ramp[::-1], ramp]), WindowCenter=1000, WindowWidth=4000)
+    assert np.array_equal(prepare(content, GREY).pixels, prepare(content, GREY, 1).pixels)
+    assert not np.array_equal(prepare(content, GREY).pixels, prepare(content, GREY, 0).pixels)
+
+
+def test_constant_picture_shows_nothing(encode):
+    with pytest.raises(DecodeError, match="no contrast"):
+        prepare(encode(".png", np.full((40, 40), 90, np.uint8)), GREY)
+
+
+def test_shrinking_averages_and_growing_interpolates(photo):
+    board = np.indices((64, 64)).sum(axis=0).astype(np.uint8) % 2 * 200
+    assert np.unique(resize(board, 32, 32)).tolist() == [100]
+    assert np.array_equal(resize(photo, *photo.shape[:2]), photo)
+    grown = resize(photo[..., 0], 80, 60)
+    expected = cv2.resize(photo[..., 0], (60, 80), interpolation=cv2.INTER_CUBIC)
+    assert np.array_equal(grown, expected)
+
+
+def test_each_axis_is_resized_on_its_own():
+    stripes = np.tile(np.array([[0, 200]], np.uint8), (10, 32))
+    assert np.unique(resize(stripes, 40, 32)).tolist() == [100]
+
+
+def test_garbage_never_crashes(encode, photo, ramp):
+    chance, reasons = random.Random(7), []
+    whole = [encode(suffix, photo) for suffix in (".png", ".jpg", ".bmp", ".tiff")]
+    for content in [*whole, make_dicom(ramp), b"", b"\x08\0\0\0", b"GIF89a"]:
+        for _ in range(60):
+            damaged = bytearray(content[: chance.randint(0, len(content))])
+            for _ in range(chance.randint(0, 8)):
+                if damaged:
+                    damaged[chance.randrange(min(len(damaged), 600))] = chance.randrange(256)
+            try:
+                assert prepare(bytes(damaged), GREY).pixels.shape == (32, 48, 1)
+            except DecodeError as error:
+                reasons.append(str(error))
+    assert len(reasons) > 100
+    assert all(0 < len(reason) < 100 for reason in reasons)
+
+
+def test_intensities(photo):
+    grey = photo[..., :1]
+    assert intensities(grey) == pytest.approx(
+        {"mean": grey.mean(), "std": grey.std(), "min": grey.min(), "max": grey.max()}
+    )
+
+
+def test_hash_survives_brightness_and_size_but_not_another_picture(photo):
+    first = perceptual_hash(photo)
+    brighter = np.clip(photo.astype(int) + 5, 0, 255).astype(np.uint8)
+    other = np.ascontiguousarray(photo[::-1, ::-1])
+    assert len(first) == 16
+    assert distance(first, perceptual_hash(brighter)) <= 6
+    assert distance(first, perceptual_hash(resize(photo, 90, 70))) <= 6
+    assert distance(first, perceptual_hash(other)) >= 16
+
+
+def test_hash_agrees_with_the_imagehash_library(photo):
+    imagehash = pytest.importorskip("imagehash")
+    theirs = str(imagehash.phash(Image.fromarray(photo)))
+    assert distance(perceptual_hash(photo), theirs) <= 10
+
+
+def distance(one, other):
+    return (int(one, 16) ^ int(other, 16)).bit_count()
+
+
+def test_the_same_bytes_give_the_same_pixels(encode, photo):
+    digests = {
+        hashlib.sha256(prepare(encode(".jpg", photo), GREY).pixels.tobytes()).hexdigest()
+        for _ in range(3)
+    }
+    assert len(digests) == 1
