@@ -1,0 +1,79 @@
+"""Stage compress: an int8 ONNX model, measured beside the float one."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tasks import manifest, params, paths, scores
+from tasks.compression import int8
+from tasks.documents import write_json
+from tasks.errors import command
+from tasks.imaging.pack import open_pack
+from tasks.networks import files
+from tasks.networks.export import export
+from tasks.statistics import weighted
+from tasks.statistics.metrics import macro
+from tasks.statistics.weighted import Array
+
+
+def spread(rows: NDArray[Any], count: int) -> NDArray[Any]:
+    """At most `count` of `rows`, evenly spread over them."""
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    return np.asarray(rows[places])
+
+
+def compare(targets: Array, original: Array, compressed: Array) -> dict[str, Any]:
+    """AUROC of both models on the same images, and how far their scores lie apart.
+
+    Args:
+        targets: `(N, K)`.
+        original: scores `(N, K)` of the float model.
+        compressed: scores `(N, K)` of the int8 model.
+    """
+    apart = np.abs(original - compressed)
+    return {
+        "images": len(targets),
+        "float_auroc": _auroc(targets, original),
+        "int8_auroc": _auroc(targets, compressed),
+        "max_difference": round(float(apart.max()), 6),
+        "mean_difference": round(float(apart.mean()), 6),
+    }
+
+
+def _auroc(targets: Array, given: Array) -> float | None:
+    value = macro(weighted.auroc, np.ones((1, len(targets))), targets, given)[0, 0]
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+@command
+def main() -> None:
+    """Read model, pack and scores; write the int8 model and the comparison on test."""
+    settings = params.load()
+    rows, pack = manifest.read_manifest(), open_pack()
+    table = scores.of_split(pd.read_parquet(paths.SCORES), "test")
+    train = manifest.of_split(rows, "train")["row"].to_numpy()
+    calibration = pack[spread(train, settings.compress.calibration_images)]
+    test = pack[rows.set_index("image_id")["row"].loc[table["image_id"].to_list()]]
+    paths.ONNX.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "float.onnx"
+        export(files.load(paths.MODEL), source)
+        int8.quantise(source, paths.ONNX, calibration)
+        sizes = {"float_bytes": source.stat().st_size, "int8_bytes": paths.ONNX.stat().st_size}
+    compressed = int8.score(paths.ONNX, test).astype(np.float64)
+    found = compare(scores.targets(table, settings.task), scores.values(table), compressed)
+    write_json(paths.COMPRESSION, found | sizes | {"calibration_images": len(calibration)})
+    print(
+        f"int8: {sizes['int8_bytes'] / 1e6:.1f} MB of {sizes['float_bytes'] / 1e6:.1f} MB, "
+        f"test AUROC {found['int8_auroc']} (float {found['float_auroc']})"
+    )
+
+
+if __name__ == "__main__":
+    main()

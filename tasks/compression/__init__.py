@@ -1,0 +1,1 @@
+"""ONNX graphs: one form for equal ones, and int8 from float."""

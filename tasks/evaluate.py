@@ -1,0 +1,138 @@
+"""Stage evaluate: score val and test, choose the operating point on val, measure on test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from tasks import labels, manifest, params, paths, scores
+from tasks.documents import fresh_folder, write_json
+from tasks.errors import command
+from tasks.imaging.pack import open_pack
+from tasks.networks import files, scoring
+from tasks.pictures import charts
+from tasks.statistics import curves, operating_point
+from tasks.statistics.metrics import Sample
+from tasks.statistics.operating_point import OperatingPoint
+from tasks.statistics.summary import Resampling, summarise
+from tasks.wording import interval
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the stage finds: `metrics` as in reports/metrics.json, and the test images' sample."""
+
+    point: OperatingPoint
+    metrics: dict[str, Any]
+    test: Sample
+
+
+def evaluate(
+    table: pd.DataFrame, rows: pd.DataFrame, task: params.Task, settings: params.Evaluate
+) -> Evaluation:
+    """Fit the operating point on val and measure both splits at it.
+
+    Args:
+        table: the score table, val and test rows.
+        rows: of the manifest, for the subgroups.
+        task: kind and classes.
+        settings: rule of the operating point, confidence, resamples, seed.
+
+    Raises:
+        DataError: val or test has no images, or val lacks a class.
+    """
+    outputs = labels.scored(task.kind, task.names)
+    parts = {split: scores.of_split(table, split) for split in ("test", "val")}
+    rule = settings.operating_point
+    point = operating_point.fit(
+        task.kind,
+        outputs,
+        scores.targets(parts["val"], task),
+        scores.values(parts["val"]),
+        rule.rule,
+        rule.target,
+    )
+    samples = {split: scores.sample(part, task, point) for split, part in parts.items()}
+    resampling = Resampling(settings.confidence, settings.resamples, settings.seed)
+    metrics = {
+        split: summarise(
+            samples[split],
+            part["group"].to_numpy(str),
+            outputs,
+            subgroups(rows, part["image_id"]),
+            resampling,
+        )
+        for split, part in parts.items()
+    }
+    return Evaluation(point, metrics, samples["test"])
+
+
+def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArray[Any]]:
+    """Slice column -> the values of the given images."""
+    chosen = rows.set_index("image_id").loc[image_ids.to_list()]
+    return {column: chosen[column].to_numpy(object) for column in manifest.slice_columns(rows)}
+
+
+def roc_table(test: Sample) -> pd.DataFrame:
+    """The ROC curve as columns fpr and tpr."""
+    fpr, tpr = curves.mean_roc(test.targets, test.scores)
+    return pd.DataFrame({"fpr": fpr, "tpr": tpr}).round(6)
+
+
+def confusion_table(test: Sample, task: params.Task) -> pd.DataFrame:
+    """Label and prediction of every test image as columns actual and predicted."""
+    actual, predicted = (
+        chain.from_iterable(curves.answers(task.kind, task.names, values))
+        for values in (test.targets, test.predictions)
+    )
+    return pd.DataFrame({"actual": actual, "predicted": predicted}, dtype="str")
+
+
+def draw(folder: Path, found: Evaluation, task: params.Task) -> None:
+    """Write the figures of the test split."""
+    outputs = labels.scored(task.kind, task.names)
+    by_class = found.metrics["test"].get("classes") or {outputs[0]: found.metrics["test"]}
+    areas = [by_class[name]["auroc"]["value"] for name in outputs]
+    matrices = curves.confusion(task.kind, task.names, found.test.targets, found.test.predictions)
+    charts.roc(folder / "roc.png", found.test, outputs, areas)
+    charts.confusion(folder / "confusion.png", matrices)
+    charts.calibration(folder / "calibration.png", found.test)
+    charts.score_histogram(
+        folder / "score_histogram.png", found.test, outputs, found.point.thresholds
+    )
+
+
+def _say(metrics: dict[str, Any]) -> None:
+    for split in ("val", "test"):
+        auroc, accuracy = (interval(metrics[split][name]) for name in ("auroc", "accuracy"))
+        print(f"{split}: AUROC {auroc}, accuracy {accuracy}, {metrics[split]['images']} images")
+
+
+@command
+def main() -> None:
+    """Read model, manifest and pack; write scores, operating point, metrics and figures."""
+    settings = params.load()
+    rows = manifest.read_manifest()
+    rows = rows[rows["split"].isin(["val", "test"])].reset_index(drop=True)
+    table = scores.make(
+        rows, scoring.score(files.load(paths.MODEL), open_pack()[rows["row"].to_numpy()])
+    )
+    found = evaluate(table, rows, settings.task, settings.evaluate)
+    draw(fresh_folder(paths.FIGURES), found, settings.task)
+    for path in (paths.SCORES, paths.OPERATING_POINT, paths.ROC):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(paths.SCORES, index=False)
+    roc_table(found.test).to_csv(paths.ROC, index=False)
+    confusion_table(found.test, settings.task).to_csv(paths.CONFUSION, index=False)
+    write_json(paths.OPERATING_POINT, found.point.to_json())
+    write_json(paths.METRICS, found.metrics)
+    _say(found.metrics)
+
+
+if __name__ == "__main__":
+    main()

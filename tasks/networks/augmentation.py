@@ -1,0 +1,130 @@
+"""Random views of images: rotation, shift, zoom, flips and contrast in one exact step.
+
+The random numbers are drawn outside the network: those of view v of image i depend on the view's
+seed and the image's id alone, not on batch, order or other images. They are applied inside the
+compiled graph, by one affine map with fill `nearest` followed by contrast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Largest deviations, each drawn uniformly in both directions; flips have even odds."""
+
+    rotation: float = 0.0  # degrees
+    shift: float = 0.0  # of height and of width
+    zoom: float = 0.0  # of the size, the same in both directions
+    contrast: float = 0.0  # of the deviation from the image's mean
+    flip_left_right: bool = False
+    flip_up_down: bool = False
+
+
+PRESETS = {
+    "none": Preset(),
+    # No flips: in a radiograph the side carries meaning (heart, liver, markers).
+    "radiograph": Preset(rotation=7, shift=0.05, zoom=0.1, contrast=0.15),
+    "tutorial": Preset(rotation=20, shift=0.2, flip_left_right=True, flip_up_down=True),
+}
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """What one view does to each of N images."""
+
+    affine: NDArray[np.float32]  # (N, 8): output to input pixels, as `ops.image.affine_transform`
+    contrast: NDArray[np.float32]  # (N, 1): 1 leaves the image as it is
+
+    def __len__(self) -> int:
+        return len(self.affine)
+
+    def __getitem__(self, rows: slice) -> Transforms:
+        return Transforms(self.affine[rows], self.contrast[rows])
+
+
+def view_seeds(seed: int, views: int) -> list[int]:
+    """One seed a view; more views keep the seeds of the first ones."""
+    return [int.from_bytes(_hash(f"{seed}/{view}")[:4], "big") for view in range(views)]
+
+
+def plain(count: int) -> Transforms:
+    """The view that leaves `count` images exactly as they are."""
+    identity = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
+    return Transforms(np.repeat(identity, count, axis=0), np.ones((count, 1), np.float32))
+
+
+def draw(
+    preset: Preset, view_seed: int, image_ids: Iterable[str], size: Sequence[int]
+) -> Transforms:
+    """The transforms of one view of images of `size` (height, width)."""
+    drawn = [_draw_one(preset, view_seed, image_id, size) for image_id in image_ids]
+    affine = np.array([matrix.ravel()[:8] for matrix, _ in drawn], np.float32)
+    contrast = np.array([factor for _, factor in drawn], np.float32)
+    return Transforms(affine.reshape(-1, 8), contrast.reshape(-1, 1))
+
+
+def apply(pixels: Any, affine: Any, contrast: Any) -> Any:
+    """Views `(N, H, W, C)` of tensors of pixels from 0 to 255, affine maps `(N, 8)` and contrast
+    factors `(N, 1)`; for use inside a graph.
+    """
+    moved = ops.image.affine_transform(
+        pixels, affine, interpolation="bilinear", fill_mode="nearest", data_format="channels_last"
+    )
+    factor = ops.reshape(contrast, (-1, 1, 1, 1))
+    mean = ops.mean(moved, axis=(1, 2, 3), keepdims=True)
+    return ops.clip(moved * factor + mean * (1 - factor), 0.0, 255.0)
+
+
+def render(images: NDArray[np.uint8], transforms: Transforms) -> NDArray[np.uint8]:
+    """One view of each of a few images, to look at."""
+    views = apply(
+        ops.convert_to_tensor(images.astype(np.float32)), transforms.affine, transforms.contrast
+    )
+    shown: NDArray[Any] = ops.convert_to_numpy(views).round()
+    return shown.astype(np.uint8)
+
+
+def _draw_one(
+    preset: Preset, view_seed: int, image_id: str, size: Sequence[int]
+) -> tuple[Matrix, float]:
+    random = np.random.default_rng(int.from_bytes(_hash(f"{view_seed}/{image_id}"), "big"))
+    # All numbers are drawn in every preset, so that one setting does not change another's draw.
+    angle, down, right, zoom, contrast = random.uniform(-1, 1, 5)
+    left_right, up_down = random.integers(0, 2, 2).astype(bool)
+    scale = 1 / (1 + preset.zoom * zoom)
+    matrix = _about_centre(
+        np.radians(preset.rotation * angle),
+        scale * (-1 if preset.flip_left_right and left_right else 1),
+        scale * (-1 if preset.flip_up_down and up_down else 1),
+        size,
+    ) @ _shift(preset.shift * right * size[1], preset.shift * down * size[0])
+    return matrix, 1 + preset.contrast * float(contrast)
+
+
+def _about_centre(angle: float, x_scale: float, y_scale: float, size: Sequence[int]) -> Matrix:
+    x, y = (size[1] - 1) / 2, (size[0] - 1) / 2
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array(
+        [[cos * x_scale, -sin * y_scale, 0], [sin * x_scale, cos * y_scale, 0], [0, 0, 1]]
+    )
+    return np.asarray(_shift(x, y) @ turn @ _shift(-x, -y))
+
+
+def _shift(x: float, y: float) -> Matrix:
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

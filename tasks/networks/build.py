@@ -1,0 +1,57 @@
+"""Build the network: one flat functional graph from raw pixels to scores.
+
+Flat, because a model nested in a model disconnects the gradients that Grad-CAM needs; with the
+normalisation inside, so that whoever holds the model cannot feed it differently scaled pixels.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from tasks import labels, params
+from tasks.errors import ParameterError
+from tasks.networks.backbones import BACKBONES
+from tasks.networks.weights import load_weights
+
+POOLED, DROPOUT, LOGITS, SCORES = "pooled", "dropout", "logits", "scores"
+
+
+def build(model: params.Model, preprocess: params.Preprocess, task: params.Task) -> keras.Model:
+    """The untrained network with its backbone's weights loaded.
+
+    Args:
+        model: backbone, weights and dropout.
+        preprocess: size and colour of the prepared images.
+        task: kind and classes.
+
+    Returns:
+        `(N, H, W, C)` pixels from 0 to 255 -> `(N, K)` scores, sigmoid or softmax.
+
+    Raises:
+        WeightsError: the weights cannot be had or do not fit.
+        ParameterError: the images are too small for the backbone.
+    """
+    backbone = BACKBONES[model.backbone]
+    channels = 1 if preprocess.color == "grey" else 3
+    inputs = keras.Input((*preprocess.size, channels), name="pixels")
+    x = layers.Concatenate(name="channels")([inputs] * 3) if channels == 1 else inputs
+    scale, offset = backbone.normalisation.scale, backbone.normalisation.offset
+    x = layers.Rescaling(scale, offset, name="normalise")(x)
+    try:
+        features = backbone.features(x)
+    except ValueError as error:
+        raise ParameterError(
+            f"preprocess.size {preprocess.size} does not suit {model.backbone}: {error}"
+        ) from None
+    load_weights(keras.Model(inputs, features), model.backbone, model.weights)
+    scores = _head(features, model.dropout, task)
+    return keras.Model(inputs, scores, name="medloop")
+
+
+def _head(features: keras.KerasTensor, dropout: float, task: params.Task) -> keras.KerasTensor:
+    x = layers.GlobalAveragePooling2D(name=POOLED)(features)
+    x = layers.Dropout(dropout, name=DROPOUT)(x)
+    x = layers.Dense(labels.outputs(task.kind, task.names), name=LOGITS)(x)
+    activation = "softmax" if task.kind == "multiclass" else "sigmoid"
+    return layers.Activation(activation, name=SCORES)(x)

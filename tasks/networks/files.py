@@ -1,0 +1,47 @@
+"""Model files whose bytes repeat."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can name
+FLEETING = {"date_saved", "shared_object_id"}
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Write a `.keras` file: the same model gives the same bytes, for no date is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        draft, repeatable = Path(folder) / "draft.keras", Path(folder) / "model.keras"
+        model.save(draft)
+        _without_dates(draft, repeatable)
+        repeatable.replace(path)
+
+
+def load(path: Path) -> keras.Model:
+    """Read a `.keras` file; the model is not compiled."""
+    return keras.saving.load_model(path, compile=False)
+
+
+def _without_dates(draft: Path, target: Path) -> None:
+    with zipfile.ZipFile(draft) as source, zipfile.ZipFile(target, "w") as archive:
+        for name in sorted(source.namelist()):
+            content = source.read(name)
+            if name.endswith(".json"):
+                content = json.dumps(_repeatable(json.loads(content))).encode()
+            archive.writestr(zipfile.ZipInfo(name, DATE), content)
+
+
+def _repeatable(value: Any) -> Any:
+    """A JSON value without the save date and without `shared_object_id`, a memory address."""
+    if isinstance(value, list):
+        return [_repeatable(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _repeatable(item) for key, item in value.items() if key not in FLEETING}
+    return value

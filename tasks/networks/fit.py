@@ -1,0 +1,181 @@
+"""Fit what is trainable on stored activations.
+
+An epoch shows every image once, in the view whose turn it is, in an order drawn from (seed, epoch).
+The best epoch is the one with the lowest loss on val, class weights included: on a small val set
+AUROC moves in steps and saturates early, while the loss goes on telling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks import params
+from tasks.errors import TrainingError
+from tasks.networks import keys
+from tasks.networks.checkpoint import Checkpoint, State
+from tasks.networks.losses import cross_entropy
+
+Metrics = dict[str, float]
+AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Activations `(V * N, ...)`, view after view, and targets `(N, K)` of N images in V views."""
+
+    activations: NDArray[np.float16]
+    targets: NDArray[np.float32]
+
+    def rows(self, epoch: int, seed: int) -> NDArray[np.int64]:
+        """The rows of one epoch, counted from 1, in their order."""
+        count = len(self.targets)
+        view = (epoch - 1) % (len(self.activations) // count)
+        return view * count + np.random.default_rng([seed, epoch]).permutation(count)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to fit: `phase` gives epochs, batch size, learning rate and patience; `weights` are those
+    of `losses.cross_entropy`.
+    """
+
+    kind: str
+    phase: params.Train | params.FineTune
+    weights: NDArray[np.float32]
+    seed: int
+
+
+def fit(
+    model: keras.Model,
+    train: Examples,
+    val: Examples,
+    plan: Plan,
+    on_epoch: Callable[[int, Metrics], None],
+) -> list[Metrics]:
+    """Train `model` and leave it with the weights of its best epoch.
+
+    A fit that was killed goes on after its last full epoch, with the same result.
+
+    Args:
+        model: activations to scores; what is trainable is marked so.
+        train: what it trains on.
+        val: one view an image.
+        plan: how to fit.
+        on_epoch: called with each finished epoch, from 1, and its metrics.
+
+    Returns:
+        One entry an epoch: loss, accuracy, auroc, val_loss, val_accuracy, val_auroc.
+
+    Raises:
+        TrainingError: the loss is not a number any more.
+    """
+    compile_for(model, plan)
+    checkpoint = Checkpoint(_key(model, train, val, plan))
+    state = checkpoint.load(model) or State([], model.get_weights())
+    while not _finished(state.history, plan.phase):
+        epoch = len(state.history) + 1
+        metrics = _one_epoch(model, train, val, plan, epoch)
+        history = [*state.history, metrics]
+        best = model.get_weights() if best_epoch(history) == epoch else state.best
+        state = State(history, best)
+        print(_line(epoch, plan.phase.epochs, metrics, best_epoch(history) == epoch), flush=True)
+        on_epoch(epoch, metrics)
+        checkpoint.save(model, state)
+    model.set_weights(state.best)
+    checkpoint.remove()
+    return state.history
+
+
+def compile_for(model: keras.Model, plan: Plan) -> None:
+    """Compile with Adam, the task's cross-entropy and its metrics."""
+    if plan.kind == "multiclass":
+        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+    else:
+        accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
+    several = model.output_shape[-1] > 1
+    auroc = keras.metrics.AUC(AUROC_THRESHOLDS, multi_label=several, name="auroc")
+    model.compile(
+        keras.optimizers.Adam(plan.phase.learning_rate),
+        loss=cross_entropy(plan.kind, plan.weights),
+        metrics=[accuracy, auroc],
+        jit_compile=False,  # XLA compiles convolutions for CPUs to slow code
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def measure(model: keras.Model, examples: Examples, batch_size: int) -> Metrics:
+    """Loss, accuracy and AUROC of a compiled model, each image in its first view."""
+    batches = _Batches(examples, np.arange(len(examples.targets)), batch_size)
+    found = model.evaluate(batches, verbose=0, return_dict=True)
+    return {name: float(value) for name, value in found.items()}
+
+
+def best_epoch(history: list[Metrics]) -> int:
+    """The epoch, counted from 1, with the lowest loss on val; the first of equals."""
+    return 1 + int(np.argmin([metrics["val_loss"] for metrics in history]))
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
+    """Activations, in float32, and targets of the given rows."""
+
+    def __init__(self, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> None:
+        super().__init__()
+        self._examples, self._rows, self._size = examples, rows, batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._rows) / self._size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        rows = self._rows[index * self._size : (index + 1) * self._size]
+        targets = self._examples.targets[rows % len(self._examples.targets)]
+        return self._examples.activations[rows].astype(np.float32), targets
+
+
+def _one_epoch(
+    model: keras.Model, train: Examples, val: Examples, plan: Plan, epoch: int
+) -> Metrics:
+    batches = _Batches(train, train.rows(epoch, plan.seed), plan.phase.batch_size)
+    found = model.fit(batches, shuffle=False, verbose=0).history
+    metrics = {name: float(values[0]) for name, values in found.items()}
+    measured = measure(model, val, plan.phase.batch_size)
+    metrics |= {f"val_{name}": value for name, value in measured.items()}
+    if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["val_loss"])):
+        raise TrainingError(
+            f"required: a finite loss; received: {metrics['loss']} in train and "
+            f"{metrics['val_loss']} in val after epoch {epoch}. The usual cause is a learning rate "
+            f"too high (learning_rate: {plan.phase.learning_rate:g}; try a tenth of it)"
+        )
+    return metrics
+
+
+def _finished(history: list[Metrics], phase: params.Train | params.FineTune) -> bool:
+    epoch = len(history)
+    return epoch >= phase.epochs or (epoch > 0 and epoch - best_epoch(history) >= phase.patience)
+
+
+def _key(model: keras.Model, train: Examples, val: Examples, plan: Plan) -> str:
+    arrays: list[NDArray[Any]] = [
+        train.activations,
+        train.targets,
+        val.activations,
+        val.targets,
+        plan.weights,
+    ]
+    settings = [plan.kind, plan.seed, plan.phase.model_dump()]
+    return keys.of_fit(model, arrays, settings)
+
+
+def _line(epoch: int, epochs: int, metrics: Metrics, best: bool) -> str:
+    train, val = (
+        f"loss {metrics[f'{prefix}loss']:.4f}  accuracy {metrics[f'{prefix}accuracy']:.3f}  "
+        f"AUROC {metrics[f'{prefix}auroc']:.4f}"
+        for prefix in ("", "val_")
+    )
+    return f"Epoch {epoch:>{len(str(epochs))}}/{epochs}  {train}  | val {val}{'  best' * best}"

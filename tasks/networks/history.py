@@ -1,0 +1,22 @@
+"""The history of a fit as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = ["epoch", "loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc"]
+
+
+def write(path: Path, history: list[dict[str, float]]) -> None:
+    """Write one row an epoch, counted from 1; no epoch leaves the header."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{"epoch": epoch, **metrics} for epoch, metrics in enumerate(history, 1)]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False, float_format="%.7g")
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """The metrics of each epoch."""
+    table = pd.read_csv(path).drop(columns="epoch")
+    return [{str(k): float(v) for k, v in row.items()} for row in table.to_dict("records")]

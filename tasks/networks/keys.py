@@ -1,0 +1,58 @@
+"""Keys of what is stored in the state folder: everything that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tasks import digests
+from tasks.networks.augmentation import Transforms
+
+PASS_CODE = ("augmentation", "backbones", "batches", "lite0", "prefix")
+FIT_CODE = ("checkpoint", "fit", "losses")
+
+
+def of_pass(frozen: keras.Model, images: NDArray[np.uint8], views: Sequence[Transforms]) -> str:
+    """The key of one pass of images in their views through a frozen part."""
+    drawn = [of_arrays([view.affine, view.contrast]) for view in views]
+    return digests.of_json([made_with(PASS_CODE), of_model(frozen), of_arrays([images]), drawn])
+
+
+def of_fit(model: keras.Model, arrays: Sequence[NDArray[Any]], settings: Any) -> str:
+    """The key of one fit: where it starts, what it sees and how it goes."""
+    trainable = [variable.trainable for variable in model.weights]
+    start = [of_model(model), trainable]
+    return digests.of_json([made_with(FIT_CODE), start, of_arrays(arrays), settings])
+
+
+def of_model(model: keras.Model) -> str:
+    """sha256 of the kinds of a model's layers and of its weights. Names do not count: Keras numbers
+    those that it gives itself by what the process has built before.
+    """
+    kinds = [type(operation).__name__ for operation in model.operations]
+    return digests.of_json([kinds, of_arrays(model.get_weights())])
+
+
+def of_arrays(arrays: Sequence[NDArray[Any]]) -> str:
+    """sha256 of shapes, types and contents."""
+    contents = [hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for array in arrays]
+    kinds = [[list(array.shape), str(array.dtype)] for array in arrays]
+    return digests.of_json([kinds, contents])
+
+
+def made_with(code: Sequence[str]) -> dict[str, Any]:
+    """What else the bits depend on: versions, threads, device, and modules of this room."""
+    return {
+        "versions": {name: version(name) for name in ("keras", "tensorflow", "numpy")},
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "code": [digests.of_file(Path(__file__).with_name(f"{name}.py")) for name in code],
+    }

@@ -1,0 +1,101 @@
+"""Find one's way in a flat graph: where it can be cut, and which layers are worth a look."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import keras
+
+from tasks.errors import ParameterError
+from tasks.networks.backbones import BACKBONES
+from tasks.networks.build import POOLED
+
+
+def cut_layers(model: keras.Model) -> dict[str, keras.KerasTensor]:
+    """The layers before which the graph can be cut, and the tensor that crosses the cut.
+
+    A cut is possible where a single tensor separates all that comes before from all that comes
+    after; inside a residual block it is not, for the shortcut would be cut too.
+    """
+    operations = model.operations  # in topological order
+    maker = {
+        id(tensor): i for i, op in enumerate(operations) for tensor in keras.tree.flatten(op.output)
+    }
+    reach = [0] * len(operations)
+    for j, operation in enumerate(operations):
+        for tensor in keras.tree.flatten(operation.input):
+            reach[maker[id(tensor)]] = j
+    past = list(accumulate(reach, max, initial=0))  # how far everything before i reaches
+    cuts = {}
+    for operation in operations[1:]:
+        tensors = {id(tensor): tensor for tensor in keras.tree.flatten(operation.input)}
+        first = min(maker[key] for key in tensors)
+        if len(tensors) == 1 and first > 0 and past[first] <= first:
+            cuts[operation.name] = next(iter(tensors.values()))
+    return cuts
+
+
+def cut(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
+    """The frozen prefix and the suffix that begins with `layer`; both share the model's weights.
+
+    Raises:
+        ParameterError: the graph has no such layer, or cannot be cut before it.
+    """
+    cuts = cut_layers(model)
+    if layer not in cuts:
+        names = {operation.name for operation in model.operations}
+        problem = "lies inside a residual block" if layer in names else "is no layer of the network"
+        raise ParameterError(
+            f"fine_tune.cut_layer: {layer!r} {problem}; required: auto or one of {', '.join(cuts)}"
+        )
+    return keras.Model(model.input, cuts[layer]), keras.Model(cuts[layer], model.output)
+
+
+def train_only(model: keras.Model, suffix: keras.Model) -> None:
+    """Freeze `model` except for the layers of `suffix`. Batch normalisation is frozen everywhere:
+    frozen, it also stays in inference mode, for small batches would spoil its statistics.
+    """
+    trained = {layer.name for layer in suffix.layers}
+    for layer in model.layers:
+        normalises = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = layer.name in trained and not normalises
+
+
+def default_cut(backbone: str) -> str:
+    """Where fine-tuning begins with `fine_tune.cut_layer: auto`."""
+    return BACKBONES[backbone].cut_layer
+
+
+def last_conv_layer(model: keras.Model) -> str:
+    """The last layer whose output still has height and width: what Grad-CAM looks at.
+
+    A pooling that ends the backbone (VGG16) is left out, for it halves the heatmap's resolution.
+    """
+    tensor = model.get_layer(POOLED).input
+    layer = _maker(model, tensor)
+    if isinstance(layer, keras.layers.MaxPooling2D):
+        layer = _maker(model, layer.input)
+    return str(layer.name)
+
+
+def feature_layers(model: keras.Model) -> tuple[str, str]:
+    """An early and a late layer whose maps are worth showing: the first activation after a
+    convolution, and the last layer before pooling.
+    """
+    return _first_activation(model), last_conv_layer(model)
+
+
+def _first_activation(model: keras.Model) -> str:
+    seen_convolution = False
+    for layer in model.layers:
+        if isinstance(layer, (keras.layers.Activation, keras.layers.ReLU)) and seen_convolution:
+            return str(layer.name)
+        if isinstance(layer, keras.layers.Conv2D):
+            if layer.activation is not keras.activations.linear:
+                return str(layer.name)
+            seen_convolution = True
+    raise ValueError("the network has no convolution with an activation")
+
+
+def _maker(model: keras.Model, tensor: keras.KerasTensor) -> keras.Layer:
+    return next(layer for layer in model.layers if layer.output is tensor)

@@ -1,0 +1,147 @@
+"""The frozen prefix: what does not change during training is computed once and stored.
+
+With a frozen backbone every epoch gives the same activations. So each training image's views go
+through the frozen part once, and what is trainable trains on the stored activations (float16,
+memory-mapped, in the state folder; found again by a digest of pixels, views, graph and weights).
+A pass that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks import paths
+from tasks.errors import TrainingError
+from tasks.networks import augmentation, keys
+from tasks.networks.augmentation import Transforms
+from tasks.networks.batches import BATCH_SIZE, predict, slices
+from tasks.networks.layers import cut_layers
+from tasks.progress import progress
+
+Activations = NDArray[np.float16]
+KEPT = 12  # stored files; older ones make room
+MARK_EVERY = 16  # batches between two marks of how far a pass has come
+
+
+def activations(
+    model: keras.Model,
+    layers: Sequence[str],
+    images: NDArray[np.uint8],
+    views: Sequence[Transforms],
+    what: str,
+) -> list[Activations]:
+    """What arrives at each of `layers`, for every view of every image.
+
+    One pass serves all layers. Row `view * len(images) + i` belongs to image i.
+
+    Args:
+        model: the flat graph; what comes before the layers is used in inference mode.
+        layers: names of `cut_layers`, before which the activations are taken.
+        images: `(N, H, W, C)` in [0, 255].
+        views: one or more transforms of all images; `augmentation.plain` for the images themselves.
+        what: the images in words, for the progress.
+
+    Raises:
+        TrainingError: the activations do not fit on the disk, or are not finite.
+    """
+    cuts = cut_layers(model)
+    frozen = keras.Model(model.input, [cuts[layer] for layer in layers])
+    key = keys.of_pass(frozen, images, views)
+    files = [paths.state() / "prefix" / f"{key}.{layer}.npy" for layer in layers]
+    if all(file.exists() for file in files):
+        print(f"{what}: stored activations found", flush=True)
+    else:
+        _compute(_with_views(frozen), files, images, views, what)
+    for file in files:
+        file.touch()
+    _make_room(files[0].parent)
+    return [np.load(file, mmap_mode="r") for file in files]
+
+
+def _with_views(frozen: keras.Model) -> keras.Model:
+    """The frozen part behind the augmentation, as one graph to compile."""
+    pixels = keras.Input(frozen.input_shape[1:])
+    affine, contrast = keras.Input((8,)), keras.Input((1,))
+    outputs = frozen(augmentation.apply(pixels, affine, contrast), training=False)
+    part = keras.Model([pixels, affine, contrast], outputs)
+    part.jit_compile = False  # XLA compiles convolutions for CPUs to slow code
+    return part
+
+
+def _compute(
+    part: keras.Model,
+    files: Sequence[Path],
+    images: NDArray[np.uint8],
+    views: Sequence[Transforms],
+    what: str,
+) -> None:
+    drafts = [file.with_suffix(".draft") for file in files]
+    mark = files[0].with_suffix(".mark")
+    batches = [(v, rows) for v in range(len(views)) for rows in slices(len(images), BATCH_SIZE)]
+    done = int(mark.read_text()) if mark.exists() else 0
+    stores = _open(drafts, part, len(images) * len(views), fresh=done == 0)
+    for count, (v, rows) in enumerate(progress(batches[done:], f"{what}, batches"), done + 1):
+        view = views[v][rows]
+        outputs = predict(part, [images[rows], view.affine, view.contrast], BATCH_SIZE)
+        for store, output in zip(stores, outputs, strict=True):
+            target = slice(v * len(images) + rows.start, v * len(images) + rows.stop)
+            store[target] = _finite(output.astype(np.float16))
+        if count % MARK_EVERY == 0:
+            _set_mark(mark, count, stores)
+    _set_mark(mark, len(batches), stores)
+    for draft, file in zip(drafts, files, strict=True):
+        draft.replace(file)
+    mark.unlink()
+
+
+def _open(
+    drafts: Sequence[Path], part: keras.Model, rows: int, fresh: bool
+) -> list[np.memmap[tuple[int, ...], np.dtype[np.float16]]]:
+    folder = drafts[0].parent
+    folder.mkdir(parents=True, exist_ok=True)
+    shapes = [(rows, *output.shape[1:]) for output in part.outputs]
+    if not fresh:
+        return [np.lib.format.open_memmap(draft, mode="r+") for draft in drafts]
+    needed = sum(int(np.prod(shape)) * 2 for shape in shapes)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise TrainingError(
+            f"required: {needed / 1e9:.1f} GB for stored activations; received: {free / 1e9:.1f} GB "
+            f"free at {folder.name}. Lower augment.views, choose a later fine_tune.cut_layer, or "
+            "set MEDLOOP_STATE to a larger disk"
+        )
+    return [
+        np.lib.format.open_memmap(draft, mode="w+", dtype=np.float16, shape=shape)
+        for draft, shape in zip(drafts, shapes, strict=True)
+    ]
+
+
+def _set_mark(mark: Path, count: int, stores: Sequence[np.memmap[Any, Any]]) -> None:
+    for store in stores:
+        store.flush()
+    draft = mark.with_suffix(".mark-draft")
+    draft.write_text(str(count))
+    draft.replace(mark)
+
+
+def _finite(output: Activations) -> Activations:
+    if not np.isfinite(output).all():
+        raise TrainingError(
+            "the frozen part gives activations that are not finite: required finite weights; "
+            "check the file behind model.weights"
+        )
+    return output
+
+
+def _make_room(folder: Path) -> None:
+    """Delete the files that were used longest ago, drafts of other inputs included."""
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files[KEPT:]:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,23 @@
+"""Scores of images."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.networks.batches import BATCH_SIZE, predict, slices
+from tasks.progress import progress
+
+
+def score(
+    model: keras.Model, images: NDArray[np.uint8], batch_size: int = BATCH_SIZE
+) -> NDArray[np.float32]:
+    """Scores `(N, K)` of prepared images `(N, H, W, C)` in [0, 255]; the same images give the
+    same scores, whatever stands beside them.
+    """
+    model.jit_compile = False
+    scores = np.zeros((len(images), model.output_shape[-1]), np.float32)
+    for rows in progress(slices(len(images), batch_size), "Scoring batches"):
+        (scores[rows],) = predict(model, [images[rows]], batch_size)
+    return scores

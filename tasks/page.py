@@ -1,0 +1,111 @@
+"""A self-contained HTML page from a template: how values are worded, and tables cut from JSON."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+
+from tasks.wording import ends, interval, number
+
+TEMPLATES = Path(__file__).parent / "templates"
+WORDS = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+    "loss": "cross-entropy",
+    "id": "ID",
+    "int8": "int8",
+}
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """The page. `content` holds what the template names; all text in it is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    filters = (number, ends, worded, heading, pairs, grids, grid)
+    environment.filters |= {of.__name__: of for of in filters}
+    return environment.get_template(template).render(content)
+
+
+def data_uri(picture: bytes) -> str:
+    """A PNG as part of the page."""
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def worded(value: object) -> str:
+    """A value as a person reads it; keys of our own go through `heading`."""
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        if "value" in value:
+            return interval(value)
+        return ", ".join(f"{key} {worded(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(worded(item) for item in value)
+    return str(value)
+
+
+def heading(key: str) -> str:
+    """A key of ours as a heading: `val_auroc` is `Val AUROC`."""
+    words = [WORDS.get(word, word) for word in key.removeprefix("slice_").split("_")]
+    text = " ".join(words)
+    return text if words[0] == "int8" else text[:1].upper() + text[1:]
+
+
+class Grid(NamedTuple):
+    """A table: its headings, and each row's name and cells."""
+
+    headings: list[str]
+    rows: list[tuple[str, list[Any]]]
+
+
+def _is_grid(value: object) -> bool:
+    """Whether `value` maps names to mappings, as a table does."""
+    return isinstance(value, Mapping) and all(
+        isinstance(row, Mapping) and "value" not in row for row in value.values()
+    )
+
+
+def pairs(items: Mapping[str, Any]) -> dict[str, Any]:
+    """What is no table of its own, under its heading."""
+    return {heading(key): value for key, value in items.items() if not _is_grid(value)}
+
+
+def grids(items: Mapping[str, Any]) -> dict[str, Grid]:
+    """What is a table of its own, under its heading."""
+    return {heading(key): grid(value) for key, value in items.items() if value and _is_grid(value)}
+
+
+def grid(items: Mapping[str, Mapping[str, Any]]) -> Grid:
+    """The table of a mapping of mappings. Names from the data, of rows and in inner mappings (each
+    becomes a column), stay as they are.
+    """
+    rows = {name: _flat(row) for name, row in items.items()}
+    headings = list(dict.fromkeys(of for row in rows.values() for of in row))
+    return Grid(headings, [(name, [row.get(of) for of in headings]) for name, row in rows.items()])
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, Mapping) and "value" not in value:
+            cells |= {str(name): inner for name, inner in value.items()}
+        else:
+            cells[heading(key)] = value
+    return cells

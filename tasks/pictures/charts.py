@@ -1,0 +1,133 @@
+"""Charts of one evaluation and of the training history."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from tasks.pictures.canvas import BLUE, FAINT, INK, ORANGE, PALETTE, drawn, panels
+from tasks.statistics import curves
+from tasks.statistics.curves import Confusion
+from tasks.statistics.metrics import Sample
+from tasks.statistics.weighted import Array
+
+COLUMNS = 3  # panels in a row where every class has its own
+
+
+def roc(path: Path, sample: Sample, classes: Sequence[str], areas: Sequence[float]) -> None:
+    """ROC curve of each output, with its area; a cross marks where the predictions stand.
+
+    Args:
+        path: PNG file.
+        sample: the scored images.
+        classes: the class behind each output.
+        areas: AUROC of each output.
+    """
+    with drawn(path, 4.6, 4.4) as figure:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 4)))
+        for k, (name, area) in enumerate(zip(classes, areas, strict=True)):
+            color = PALETTE[k % len(PALETTE)]
+            curve = curves.roc(sample.targets[:, k], sample.scores[:, k])
+            axes.plot(*curve, color=color, linewidth=1.8, label=f"{name}  {area:.3f}")
+            x, y = _operating_point(sample.targets[:, k], sample.predictions[:, k])
+            axes.plot([x], [y], "+", color=color, markersize=13, markeredgewidth=2)
+        axes.set(xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve, test")
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        axes.legend(title="AUROC  (+ operating point)", loc="lower right")
+
+
+def _operating_point(targets: Array, predictions: Array) -> tuple[float, float]:
+    """False and true positive rate of the predictions."""
+    return float(predictions[targets == 0].mean()), float(predictions[targets > 0].mean())
+
+
+def confusion(path: Path, matrices: Sequence[Confusion]) -> None:
+    """Confusion matrices: the share of each row by colour, the count in figures."""
+    columns = min(COLUMNS, len(matrices))
+    names = matrices[0][0]
+    side = max(3.8, 0.62 * len(names) + 1.4)
+    with drawn(path, (side + 0.6) * columns, side * -(-len(matrices) // columns)) as figure:
+        for axes, (of, counts) in zip(
+            panels(figure, len(matrices), COLUMNS), matrices, strict=True
+        ):
+            _matrix(axes, of, counts)
+
+
+def _matrix(axes: Axes, names: Sequence[str], counts: NDArray[np.int64]) -> None:
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if shares[row, column] > 0.7 else INK
+        axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=10)
+    axes.set_xticks(range(len(names)), list(names))
+    if len(names) > 2:
+        axes.tick_params(axis="x", rotation=40)
+    axes.set_yticks(range(len(names)), list(names))
+    axes.set(xlabel="predicted", ylabel="label", title="Confusion, test")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def calibration(path: Path, sample: Sample) -> None:
+    """Reliability diagram: how often what is scored s is there; the area of a dot says how many."""
+    confidence, rate, count = curves.calibration(sample.targets, sample.scores)
+    with drawn(path, 4.6, 4.4) as figure:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 4)))
+        axes.plot(confidence, rate, color=BLUE, linewidth=1.4)
+        axes.scatter(confidence, rate, s=12 + 260 * count / count.sum(), color=BLUE, alpha=0.75)
+        axes.set(xlabel="mean score", ylabel="share of positives", title="Calibration, test")
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+
+
+def score_histogram(
+    path: Path, sample: Sample, classes: Sequence[str], thresholds: Mapping[str, float] | None
+) -> None:
+    """Scores of the images with and without each class, and the threshold between them."""
+    columns = min(COLUMNS, len(classes))
+    rows = -(-len(classes) // columns)
+    with drawn(path, max(4.6, 3.4 * columns), max(4.4, 2.6 * rows)) as figure:
+        for k, axes in enumerate(panels(figure, len(classes), COLUMNS)):
+            name = classes[k]
+            _histogram(axes, sample.targets[:, k], sample.scores[:, k], name)
+            if thresholds:
+                axes.axvline(thresholds[name], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+            axes.set(xlabel=f"score of {name}", ylabel="images", title="Scores, test")
+            axes.legend(loc="upper center", frameon=True, framealpha=0.9, edgecolor="white")
+
+
+def _histogram(axes: Axes, targets: Array, scores: Array, name: str) -> None:
+    bins = np.linspace(0, 1, 26)
+    sides = [(targets == 0, BLUE, f"without {name}"), (targets > 0, ORANGE, f"with {name}")]
+    for chosen, color, label in sides:
+        axes.hist(scores[chosen], bins.tolist(), color=color, alpha=0.55, label=label)
+
+
+def history(columns: Mapping[str, Array], kept: int | None) -> bytes:
+    """Loss and AUROC by epoch as PNG bytes.
+
+    Args:
+        columns: of a history: epoch, loss, val_loss, and auroc, val_auroc where there are such.
+        kept: the epoch whose weights were kept, marked with a line.
+    """
+    shown = [name for name in ("loss", "auroc") if f"val_{name}" in columns]
+    buffer = io.BytesIO()
+    with drawn(buffer, 3.9 * len(shown), 2.7) as figure:
+        for axes, name in zip(panels(figure, len(shown), len(shown)), shown, strict=True):
+            for column, color in ((name, BLUE), (f"val_{name}", ORANGE)):
+                if column in columns:
+                    label = "val" if column.startswith("val_") else "train"
+                    axes.plot(columns["epoch"], columns[column], ".-", color=color, label=label)
+            if kept is not None:
+                axes.axvline(kept, color=INK, linewidth=1, linestyle=(0, (4, 3)), label="kept")
+            axes.set(xlabel="epoch", title={"loss": "Loss", "auroc": "AUROC"}[name])
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.legend()
+    return buffer.getvalue()

@@ -1,0 +1,94 @@
+"""Keyed pseudonyms (HMAC-SHA256).
+
+The same identity gives the same pseudonym under one key, and nobody without the key can tell
+which pseudonym is whose, not even by trying all the names.
+"""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+
+from tasks import paths
+from tasks.errors import PrivacyError
+from tasks.params import Params
+
+KEY_BYTES = 32
+# Everybody knows this key, so it protects nobody: it is for the synthetic phantom alone.
+PUBLIC_KEY = b"medloop phantom: a public key   "
+
+
+class Pseudonyms:
+    """Pseudonyms under one key, each kind of identity in a domain of its own."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def patient(self, identity: str) -> str:
+        """The pseudonym of a patient, 16 hexadecimal digits."""
+        return _keyed(self._key, "patient", identity.strip()).hex()[:16]
+
+    def uid(self, uid: str) -> str:
+        """A DICOM UID under the root 2.25, which takes any 128-bit number."""
+        return f"2.25.{int.from_bytes(_keyed(self._key, 'uid', uid.strip())[:16], 'big')}"
+
+
+def key_id(key: bytes) -> str:
+    """The key's fingerprint, which tells nothing about the key."""
+    return _keyed(key, "key", "fingerprint").hex()[:16]
+
+
+def load_key(params: Params) -> bytes:
+    """The key that `deid.key_id` names: the public one for the phantom, else that of the key file.
+
+    Raises:
+        PrivacyError: the key is missing or another one, or the public key is named for images
+            that may show people.
+    """
+    named, public = params.deid.key_id, key_id(PUBLIC_KEY)
+    if params.pull.source == "phantom":
+        if named != public:
+            raise PrivacyError(
+                f"the phantom is pulled with its public key, deid.key_id: {public}; received "
+                f"{named}. Set that, and keep your own key for your own images"
+            )
+        return PUBLIC_KEY
+    if named == public:
+        raise PrivacyError(
+            f"deid.key_id {public} is the phantom's public key, which hides nobody: run `make key` "
+            f"before pulling from {params.pull.source!r}"
+        )
+    return _matching(read_key(paths.key_file()), named)
+
+
+def _matching(key: bytes, named: str) -> bytes:
+    if key_id(key) != named:
+        raise PrivacyError(
+            f"deid.key_id in params.yaml names the key {named}, {paths.key_file()} holds "
+            f"{key_id(key)}: put the named key there (another one would give every patient a "
+            "second pseudonym), or run `make key` to go on with the one that is there"
+        )
+    return key
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file of 64 hexadecimal digits.
+
+    Raises:
+        PrivacyError: the file is missing or holds something else.
+    """
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        raise PrivacyError(
+            f"no de-identification key at {path}: run `make key`, or copy yours there"
+        ) from None
+    except (OSError, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise PrivacyError(f"{path} must hold a key of {2 * KEY_BYTES} hexadecimal digits")
+    return key
+
+
+def _keyed(key: bytes, domain: str, value: str) -> bytes:
+    return hmac.digest(key, f"{domain}\0{value}".encode(), "sha256")

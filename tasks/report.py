@@ -1,0 +1,107 @@
+"""Stage report: one self-contained page of everything that the stages before it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks import params, paths
+from tasks.documents import read_json
+from tasks.errors import command
+from tasks.page import data_uri, render
+from tasks.pictures import charts
+
+HEADLINE = ("auroc", "sensitivity", "specificity", "accuracy")
+FIGURES = ("roc", "confusion", "score_histogram", "calibration")
+
+
+def with_pictures(entries: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Index entries with their file as `picture`."""
+    return [
+        entry | {"picture": data_uri((folder / entry["file"]).read_bytes())} for entry in entries
+    ]
+
+
+def read_histories(kept: str, best_epoch: int) -> dict[str, str]:
+    """Phase -> chart of its loss and AUROC, with the kept epoch marked in the kept phase."""
+    phases = {
+        "head": ("Head phase: the backbone is frozen", paths.HEAD_HISTORY),
+        "fine_tune": ("Fine-tune phase: from the cut layer on", paths.HISTORY),
+    }
+    drawn = {}
+    for phase, (title, path) in phases.items():
+        table = pd.read_csv(path)
+        if len(table):
+            values = {str(name): table[name].to_numpy(float) for name in table}
+            mark = best_epoch if phase == kept else None
+            drawn[title] = data_uri(charts.history(values, mark))
+    return drawn
+
+
+def read_content() -> dict[str, Any]:
+    """What the stages before this one wrote."""
+    training = read_json(paths.TRAINING)
+    gallery = read_json(paths.EXPLAIN / "index.json")
+    return {
+        "receipt": read_json(paths.SPLIT_RECEIPT),
+        "validation": read_json(paths.VALIDATION),
+        "contact_sheet": data_uri(paths.CONTACT_SHEET.read_bytes()),
+        "training": training,
+        "histories": read_histories(training["kept"], training["best_epoch"]),
+        "headline": HEADLINE,
+        "metrics": read_json(paths.METRICS),
+        "point": read_json(paths.OPERATING_POINT),
+        "figures": {
+            name: data_uri((paths.FIGURES / f"{name}.png").read_bytes()) for name in FIGURES
+        },
+        "gallery": {part: with_pictures(of, paths.EXPLAIN) for part, of in gallery.items()},
+        "compression": read_json(paths.COMPRESSION),
+    }
+
+
+def settings_content(settings: params.Params) -> dict[str, Any]:
+    """What the page says about the parameters. The path of the source stays out."""
+    shown = {
+        "task": settings.task,
+        "model": settings.model,
+        "preprocess": settings.preprocess,
+        "split": settings.split,
+        "augment": settings.augment,
+        "train": settings.train,
+        "fine_tune": settings.fine_tune,
+        "evaluate": settings.evaluate,
+    }
+    return {
+        "title": settings.report.title,
+        "confidence": settings.evaluate.confidence,
+        "about": {
+            "kind": settings.task.kind,
+            "classes": settings.task.names,
+            "backbone": settings.model.backbone,
+            "source": settings.pull.source,
+            "synthetic": settings.pull.source == "phantom",
+        },
+        "parameters": {name: _without_folders(section) for name, section in shown.items()},
+    }
+
+
+def _without_folders(section: params.Section) -> dict[str, Any]:
+    """The values of a section; of a path only the file's name, folders can name people."""
+    values = section.model_dump()
+    return {key: Path(of).name if isinstance(of, str) else of for key, of in values.items()}
+
+
+@command
+def main() -> None:
+    """Read what the stages wrote; write the page."""
+    settings = params.load()
+    page = render("report.html.j2", settings_content(settings) | read_content())
+    paths.REPORT.parent.mkdir(parents=True, exist_ok=True)
+    paths.REPORT.write_text(page, encoding="utf-8")
+    print(f"{paths.REPORT}: {len(page) / 1e6:.1f} MB, self-contained")
+
+
+if __name__ == "__main__":
+    main()

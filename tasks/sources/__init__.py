@@ -1,0 +1,55 @@
+"""Where images come from.
+
+A source is one module of this package, named in `pull.source`, with
+
+    def listing(pull: Pull, kind: str) -> Listing
+
+that lists what there is now; `kind` is `task.kind`. Pulling, de-identifying and versioning are
+the same for every source and stand in `tasks.pull`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from tasks.params import Params
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file at the source, read only when asked for. Its name is not kept: it may identify.
+
+    Attributes:
+        read: gives the original bytes.
+        label: the class name; several of a multi-label image joined by `|`.
+        patient_id: as the source has it; None where only a DICOM header may know.
+        source_split: train, val or test where the source says so.
+        slices: values of the cohort's slice columns that the source itself knows.
+    """
+
+    read: Callable[[], bytes]
+    label: str
+    patient_id: str | None = None
+    source_split: str | None = None
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source has, and what a person should know about how it was read."""
+
+    items: Sequence[Item]
+    notes: Sequence[str] = ()
+
+
+def open_source(params: Params) -> Listing:
+    """List the source that `pull.source` names.
+
+    Raises:
+        SourceError: it is missing or malformed; the message collects every problem.
+    """
+    source = import_module(f"tasks.sources.{params.pull.source}")
+    listing: Listing = source.listing(params.pull, params.task.kind)
+    return listing

@@ -1,0 +1,71 @@
+"""What is drawn: ROC and calibration curves, confusion counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, roc_curve
+
+from tasks.statistics.weighted import Array
+
+Confusion = tuple[list[str], NDArray[np.int64]]
+
+
+def roc(targets: Array, scores: Array) -> tuple[Array, Array]:
+    """False and true positive rates of one output, corners only (Fawcett 2006, Pattern Recognit.
+    Lett. 27:861).
+    """
+    fpr, tpr, _ = roc_curve(targets, scores, drop_intermediate=True)
+    return fpr, tpr
+
+
+def mean_roc(targets: Array, scores: Array) -> tuple[Array, Array]:
+    """The vertical mean of the outputs' ROC curves (Fawcett 2006, algorithm 4); with one output
+    its own curve.
+    """
+    curves = [roc(y, s) for y, s in zip(targets.T, scores.T, strict=True)]
+    if len(curves) == 1:
+        return curves[0]
+    fpr = np.unique(np.concatenate([curve[0] for curve in curves]))
+    tpr = np.mean([np.interp(fpr, *curve) for curve in curves], axis=0)
+    return np.concatenate([[0.0], fpr]), np.concatenate([[0.0], tpr])
+
+
+def calibration(targets: Array, scores: Array, bins: int = 10) -> tuple[Array, ...]:
+    """Mean score, rate of positives and number of images in each filled bin of equal width, over
+    all outputs together: the reliability diagram of Murphy & Winkler 1977 (Appl. Stat. 26:41).
+    """
+    outcomes, confidences = targets.ravel(), scores.ravel().astype(float)
+    place = np.minimum((confidences * bins).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    filled = counts > 0
+    sums = [np.bincount(place, values, bins)[filled] for values in (confidences, outcomes)]
+    return sums[0] / counts[filled], sums[1] / counts[filled], counts[filled].astype(float)
+
+
+def answers(kind: str, classes: Sequence[str], predictions: Array) -> list[list[str]]:
+    """Predictions or targets `(N, K)` as class names, one list a confusion matrix: one in all, but
+    one for each class of a multi-label task (`name` or `not name`).
+    """
+    if kind == "binary":
+        return [[classes[int(row[0])] for row in predictions]]
+    if kind == "multiclass":
+        return [[classes[int(k)] for k in predictions.argmax(axis=1)]]
+    return [
+        [name if x else f"not {name}" for x in column]
+        for name, column in zip(classes, predictions.T, strict=True)
+    ]
+
+
+def confusion(
+    kind: str, classes: Sequence[str], targets: Array, predictions: Array
+) -> list[Confusion]:
+    """Confusion matrices as (names, counts): rows are the labels, columns the predictions."""
+    actual, predicted = (answers(kind, classes, values) for values in (targets, predictions))
+    names = [[f"not {name}", name] for name in classes] if kind == "multilabel" else [list(classes)]
+    return [
+        (of, confusion_matrix(a, p, labels=of))
+        for of, a, p in zip(names, actual, predicted, strict=True)
+    ]

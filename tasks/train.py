@@ -1,0 +1,62 @@
+"""Stage train: train the head on a frozen backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tasks import labels, params, paths
+from tasks.errors import command
+from tasks.networks import data, device, files, history
+from tasks.networks.build import DROPOUT, build
+from tasks.networks.data import Split
+from tasks.networks.fit import Metrics, Plan, best_epoch, fit
+from tasks.networks.layers import cut, default_cut, train_only
+from tasks.networks.losses import class_weights
+
+if TYPE_CHECKING:
+    import keras
+
+
+def train_head(
+    model: keras.Model,
+    backbone: str,
+    train: Split,
+    val: Split,
+    plan: Plan,
+    on_epoch: Callable[[int, Metrics], None],
+) -> list[Metrics]:
+    """Train everything after pooling and leave `model` with the best epoch's weights.
+
+    The pass through the backbone also stores what arrives at its default cut layer, so that
+    fine-tuning need not run it again.
+    """
+    stored = data.examples(model, [default_cut(backbone), DROPOUT], train, val)
+    _, head = cut(model, DROPOUT)
+    train_only(model, head)
+    return fit(head, *stored[DROPOUT], plan, on_epoch)
+
+
+@command
+def main() -> None:
+    """Read manifest, pack and views; write the head phase's model and history."""
+    from tasks.registry.live import live_run
+
+    settings = params.load()
+    task, phase = settings.task, settings.train
+    device.prepare(phase.threads, phase.seed)
+    train, val = data.read(task)
+    outputs = labels.scored(task.kind, task.names)
+    weights = class_weights(task.kind, outputs, train.targets, phase.class_weights)
+    model = build(settings.model, settings.preprocess, task)
+    plan = Plan(task.kind, phase, weights, phase.seed)
+    with live_run("train") as run:
+        epochs = train_head(model, settings.model.backbone, train, val, plan, run.log_epoch)
+    files.save(model, paths.HEAD_MODEL)
+    history.write(paths.HEAD_HISTORY, epochs)
+    best = best_epoch(epochs)
+    print(f"Best epoch {best} of {len(epochs)}: val AUROC {epochs[best - 1]['val_auroc']:.4f}")
+
+
+if __name__ == "__main__":
+    main()

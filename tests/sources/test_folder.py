@@ -1,0 +1,146 @@
+"""Class folders and tables of labels as a source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks import params
+from tasks.errors import SourceError
+from tasks.sources import folder, open_source
+
+
+def pull_of(path: Path, slices: tuple[str, ...] = ()) -> params.Pull:
+    phantom = params.PhantomSource(patients=10, seed=1)
+    return params.Pull(source="folder", path=str(path), slices=list(slices), phantom=phantom)
+
+
+def grow(root: Path, *files: str) -> Path:
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(file.encode())
+    return root
+
+
+def table(root: Path, text: str, *files: str) -> Path:
+    grow(root, *files)
+    (root / "labels.csv").write_text(text, encoding="utf-8")
+    return root / "labels.csv"
+
+
+def test_first_level_folders_are_the_classes(tmp_path):
+    root = grow(tmp_path, "sick/b.PNG", "sick/deep/a.dcm", "well/IM0001", "well/.hidden.png")
+    items = folder.listing(pull_of(root), "binary").items
+    assert [(item.label, item.read()) for item in items] == [
+        ("sick", b"sick/b.PNG"),
+        ("sick", b"sick/deep/a.dcm"),
+        ("well", b"well/IM0001"),
+    ]
+    assert {item.source_split for item in items} == {None}
+
+
+def test_split_folders_may_stand_above_the_classes(tmp_path):
+    root = grow(tmp_path, "train/sick/a.png", "val/well/b.png", "test/sick/c.png")
+    items = folder.listing(pull_of(root), "binary").items
+    assert {(item.source_split, item.label) for item in items} == {
+        ("train", "sick"),
+        ("val", "well"),
+        ("test", "sick"),
+    }
+
+
+def test_files_that_are_no_images_are_counted(tmp_path):
+    root = grow(tmp_path, "sick/a.png", "sick/notes.txt", "well/b.png", "well/more.txt")
+    listing = folder.listing(pull_of(root), "binary")
+    assert len(listing.items) == 2
+    assert listing.notes == ["ignored files that are no images: 2 .txt"]
+
+
+def test_splits_and_classes_do_not_mix(tmp_path):
+    root = grow(tmp_path, "train/sick/a.png", "well/b.png")
+    with pytest.raises(SourceError, match="well"):
+        folder.listing(pull_of(root), "binary")
+
+
+@pytest.mark.parametrize("name", ["absent", "empty"])
+def test_nothing_there_is_an_error(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="<class>/<files>"):
+        folder.listing(pull_of(tmp_path / name), "binary")
+
+
+def test_table_gives_all_it_knows(tmp_path, defaults):
+    path = table(
+        tmp_path,
+        "\ufefffile,label,patient_id,split,age,sex,site,device,ward\n"
+        "x/a.png,sick,P1,train,61,female,North,Maker,7\n"
+        "b.png,well,,,,,,,\n",
+        "x/a.png",
+        "b.png",
+    )
+    listing = open_source(defaults.model_copy(update={"pull": pull_of(path)}))
+    first, second = listing.items
+    assert first.read() == b"x/a.png"
+    assert (first.label, first.patient_id, first.source_split) == ("sick", "P1", "train")
+    assert first.slices == {
+        "age_band": "60-69",
+        "sex": "F",
+        "site": "North",
+        "device": "Maker",
+    }
+    assert (second.patient_id, second.source_split, second.slices) == (None, None, {})
+    assert "ward" in listing.notes[0]
+
+
+def test_named_slices_are_kept(tmp_path):
+    path = table(tmp_path, "file,label,ward,nurse\na.png,sick,7,Ann\n", "a.png")
+    listing = folder.listing(pull_of(path, ("ward",)), "binary")
+    assert listing.items[0].slices == {"slice_ward": "7"}
+    assert "nurse" in listing.notes[0]
+    assert "ward" not in listing.notes[0]
+
+
+def test_every_problem_is_named_by_row_and_no_value_is_quoted(tmp_path):
+    rows = ["file,label,split,age,sex", "a.png,sick,train,61,F", "Smith.png,sick,test,61,F"]
+    rows += ["a.png,,tset,Smith,Smith", "a.png,sick,,200,"]
+    with pytest.raises(SourceError) as caught:
+        folder.listing(pull_of(table(tmp_path, "\n".join(rows), "a.png")), "binary")
+    message = str(caught.value)
+    for problem in (
+        f"no such file under {tmp_path}: row 3",
+        "label is empty: row 4",
+        "split must be train, val, test or empty: row 4",
+        "row 4, 5",
+        "a sex is F, M or O: row 4",
+    ):
+        assert problem in message
+    assert "Smith" not in message
+
+
+def test_many_problems_are_shortened(tmp_path):
+    path = table(tmp_path, "file,label\n" + "gone.png,sick\n" * 30)
+    with pytest.raises(SourceError, match=r"row 2, 3, .*11 and 20 more"):
+        folder.listing(pull_of(path), "binary")
+
+
+@pytest.mark.parametrize(
+    ("text", "slices", "match"),
+    [
+        ("image,label\na.png,sick\n", (), "column 'file' is missing.*'image', 'label'"),
+        ("file,label\na.png,sick\n", ("ward",), "column 'ward' is missing"),
+        ("file,label,split\na.png,sick,train\n", ("split",), "is no slice"),
+        ("file,label\n", (), "no rows"),
+        ("", (), "cannot be read"),
+        ('file,label\n"a.png,sick\n', (), "cannot be read"),
+    ],
+)
+def test_unusable_tables(tmp_path, text, slices, match):
+    with pytest.raises(SourceError, match=match):
+        folder.listing(pull_of(table(tmp_path, text, "a.png"), slices), "binary")
+
+
+def test_multilabels_are_brought_into_one_order(tmp_path):
+    path = table(tmp_path, "file,label\na.png,scar|mass\na.png,\n", "a.png")
+    labels = [item.label for item in folder.listing(pull_of(path), "multilabel").items]
+    assert labels == ["mass|scar", ""]

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from tasks import evaluate, params, paths, scores
+from tasks.errors import DataError, TrainingError
+
+OUTS = (paths.SCORES, paths.OPERATING_POINT, paths.METRICS, paths.ROC, paths.CONFUSION)
+
+
+def content() -> dict[str, bytes]:
+    files = [*OUTS, *paths.FIGURES.iterdir()]
+    return {str(path): path.read_bytes() for path in files}
+
+
+def test_the_stage_writes_what_it_finds(tiny, capsys):
+    tiny()
+    evaluate.main()
+    table = pd.read_parquet(paths.SCORES)
+    test = table[table["split"] == "test"]
+    assert list(table) == ["image_id", "group", "split", "label", "score_0"]
+    assert len(table) == 80
+    metrics = json.loads(paths.METRICS.read_text())
+    expected = roc_auc_score(test["label"] == "nodule", test["score_0"])
+    found = metrics["test"]["auroc"]
+    assert found["value"] == pytest.approx(expected, abs=1e-6)
+    assert found["low"] <= found["value"] <= found["high"]
+    assert set(metrics["test"]["slices"]["sex"]) == {"F", "M"}
+    assert f"test: AUROC {expected:.3f}" in capsys.readouterr().out
+
+
+def test_the_operating_point_is_that_of_val_applied_to_test(tiny):
+    tiny({"evaluate.operating_point.rule": "sensitivity", "evaluate.operating_point.target": 1.0})
+    evaluate.main()
+    table = pd.read_parquet(paths.SCORES)
+    threshold = json.loads(paths.OPERATING_POINT.read_text())["thresholds"]["nodule"]
+    val, test = (table[table["split"] == split] for split in ("val", "test"))
+    ill = val.loc[val["label"] == "nodule", "score_0"]
+    healthy = val.loc[val["label"] == "no_nodule", "score_0"]
+    assert healthy[healthy < ill.min()].max() < threshold < ill.min()
+    pairs = pd.read_csv(paths.CONFUSION)
+    assert (pairs["predicted"] == "nodule").to_list() == (test["score_0"] >= threshold).to_list()
+    assert pairs["actual"].to_list() == test["label"].to_list()
+
+
+def test_the_same_model_gives_the_same_bytes(tiny):
+    tiny()
+    evaluate.main()
+    first = content()
+    evaluate.main()
+    assert content() == first
+    assert {path.name for path in paths.FIGURES.iterdir()} == {
+        "roc.png",
+        "confusion.png",
+        "calibration.png",
+        "score_histogram.png",
+    }
+
+
+def test_the_roc_goes_from_corner_to_corner(tiny):
+    tiny()
+    evaluate.main()
+    curve = pd.read_csv(paths.ROC)
+    assert curve.iloc[0].to_list() == [0, 0]
+    assert curve.iloc[-1].to_list() == [1, 1]
+    assert curve["fpr"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_several_outputs(kind, defaults, tmp_path):
+    generator = np.random.default_rng(0)
+    names = ["a", "b", "c"]
+    task = params.Task(kind=kind, classes=names)
+    labels = [names[k] for k in generator.integers(3, size=120)]
+    if kind == "multilabel":
+        labels = [label if k % 3 else "a|c" for k, label in enumerate(labels)]
+    rows = pd.DataFrame(
+        {
+            "image_id": [str(k) for k in range(120)],
+            "group": [str(k // 2) for k in range(120)],
+            "split": ["val", "test"] * 60,
+            "label": labels,
+            "site": ["north", "south", "west"] * 40,
+        }
+    )
+    truth = scores.targets(rows, task)
+    given = np.clip(0.2 + 0.5 * truth + generator.normal(0, 0.2, truth.shape), 0.01, 0.99)
+    if kind == "multiclass":
+        given /= given.sum(axis=1, keepdims=True)
+    settings = defaults.evaluate.model_copy(update={"resamples": 100})
+    found = evaluate.evaluate(scores.make(rows, given), rows, task, settings)
+    evaluate.draw(tmp_path, found, task)
+    assert list(found.metrics["test"]["classes"]) == names
+    assert found.metrics["test"]["auroc"]["value"] > 0.85
+    assert (found.point.thresholds is None) == (kind == "multiclass")
+    matrices = 1 if kind == "multiclass" else 3
+    assert len(evaluate.confusion_table(found.test, task)) == 60 * matrices
+    json.dumps(found.metrics, allow_nan=False)
+
+
+def test_scores_that_are_not_finite_are_an_error(defaults):
+    rows = pd.DataFrame({"image_id": ["1"], "group": ["1"], "split": ["val"], "label": ["nodule"]})
+    with pytest.raises(TrainingError, match=r"1 of 1 images with NaN.*learning_rate"):
+        scores.make(rows, np.array([[np.nan]]))
+
+
+def test_an_empty_split_is_an_error_that_names_the_key():
+    table = pd.DataFrame({"split": ["val"]})
+    with pytest.raises(DataError, match=r"split\.test"):
+        scores.of_split(table, "test")

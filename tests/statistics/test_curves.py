@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import auc, roc_auc_score
+
+from tasks.statistics import curves
+
+
+def test_the_area_under_the_roc_is_the_auroc(make_sample):
+    sample = make_sample("binary")
+    fpr, tpr = curves.mean_roc(sample.targets, sample.scores)
+    assert auc(fpr, tpr) == pytest.approx(roc_auc_score(sample.targets, sample.scores))
+
+
+def test_the_mean_roc_of_several_outputs_goes_from_corner_to_corner(make_sample):
+    sample = make_sample("multilabel", 2000, outputs=3)
+    fpr, tpr = curves.mean_roc(sample.targets, sample.scores)
+    assert (fpr[0], tpr[0], fpr[-1], tpr[-1]) == (0, 0, 1, 1)
+    assert auc(fpr, tpr) == pytest.approx(roc_auc_score(sample.targets, sample.scores), abs=0.01)
+
+
+def test_confusion_counts_labels_by_predictions():
+    targets, predictions = np.array([[1.0], [1], [0], [1]]), np.array([[1.0], [0], [0], [1]])
+    [(names, counts)] = curves.confusion("binary", ["well", "ill"], targets, predictions)
+    assert names == ["well", "ill"]
+    assert counts.tolist() == [[1, 0], [1, 2]]
+
+
+def test_each_label_of_a_multilabel_task_has_its_own_confusion():
+    targets, predictions = np.array([[1.0, 0], [1, 1]]), np.array([[1.0, 1], [0, 1]])
+    matrices = curves.confusion("multilabel", ["a", "b"], targets, predictions)
+    assert [names for names, _ in matrices] == [["not a", "a"], ["not b", "b"]]
+    assert [counts.tolist() for _, counts in matrices] == [[[0, 0], [1, 1]], [[0, 1], [0, 1]]]
+
+
+def test_calibration_bins():
+    scores = np.array([[0.05], [0.08], [0.95], [1.0]])
+    confidence, rate, count = curves.calibration(np.array([[0.0], [1], [1], [1]]), scores)
+    assert confidence == pytest.approx([0.065, 0.975])
+    assert rate.tolist() == [0.5, 1.0]
+    assert count.tolist() == [2, 2]
