@@ -4,6 +4,7 @@ import hashlib
 import random
 
 import cv2
+import imagehash
 import numpy as np
 import pytest
 from dicom_files import make_dicom
@@ -118,7 +119,6 @@ def test_hash_survives_brightness_and_size_but_not_another_picture(photo):
 
 
 def test_hash_agrees_with_the_imagehash_library(photo):
-    imagehash = pytest.importorskip("imagehash")
     theirs = str(imagehash.phash(Image.fromarray(photo)))
     assert distance(perceptual_hash(photo), theirs) <= 10
 

@@ -1,0 +1,69 @@
+"""What a trained model must do, whatever its loss was: find lesions, for the lesion's sake."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+def score(trained, images):
+    from tasks.networks import scoring
+
+    return scoring.score(trained.model, images)[:, 0]
+
+
+def test_it_tells_slices_with_a_nodule_from_those_without(trained):
+    assert trained.masks[trained.nodule].any(axis=(1, 2)).all()
+    assert not trained.masks[~trained.nodule].any()
+    assert roc_auc_score(trained.nodule, trained.scores) >= 0.9
+
+
+def test_the_file_scores_are_the_pack_scores(trained):
+    """Pixels prepared from the files, as in serving, score as those of the pack did."""
+    np.testing.assert_allclose(score(trained, trained.images), trained.scores, atol=1e-5)
+
+
+def test_a_mirrored_chest_keeps_its_answer(trained):
+    mirrored = score(trained, trained.images[:, :, ::-1])
+    assert (
+        roc_auc_score(trained.nodule, mirrored)
+        >= roc_auc_score(trained.nodule, trained.scores) - 0.07
+    )
+
+
+@pytest.mark.parametrize("gain", [0.93, 1.07])
+def test_a_little_more_or_less_light_keeps_the_answer(trained, gain):
+    lit = np.clip(trained.images * gain, 0, 255).round().astype(np.uint8)
+    assert np.abs(score(trained, lit) - trained.scores).mean() < 0.1
+
+
+def test_without_its_lesion_an_image_scores_lower(trained):
+    """Lesions are painted over with what surrounds them."""
+    chosen = np.flatnonzero(trained.nodule & (trained.scores > 0.5))
+    assert len(chosen) >= 10
+    wide = [cv2.dilate(trained.masks[i].astype(np.uint8), np.ones((9, 9))) for i in chosen]
+    healed = [
+        cv2.inpaint(trained.images[i, ..., 0], mask, 5, cv2.INPAINT_TELEA)[..., None]
+        for i, mask in zip(chosen, wide, strict=True)
+    ]
+    drop = trained.scores[chosen] - score(trained, np.stack(healed))
+    assert np.median(drop) > 0.15
+
+
+def test_heatmaps_point_at_the_lesion(trained):
+    """On lesions found with confidence the heatmap is hotter inside the mask than outside."""
+    from tasks.networks.gradcam import heatmaps
+
+    chosen = np.flatnonzero(trained.nodule & (trained.scores > 0.7))
+    assert len(chosen) >= 10
+    maps = heatmaps(trained.model, trained.images[chosen], 0)
+    size = trained.masks.shape[1:]
+    hotter = []
+    for found, mask in zip(maps, trained.masks[chosen], strict=True):
+        full = cv2.resize(found, size[::-1], interpolation=cv2.INTER_LINEAR)
+        hotter.append(full[mask].mean() > 1.5 * full[~mask].mean())
+    assert np.mean(hotter) >= 0.7

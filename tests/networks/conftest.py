@@ -1,0 +1,46 @@
+"""Networks on tiny images, with a state folder of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tasks.networks  # noqa: F401 - before keras, which it starts quietly
+import keras  # isort: skip
+
+from tasks import params
+from tasks.networks.build import build
+
+SIZE = 32
+
+
+@pytest.fixture(autouse=True)
+def repeatable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A fixed seed, and nothing stored by another test. Returns the state folder."""
+    keras.utils.set_random_seed(3)
+    keras.config.set_floatx("float32")
+    monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def make(defaults: params.Params) -> Callable[..., keras.Model]:
+    """Build a network with random weights: `make("MobileNetV2", size=32, color="grey")`."""
+
+    def make_one(
+        backbone: str = "EfficientNetLite0",
+        size: int = SIZE,
+        color: str = "grey",
+        kind: str = "binary",
+        weights: str = "none",
+    ) -> keras.Model:
+        classes = ["a", "b"] if kind == "binary" else ["a", "b", "c"]
+        return build(
+            params.Model(backbone=backbone, weights=weights, dropout=0.2),
+            params.Preprocess(size=[size, size], color=color, window=None, max_quarantined=0.0),
+            params.Task(kind=kind, classes=classes),
+        )
+
+    return make_one

@@ -1,0 +1,69 @@
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+from world import ROOT
+
+from tasks import digests
+from tasks.networks import files
+
+BUILD_AND_SAVE = """
+import sys
+from pathlib import Path
+from tasks import params
+from tasks.networks import files
+from tasks.networks.build import build
+import keras
+
+keras.utils.set_random_seed(5)
+model = build(
+    params.Model(backbone="MobileNetV2", weights="none", dropout=0.2),
+    params.Preprocess(size=[32, 32], color="grey", window=None, max_quarantined=0.0),
+    params.Task(kind="binary", classes=["a", "b"]),
+)
+files.save(model, Path(sys.argv[1]))
+"""
+
+
+def test_two_processes_give_the_same_bytes_and_say_nothing(tmp_path):
+    """In another process Keras counts memory addresses into the configuration of each layer."""
+    for name in ("first.keras", "second.keras"):
+        done = subprocess.run(
+            [sys.executable, "-c", BUILD_AND_SAVE, str(tmp_path / name)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout + done.stderr == ""
+    assert (tmp_path / "first.keras").read_bytes() == (tmp_path / "second.keras").read_bytes()
+
+
+def test_what_is_loaded_is_what_was_saved(make, tmp_path):
+    model = make()
+    files.save(model, tmp_path / "a.keras")
+    loaded = files.load(tmp_path / "a.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.float32)
+    assert np.array_equal(model(pixels), loaded(pixels))
+    files.save(loaded, tmp_path / "b.keras")
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+
+
+def test_other_weights_are_another_model(make, tmp_path):
+    model = make()
+    files.save(model, tmp_path / "a.keras")
+    kernel, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([kernel, bias + 1e-6])
+    files.save(model, tmp_path / "b.keras")
+    assert digests.of_model(tmp_path / "a.keras") != digests.of_model(tmp_path / "b.keras")
+
+
+def test_nothing_fleeting_is_kept(make, tmp_path):
+    files.save(make(), tmp_path / "a.keras")
+    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
+        assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
+        text = archive.read("config.json") + archive.read("metadata.json")
+    assert b"shared_object_id" not in text
+    assert b"date_saved" not in text
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".keras"] in ([], ["state"])

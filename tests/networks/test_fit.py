@@ -1,0 +1,148 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tasks import params
+from tasks.errors import TrainingError
+from tasks.networks.fit import Examples, Plan, best_epoch, fit
+
+FEATURES, COUNT = 6, 48
+
+
+def make_model(kind="binary", dropout=0.3):
+    keras.utils.set_random_seed(2)
+    outputs = 1 if kind == "binary" else 3
+    features = keras.Input((FEATURES,))
+    x = layers.Dropout(dropout)(features)
+    activation = "softmax" if kind == "multiclass" else "sigmoid"
+    return keras.Model(features, layers.Dense(outputs, activation)(x))
+
+
+def make_examples(kind="binary", views=1, seed=0):
+    """Features of which the first ones tell the classes apart."""
+    random = np.random.default_rng(seed)
+    classes = random.integers(0, 3, COUNT)
+    targets = np.eye(3, dtype=np.float32)[classes]
+    features = random.normal(0, 0.3, (views, COUNT, FEATURES))
+    features[:, :, :3] += targets
+    targets = targets[:, :1] if kind == "binary" else targets
+    return Examples(features.reshape(-1, FEATURES).astype(np.float16), targets)
+
+
+def make_plan(kind="binary", **changes):
+    settings = {"epochs": 6, "batch_size": 16, "learning_rate": 0.02, "patience": 6, **changes}
+    phase = params.FineTune(cut_layer="auto", **settings)
+    outputs = 1 if kind == "binary" else 3
+    return Plan(kind, phase, np.ones((2, outputs), np.float32), seed=4)
+
+
+def run(model, kind="binary", on_epoch=lambda *_: None, train=None, val=None, **changes):
+    train = train or make_examples(kind, views=2)
+    val = val or make_examples(kind, seed=1)
+    return fit(model, train, val, make_plan(kind, **changes), on_epoch)
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+def test_it_learns(kind):
+    history = run(make_model(kind), kind, epochs=15)
+    assert history[-1]["val_auroc"] > 0.97 > history[0]["auroc"]
+    assert history[-1]["val_loss"] < 0.8 * history[0]["val_loss"]
+    names = ("loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc")
+    assert all(set(entry) == set(names) for entry in history)
+
+
+def test_metrics_are_those_of_the_weights():
+    model, val = make_model(), make_examples(seed=1)
+    history = run(model, val=val, epochs=4)
+    scores = model.predict(val.activations.astype(np.float32), verbose=0)
+    picked = np.where(val.targets == 1, scores, 1 - scores)
+    best = history[best_epoch(history) - 1]
+    assert best["val_loss"] == pytest.approx(-np.log(picked).mean(), rel=1e-5)
+    assert best["val_accuracy"] == pytest.approx((picked > 0.5).mean())
+
+
+def test_two_fits_are_bitwise_the_same():
+    first, second = make_model(), make_model()
+    assert run(first) == run(second)
+    assert same(first.get_weights(), second.get_weights())
+
+
+def test_another_seed_gives_another_model():
+    first, second = make_model(), make_model()
+    run(first)
+    plan = make_plan()
+    other = Plan(plan.kind, plan.phase, plan.weights, seed=5)
+    fit(second, make_examples(views=2), make_examples(seed=1), other, lambda *_: None)
+    assert not same(first.get_weights(), second.get_weights())
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 5, 6])
+def test_a_killed_fit_ends_as_an_undisturbed_one(epoch, repeatable, capsys):
+    """Dropout and Adam's moments are part of what has to be taken up again."""
+    undisturbed = make_model()
+    expected = run(undisturbed)
+    assert not list((repeatable / "checkpoints").iterdir())
+
+    def dies(number, _):
+        if number == epoch:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(make_model(), on_epoch=dies)
+    capsys.readouterr()
+    seen = []
+    again = make_model()
+    assert run(again, on_epoch=lambda number, _: seen.append(number)) == expected
+    assert seen == list(range(epoch, 7))
+    assert same(again.get_weights(), undisturbed.get_weights())
+    assert ("Going on after epoch" in capsys.readouterr().out) == (epoch > 1)
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_fit():
+    """Val contradicts train, so the first epoch is the best."""
+    val = make_examples(seed=1)
+    contrary = Examples(val.activations, 1 - val.targets)
+    after_first, long = make_model(dropout=0.0), make_model(dropout=0.0)
+    run(after_first, val=contrary, epochs=1)
+    history = run(long, val=contrary, epochs=30, patience=3)
+    assert best_epoch(history) == 1
+    assert len(history) == 4
+    assert same(after_first.get_weights()[:2], long.get_weights()[:2])
+
+
+def test_an_epoch_shows_every_image_once_in_the_view_whose_turn_it_is():
+    examples = make_examples(views=3)
+    for epoch, view in ((1, 0), (2, 1), (3, 2), (4, 0)):
+        rows = examples.rows(epoch, seed=4)
+        assert sorted(rows) == list(range(view * COUNT, (view + 1) * COUNT))
+    assert not np.array_equal(examples.rows(1, 4), examples.rows(4, 4))
+
+
+def test_no_epochs_leave_the_model_alone():
+    model = make_model()
+    before = model.get_weights()
+    assert run(model, epochs=0) == []
+    assert same(before, model.get_weights())
+
+
+def test_a_loss_that_is_not_a_number_stops_with_its_likely_cause():
+    train = make_examples()
+    train.activations[3, 0] = np.nan
+    with pytest.raises(TrainingError, match="learning_rate"):
+        run(make_model(), train=train)
+
+
+def test_each_epoch_is_told_in_a_line(capsys):
+    run(make_model(), epochs=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    assert "val loss" in lines[0]

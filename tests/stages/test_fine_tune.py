@@ -1,0 +1,92 @@
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from training_world import Recorder, contents, make_world
+
+from tasks import augment, digests, edit, fine_tune, paths, train
+from tasks.documents import read_json
+from tasks.networks import files
+
+
+@pytest.fixture
+def recorder(workspace, monkeypatch):
+    make_world(monkeypatch)
+    recorder = Recorder()
+    monkeypatch.setattr("tasks.registry.live.live_run", recorder.live_run)
+    augment.main()
+    train.main()
+    return recorder
+
+
+def changed_layers():
+    """The layers in which the kept model differs from the head phase's."""
+    before, after = files.load(paths.HEAD_MODEL), files.load(paths.MODEL)
+    return {
+        layer.name
+        for layer in before.layers
+        if not all(
+            np.array_equal(a, b)
+            for a, b in zip(
+                layer.get_weights(), after.get_layer(layer.name).get_weights(), strict=True
+            )
+        )
+    }
+
+
+def test_it_trains_on_from_the_default_cut(recorder, capsys):
+    fine_tune.main()
+    said = read_json(paths.TRAINING)
+    history = pd.read_csv(paths.HISTORY)
+    assert recorder.stages == ["train", "fine_tune"]
+    assert said["kept"] == "fine_tune"
+    assert said["cut_layer"] == "block11_expand_conv"
+    best = history.loc[said["best_epoch"] - 1]
+    assert best["val_loss"] == history["val_loss"].min() < said["val_loss"]["head"]
+    changed = changed_layers()
+    assert {"block11_expand_conv", "block15_project_conv", "top_conv", "logits"} <= changed
+    assert not any(name.endswith("_bn") for name in changed)
+    assert not any(name.startswith(("stem", "block10_", "block2_")) for name in changed)
+    # The head phase's pass has stored what arrives at the cut.
+    assert capsys.readouterr().out.count("stored activations found") == 2
+
+
+def test_its_outs_repeat_with_and_without_what_is_stored(recorder):
+    outs = (paths.MODEL, paths.HISTORY, paths.TRAINING)
+    fine_tune.main()
+    first = contents(*outs)
+    shutil.rmtree(paths.state())
+    fine_tune.main()
+    assert contents(*outs) == first
+
+
+def test_without_epochs_the_head_phase_is_kept(recorder):
+    edit.set_values(paths.PARAMS, {"fine_tune.epochs": 0})
+    fine_tune.main()
+    said, head = read_json(paths.TRAINING), pd.read_csv(paths.HEAD_HISTORY)
+    assert said["kept"] == "head"
+    assert said["best_epoch"] == head["val_loss"].argmin() + 1
+    assert digests.of_model(paths.MODEL) == digests.of_model(paths.HEAD_MODEL)
+    assert len(pd.read_csv(paths.HISTORY)) == 0
+
+
+def test_a_phase_that_makes_it_worse_is_not_kept(recorder):
+    edit.set_values(paths.PARAMS, {"fine_tune.learning_rate": 1.0})
+    fine_tune.main()
+    assert read_json(paths.TRAINING)["kept"] == "head"
+    assert digests.of_model(paths.MODEL) == digests.of_model(paths.HEAD_MODEL)
+
+
+def test_another_cut_layer_trains_less(recorder):
+    edit.set_values(paths.PARAMS, {"fine_tune.cut_layer": "block15_expand_conv"})
+    fine_tune.main()
+    assert read_json(paths.TRAINING)["cut_layer"] == "block15_expand_conv"
+    assert not any(name.startswith("block14") for name in changed_layers())
+
+
+def test_an_unknown_cut_layer_is_refused_with_the_names(recorder, capsys):
+    edit.set_values(paths.PARAMS, {"fine_tune.cut_layer": "conv99"})
+    with pytest.raises(SystemExit):
+        fine_tune.main()
+    assert "block11_expand_conv" in capsys.readouterr().err

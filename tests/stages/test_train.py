@@ -1,0 +1,57 @@
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from training_world import Recorder, contents, make_world
+
+from tasks import augment, manifest, params, paths, train
+from tasks.networks import files
+from tasks.networks.build import build
+
+
+@pytest.fixture
+def recorder(workspace, monkeypatch):
+    make_world(monkeypatch)
+    recorder = Recorder()
+    monkeypatch.setattr("tasks.registry.live.live_run", recorder.live_run)
+    augment.main()
+    return recorder
+
+
+def test_it_trains_the_head_and_nothing_else(recorder):
+    train.main()
+    history = pd.read_csv(paths.HEAD_HISTORY)
+    assert list(history["epoch"]) == [1, 2, 3, 4]
+    assert history["val_auroc"].iloc[-1] > 0.9
+    assert (recorder.stages, recorder.epochs) == (["train"], [1, 2, 3, 4])
+    settings = params.load()
+    untrained = build(settings.model, settings.preprocess, settings.task)
+    trained = files.load(paths.HEAD_MODEL)
+    for layer in untrained.layers:
+        pairs = zip(layer.get_weights(), trained.get_layer(layer.name).get_weights(), strict=True)
+        if layer.name != "logits":
+            assert all(np.array_equal(a, b) for a, b in pairs)
+        else:
+            assert not any(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_its_outs_repeat_with_and_without_what_is_stored(recorder, capsys):
+    train.main()
+    first = contents(paths.HEAD_MODEL, paths.HEAD_HISTORY)
+    capsys.readouterr()
+    train.main()
+    assert "stored activations found" in capsys.readouterr().out
+    assert contents(paths.HEAD_MODEL, paths.HEAD_HISTORY) == first
+    shutil.rmtree(paths.state())
+    train.main()
+    assert contents(paths.HEAD_MODEL, paths.HEAD_HISTORY) == first
+
+
+def test_a_class_without_training_images_is_named(recorder, capsys):
+    table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
+    table.loc[table["split"] == "train", "label"] = "no_nodule"
+    manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
+    with pytest.raises(SystemExit):
+        train.main()
+    assert "no training image shows 'nodule'" in capsys.readouterr().err
