@@ -25,7 +25,8 @@ def render(seconds: Mapping[str, float]) -> str:
             f"Test AUROC    {auroc['value']:.3f}  [{auroc['low']:.3f}, {auroc['high']:.3f}]",
             f"MLflow run    {registry['run_id']}",
             f"Model         {registry['model_name']} version {registry['version']}",
-            f"Gate          {registry['verdict']}: {'; '.join(registry['reasons'])}",
+            f"Gate          {registry['verdict']}",
+            *(f"              {reason}" for reason in registry["reasons"]),
             f"Report        {paths.REPORT.resolve()}",
             "Look at it    make server   (MLflow on 127.0.0.1:5000, Prefect on 127.0.0.1:4200)",
         ]

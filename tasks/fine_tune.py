@@ -52,8 +52,8 @@ def fine_tune(
 
     The further layers are those that the head phase stored in the same pass.
     """
-    stored = data.examples(model, layers, train, val)[layers[0]]
     _, suffix = cut(model, layers[0])
+    stored = data.examples(model, layers, train, val)[layers[0]]
     train_only(model, suffix)
     compile_for(suffix, plan)
     before = measure(suffix, stored[1], plan.phase.batch_size)

@@ -19,7 +19,7 @@ SMALL = {
     "train.learning_rate": 1.0e-2,
     "train.batch_size": 16,
     "fine_tune.epochs": 2,
-    "fine_tune.learning_rate": 1.0e-3,
+    "fine_tune.learning_rate": 1.0e-4,
 }
 COUNTS = {"train": 40, "val": 24}
 
@@ -76,12 +76,6 @@ class Recorder:
     def log_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         assert metrics["val_auroc"] >= 0
         self.epochs.append(epoch)
-
-
-def run_stage(name: str) -> None:
-    """Run a stage's `main`."""
-    module = __import__(f"tasks.{name}", fromlist=["main"])
-    module.main()
 
 
 def contents(*files: Path) -> list[bytes]:

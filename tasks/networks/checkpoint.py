@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks import paths
+from tasks.networks import keys
 
+KEPT = 4  # checkpoints of abandoned fits
 Weights = list[NDArray[Any]]
 
 
@@ -58,8 +60,9 @@ class Checkpoint:
         draft.replace(self._path)
 
     def remove(self) -> None:
-        """The fit is done."""
+        """The fit is done; those of fits that never were go in time."""
         self._path.unlink(missing_ok=True)
+        keys.make_room(self._path.parent, KEPT)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -1,4 +1,4 @@
-"""Keys of what is stored in the state folder: everything that it depends on."""
+"""Keys of what is stored in the state folder, everything that it depends on; and its tidying."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ def of_arrays(arrays: Sequence[NDArray[Any]]) -> str:
     contents = [hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for array in arrays]
     kinds = [[list(array.shape), str(array.dtype)] for array in arrays]
     return digests.of_json([kinds, contents])
+
+
+def make_room(folder: Path, kept: int) -> None:
+    """Delete all but the `kept` files of `folder` that were used last, drafts included."""
+    files = sorted(folder.glob("*"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files[kept:]:
+        file.unlink(missing_ok=True)
 
 
 def made_with(code: Sequence[str]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def activations(
         _compute(_with_views(frozen), files, images, views, what)
     for file in files:
         file.touch()
-    _make_room(files[0].parent)
+    keys.make_room(files[0].parent, KEPT)
     return [np.load(file, mmap_mode="r") for file in files]
 
 
@@ -113,9 +113,9 @@ def _open(
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise TrainingError(
-            f"required: {needed / 1e9:.1f} GB for stored activations; received: {free / 1e9:.1f} GB "
-            f"free at {folder.name}. Lower augment.views, choose a later fine_tune.cut_layer, or "
-            "set MEDLOOP_STATE to a larger disk"
+            f"required: {needed / 1e9:.1f} GB of disk for stored activations; received: "
+            f"{free / 1e9:.1f} GB. Lower augment.views, choose a later fine_tune.cut_layer, or "
+            "set MEDLOOP_STATE to a folder on a larger disk"
         )
     return [
         np.lib.format.open_memmap(draft, mode="w+", dtype=np.float16, shape=shape)
@@ -138,10 +138,3 @@ def _finite(output: Activations) -> Activations:
             "check the file behind model.weights"
         )
     return output
-
-
-def _make_room(folder: Path) -> None:
-    """Delete the files that were used longest ago, drafts of other inputs included."""
-    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in files[KEPT:]:
-        file.unlink(missing_ok=True)

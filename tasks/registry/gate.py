@@ -54,7 +54,7 @@ def gate(settings: params.Params) -> str:
         entry = _enter(challenger, terms, judgement)
     _mark(client, challenger, entry)
     _move_aliases(client, challenger, champion, entry)
-    return _tell(entry.kind, challenger, entry.facts["reasons"], entry.facts["figures"])
+    return _tell(entry.kind, challenger, entry.facts["reasons"])
 
 
 def _challenger(client: MlflowClient, name: str) -> ModelVersion:
@@ -168,15 +168,11 @@ def _move_aliases(
         client.set_registered_model_alias(name, versions.CHAMPION, challenger.version)
 
 
-def _tell(
-    verdict: str, challenger: ModelVersion, reasons: list[str], figures: Terms | None = None
-) -> str:
+def _tell(verdict: str, challenger: ModelVersion, reasons: list[str]) -> str:
     last_run.add(verdict=verdict, reasons=reasons)
     for reason in reasons:
         print(f"  {reason}")
     print(f"Gate: {challenger.name} version {challenger.version}: {verdict}")
-    said = {"version": int(challenger.version), "verdict": verdict, "reasons": reasons}
-    print(json.dumps(said | {"figures": figures or {}}))
     return verdict
 
 

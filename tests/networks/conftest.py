@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import pytest
-
-import tasks.networks  # noqa: F401 - before keras, which it starts quietly
-import keras  # isort: skip
 
 from tasks import params
 from tasks.networks.build import build
@@ -20,13 +18,12 @@ SIZE = 32
 def repeatable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A fixed seed, and nothing stored by another test. Returns the state folder."""
     keras.utils.set_random_seed(3)
-    keras.config.set_floatx("float32")
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "state"))
     return tmp_path / "state"
 
 
-@pytest.fixture
-def make(defaults: params.Params) -> Callable[..., keras.Model]:
+@pytest.fixture(scope="session")
+def make() -> Callable[..., keras.Model]:
     """Build a network with random weights: `make("MobileNetV2", size=32, color="grey")`."""
 
     def make_one(

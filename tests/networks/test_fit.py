@@ -85,7 +85,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 5, 6])
+@pytest.mark.parametrize("epoch", [1, 5])
 def test_a_killed_fit_ends_as_an_undisturbed_one(epoch, repeatable, capsys):
     """Dropout and Adam's moments are part of what has to be taken up again."""
     undisturbed = make_model()

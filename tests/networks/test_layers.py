@@ -1,19 +1,7 @@
-import keras
-import numpy as np
 import pytest
 
 from tasks.errors import ParameterError
 from tasks.networks import layers
-from tasks.networks.backbones import BACKBONES
-
-
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_the_default_cut_splits_the_graph_in_two(make, backbone):
-    model = make(backbone)
-    prefix, suffix = layers.cut(model, layers.default_cut(backbone))
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.float32)
-    assert np.allclose(suffix(prefix(pixels)), model(pixels), atol=1e-6)
-    assert 0 < suffix.count_params() < model.count_params()
 
 
 def test_a_cut_inside_a_residual_block_is_refused(make):
@@ -42,22 +30,3 @@ def test_only_the_suffix_is_trained_and_no_batch_normalisation(make):
         "logits",
     }
     assert len(suffix.trainable_variables) == len(model.trainable_variables)
-
-
-LAST = {
-    "EfficientNetLite0": "top_relu",
-    "ResNet50": "conv5_block3_out",
-    "VGG16": "block5_conv3",
-    "DenseNet121": "relu",
-    "MobileNetV2": "out_relu",
-    "EfficientNetV2B0": "top_activation",
-}
-
-
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_layers_to_look_at(make, backbone):
-    model = make(backbone)
-    early, late = layers.feature_layers(model)
-    assert layers.last_conv_layer(model) == late == LAST[backbone]
-    assert model.get_layer(early).output.shape[1] >= 16
-    assert isinstance(model.get_layer(early), keras.layers.Layer)

@@ -74,11 +74,11 @@ def test_a_new_head_finds_what_the_old_one_stored(model, images, views, monkeypa
     run(model, images, views)
 
 
-class Killed(Exception):
+class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("batches", [0, 1, 4])
+@pytest.mark.parametrize("batches", [1, 4])
 def test_a_killed_pass_goes_on_where_it_stopped(
     model, images, views, monkeypatch, repeatable, batches
 ):
@@ -136,4 +136,3 @@ def test_old_files_make_room(model, images, views, monkeypatch, repeatable):
     (kept,) = run(model, images[:5], [augmentation.plain(5)], ["dropout"])
     assert len(list((repeatable / "prefix").iterdir())) == 2
     assert kept.shape == (5, 1280)
-

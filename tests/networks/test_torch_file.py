@@ -99,4 +99,3 @@ def test_the_file_from_pypi_is_read_whole():
     assert len(state) == 296
     assert state["_conv_stem.weight"].shape == (32, 3, 3, 3)
     assert all(np.isfinite(values).all() for values in state.values())
-

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import cv2
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -77,6 +78,22 @@ def test_a_file_of_another_backbone_is_refused(make, tmp_path):
     )
     with pytest.raises(WeightsError, match=r"does not fit model\.backbone"):
         make(weights=str(tmp_path / "other.weights.h5"))
+
+
+def test_a_file_that_lacks_a_layer_is_no_silent_random_start(make, tmp_path):
+    """Keras itself would leave the layer at its random start, with a warning."""
+    whole = make("VGG16")
+    backbone = keras.Model(whole.input, whole.get_layer("pooled").input)
+    backbone.save_weights(tmp_path / "part.weights.h5")
+    with h5py.File(tmp_path / "part.weights.h5", "a") as file:
+        name = next(key for key in file["layers"] if file[f"layers/{key}/vars"].keys())
+        kernel = file[f"layers/{name}/vars/0"]
+        keras.utils.set_random_seed(3)
+        again = make("VGG16")
+        kernel[...] = again.get_layer("block1_conv1").get_weights()[0]
+    keras.utils.set_random_seed(3)
+    with pytest.raises(WeightsError, match="nothing for block1_conv1"):
+        make("VGG16", weights=str(tmp_path / "part.weights.h5"))
 
 
 def test_the_pypi_file_does_not_fit_another_backbone(make):

@@ -4,19 +4,34 @@ import numpy as np
 import pandas as pd
 import pytest
 from training_world import Recorder, contents, make_world
+from world import ROOT
 
 from tasks import augment, digests, edit, fine_tune, paths, train
 from tasks.documents import read_json
 from tasks.networks import files
 
 
+@pytest.fixture(scope="module")
+def after_train(tmp_path_factory):
+    """A folder with what the stages before have made, their state included."""
+    folder = tmp_path_factory.mktemp("world")
+    shutil.copy(ROOT / paths.PARAMS, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MEDLOOP_STATE", raising=False)
+        make_world(patch)
+        patch.setattr("tasks.registry.live.live_run", Recorder().live_run)
+        augment.main()
+        train.main()
+    return folder
+
+
 @pytest.fixture
-def recorder(workspace, monkeypatch):
+def recorder(workspace, monkeypatch, after_train):
+    shutil.copytree(after_train, workspace, dirs_exist_ok=True)
     make_world(monkeypatch)
     recorder = Recorder()
     monkeypatch.setattr("tasks.registry.live.live_run", recorder.live_run)
-    augment.main()
-    train.main()
     return recorder
 
 
@@ -39,7 +54,7 @@ def test_it_trains_on_from_the_default_cut(recorder, capsys):
     fine_tune.main()
     said = read_json(paths.TRAINING)
     history = pd.read_csv(paths.HISTORY)
-    assert recorder.stages == ["train", "fine_tune"]
+    assert recorder.stages == ["fine_tune"]
     assert said["kept"] == "fine_tune"
     assert said["cut_layer"] == "block11_expand_conv"
     best = history.loc[said["best_epoch"] - 1]
