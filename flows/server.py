@@ -5,6 +5,7 @@ python -m flows.server      Ctrl-C ends both
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -28,6 +29,9 @@ def commands() -> list[list[str]]:
 
 def main() -> None:
     """Start both and wait; one that ends, ends the other."""
+    # A service manager asks with SIGTERM: end as Ctrl-C does, and leave no server behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     paths.store().mkdir(parents=True, exist_ok=True)
     print(f"MLflow   http://{HOST}:{MLFLOW_PORT}")
     print(f"Prefect  http://{HOST}:{PREFECT_PORT}")
