@@ -1,6 +1,6 @@
 """Fit what is trainable on stored activations.
 
-An epoch shows every image once, in the view whose turn it is, in an order drawn from (seed, epoch).
+An epoch shows every view of every image once, in an order drawn from (seed, epoch).
 The best epoch is the one with the lowest loss on val, class weights included: on a small val set
 AUROC moves in steps and saturates early, while the loss goes on telling.
 """
@@ -34,10 +34,8 @@ class Examples:
     targets: NDArray[np.float32]
 
     def rows(self, epoch: int, seed: int) -> NDArray[np.int64]:
-        """The rows of one epoch, counted from 1, in their order."""
-        count = len(self.targets)
-        view = (epoch - 1) % (len(self.activations) // count)
-        return view * count + np.random.default_rng([seed, epoch]).permutation(count)
+        """All rows in the order of one epoch, counted from 1."""
+        return np.random.default_rng([seed, epoch]).permutation(len(self.activations))
 
 
 @dataclass(frozen=True)

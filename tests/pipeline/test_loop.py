@@ -68,8 +68,9 @@ def test_no_planted_name_is_anywhere(project):
     planted = [name.encode() for name in PLANTED_NAMES]
     searched = 0
     for path in project.rglob("*"):
-        outside = {"phantom", ".git", "tasks"} & set(path.relative_to(project).parts)
-        if outside or not path.is_file():
+        if path.relative_to(project).parts[0] in {"phantom", ".git", "tasks"}:
+            continue
+        if not path.is_file():
             continue
         content = path.read_bytes()
         searched += 1
