@@ -60,7 +60,9 @@ def fine_tune(
     return Outcome(fit(suffix, *stored, plan, on_epoch), before["loss"])
 
 
-def receipt(outcome: Outcome, head: list[Metrics], cut_layer: str, model: keras.Model) -> Any:
+def receipt(
+    outcome: Outcome, head: list[Metrics], cut_layer: str, model: keras.Model
+) -> dict[str, Any]:
     """What `training.json` says: which phase is kept, and by how much."""
     kept = outcome.epochs if outcome.better else head
     best = best_epoch(kept)

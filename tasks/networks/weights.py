@@ -47,6 +47,7 @@ def load_weights(backbone: keras.Model, name: str, weights: str) -> None:
         _load_torch(backbone, path)
     else:
         _load_keras(backbone, path)
+    # Files of keras.applications end in .h5; what this graph itself saves ends in .weights.h5.
     first = BACKBONES[name].first_bgr
     if first and path.suffix == ".h5" and not path.name.endswith(".weights.h5"):
         _turn_to_rgb(backbone.get_layer(first))

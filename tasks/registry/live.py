@@ -119,8 +119,8 @@ def key(stage: str) -> dict[str, str]:
 
 
 def workspace() -> str:
-    """The tag that tells workspaces apart: a digest, since a folder's name may name a person."""
-    return digests.of_bytes(f"{socket.gethostname()}:{Path.cwd()}".encode())[:16]
+    """The tag that says where a run was made: machine and folder."""
+    return f"{socket.gethostname()}:{Path.cwd()}"
 
 
 def search(store: Store, tags: dict[str, str], status: str | None = None) -> list[Run]:

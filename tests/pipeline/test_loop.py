@@ -12,7 +12,7 @@ import time
 
 import pytest
 from ruamel.yaml import YAML
-from world import finished, run, store, versions
+from world import environment, finished, run, store, versions
 
 from tasks import edit
 from tasks.sources.phantom import PLANTED_NAMES
@@ -58,7 +58,10 @@ def test_a_second_repro_does_nothing_and_says_so(project):
     started = time.monotonic()
     said = repro(project, "repro")
     seconds = time.monotonic() - started
-    assert said.count("didn't change, skipping") == len(stages(project)) - 1
+    assert said.count("Running stage") == 1
+    assert "is recorded already" in said
+    for name in stages(project) - {"publish"}:
+        assert f"Stage '{name}' didn't change, skipping" in said
     assert len(finished(project)) == 1
     # The goal is 3 s on an idle machine; this only guards against a stage that runs again.
     assert seconds < 30
@@ -136,7 +139,9 @@ def test_a_second_writer_is_told_who_holds_the_lock(project):
     """Two at once: the second waits or says which process is in the way, and breaks nothing."""
     edit.set_values(project / "params.yaml", {"evaluate.seed": 21})
     command = [sys.executable, "-m", "dvc", "repro", "evaluate"]
-    first = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
+    first = subprocess.Popen(
+        command, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True
+    )
     for line in first.stdout:
         if "Running stage 'evaluate'" in line:
             break
@@ -147,4 +152,4 @@ def test_a_second_writer_is_told_who_holds_the_lock(project):
 
 
 def stages(project):
-    return YAML(typ="safe").load(project / "dvc.yaml")["stages"]
+    return set(YAML(typ="safe").load(project / "dvc.yaml")["stages"])
