@@ -31,10 +31,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = make_project(
         tmp_path_factory.mktemp("model") / "project",
         **{
-            "pull.phantom.patients": 160,
+            "pull.phantom.patients": 240,
             "preprocess.size": [SIZE, SIZE],
             "train.epochs": 50,
-            "fine_tune.epochs": 2,
+            "fine_tune.epochs": 5,
+            "split.val": 0.15,
+            "split.test": 0.2,
         },
     )
     run(sys.executable, "-m", "tasks.pull", cwd=folder)
