@@ -11,7 +11,7 @@ LOCK ?= $(if $(shell nvidia-smi -L 2>/dev/null),requirements-gpu.lock,requiremen
 INSTALLED := $(VENV)/.installed-$(basename $(LOCK))
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PREFECT_HOME ?= $(CURDIR)/.medloop/prefect
+export PREFECT_HOME ?= $(or $(MEDLOOP_STATE),$(CURDIR)/.medloop)/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true

@@ -7,6 +7,7 @@ outright, the group outlives it: its record in the state folder lets the next fl
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -25,6 +26,36 @@ GRACE_SECONDS = 10.0
 
 class CommandError(Exception):
     """A command ended with a status other than 0."""
+
+
+class BusyError(Exception):
+    """Another flow works in this workspace; the message says which."""
+
+
+@contextmanager
+def only_flow() -> Iterator[None]:
+    """Be the one flow of this workspace: two would pull over each other.
+
+    The lock is the kernel's, so it ends with its process, however that ends.
+
+    Raises:
+        BusyError: another process holds it.
+    """
+    path = paths.state() / "flow.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise BusyError(
+                f"another flow works in this workspace (process {file.read() or 'unknown'}): "
+                "wait for its end, or end it, and start again"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def environment() -> dict[str, str]:

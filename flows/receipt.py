@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks import paths
+from tasks import paths, wording
 
 
 def render(seconds: Mapping[str, float]) -> str:
     """The receipt: seconds a step, test AUROC, records, verdict, report and how to look at them."""
     auroc = _read(paths.METRICS)["test"]["auroc"]
+    leaking = _read(paths.SPLIT_RECEIPT)["patients_on_two_sides"]
     registry = _read(paths.state() / "last_run.json")
     times = "\n".join(f"  {name:<12}{value:8.1f} s" for name, value in seconds.items())
     return "\n".join(
@@ -22,7 +23,11 @@ def render(seconds: Mapping[str, float]) -> str:
             times,
             f"  {'together':<12}{sum(seconds.values()):8.1f} s",
             "",
-            f"Test AUROC    {auroc['value']:.3f}  [{auroc['low']:.3f}, {auroc['high']:.3f}]",
+            f"Test AUROC    {wording.interval(auroc)}",
+            *(
+                [f"Leak          {leaking} patients stand on two sides of the split"]
+                * (leaking > 0)
+            ),
             f"MLflow run    {registry['run_id']}",
             f"Model         {registry['model_name']} version {registry['version']}",
             f"Gate          {registry['verdict']}",

@@ -34,6 +34,7 @@ CHATTER = (
     "dvc config core.autostage",
     "Use `dvc push`",
     "Stage '",
+    "'data/raw.dvc' didn't change",
     "Data and pipelines are up to date",
     "> python -m",
 )
@@ -42,6 +43,15 @@ CHATTER = (
 @flow(name="retrain")
 def retrain() -> State[Any]:
     """Pull, the stages, register, gate; the first failure ends the flow."""
+    try:
+        with processes.only_flow():
+            return _run_steps()
+    except processes.BusyError as error:
+        get_run_logger().error("%s", error)
+        return Failed(message=str(error))
+
+
+def _run_steps() -> State[Any]:
     if orphans := processes.end_orphans():
         get_run_logger().warning("Ended what a killed flow had left running: %s", orphans)
     seconds: dict[str, float] = {}
@@ -88,9 +98,9 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="key=value", dest="settings")
     arguments = parser.parse_args()
     try:
+        params.load()
         settings = dict(edit.parse_setting(text) for text in arguments.settings)
         print(edit.set_values(paths.PARAMS, settings), end="")
-        params.load()
     except MedloopError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -18,13 +18,20 @@ HOST = "127.0.0.1"
 
 
 def commands() -> list[list[str]]:
-    """How the two servers are started."""
+    """How the servers are started; a tracking server elsewhere needs none here."""
     module = [sys.executable, "-m"]
     mlflow = [*module, "mlflow", "server", "--host", HOST, "--port", str(MLFLOW_PORT)]
     store = ["--backend-store-uri", paths.tracking_uri(), "--workers", "1"]
     artifacts = ["--artifacts-destination", str(paths.store() / "artifacts")]
     prefect = [*module, "prefect", "server", "start", "--host", HOST, "--port", str(PREFECT_PORT)]
+    if elsewhere():
+        return [prefect]
     return [[*mlflow, *store, *artifacts], prefect]
+
+
+def elsewhere() -> bool:
+    """Whether the MLflow store is a server of its own."""
+    return paths.tracking_uri().startswith(("http://", "https://"))
 
 
 def main() -> None:
@@ -33,9 +40,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     paths.store().mkdir(parents=True, exist_ok=True)
-    print(f"MLflow   http://{HOST}:{MLFLOW_PORT}")
+    print(f"MLflow   {paths.tracking_uri() if elsewhere() else f'http://{HOST}:{MLFLOW_PORT}'}")
     print(f"Prefect  http://{HOST}:{PREFECT_PORT}")
-    print("Ctrl-C ends both.", flush=True)
+    print("Ctrl-C ends what was started here.", flush=True)
     started = [
         subprocess.Popen(command, env=processes.environment(), start_new_session=True)
         for command in commands()
@@ -47,7 +54,7 @@ def main() -> None:
             except subprocess.TimeoutExpired:
                 continue
     except KeyboardInterrupt:
-        print("Ending both ...")
+        print("Ending ...")
     finally:
         for process in started:
             processes.end_group(process.pid)

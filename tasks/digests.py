@@ -6,6 +6,8 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterable
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,4 +72,5 @@ def of_stage(stage: str) -> str:
     entry = yaml.load(paths.DVC_YAML)["stages"][stage]
     params = yaml.load(paths.PARAMS)
     files = {dep: of_file(Path(dep)) for dep in entry["deps"] if Path(dep).is_file()}
-    return of_json({"files": files, "params": {key: params[key] for key in entry["params"]}})
+    values = {key: reduce(getitem, key.split("."), params) for key in entry["params"]}
+    return of_json({"files": files, "params": values})

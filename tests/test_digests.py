@@ -68,6 +68,18 @@ def test_a_stages_key_follows_its_files_and_parameters(workspace):
     assert digests.of_stage("train") not in {first, second}
 
 
+def test_a_stages_key_follows_one_key_of_a_section(workspace):
+    (workspace / "dvc.yaml").write_text(
+        "stages:\n  train:\n    cmd: x\n    deps: []\n    params: [preprocess.color]\n"
+    )
+    first = digests.of_stage("train")
+    text = paths.PARAMS.read_text()
+    paths.PARAMS.write_text(text.replace("max_quarantined: 0.05", "max_quarantined: 0.5"))
+    assert digests.of_stage("train") == first
+    paths.PARAMS.write_text(text.replace("color: grey", "color: rgb"))
+    assert digests.of_stage("train") != first
+
+
 def test_a_file_is_read_whole(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(io.BytesIO(b"x" * 10_000_000).getvalue())

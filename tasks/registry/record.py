@@ -123,10 +123,13 @@ def _flow_tags() -> dict[str, str]:
 
 
 def _log_params(store: Store, run_id: str, settings: params.Params) -> None:
-    """MLflow refuses to change a parameter, so those that are there stay."""
+    """MLflow refuses to change a parameter, so those that are there stay. The source's path is left
+    out: folders can name people.
+    """
     known = store.client.get_run(run_id).data.params
     values = dict(flatten(settings.model_dump(by_alias=True)))
-    new = [Param(name, str(value)) for name, value in values.items() if name not in known]
+    kept = {name: value for name, value in values.items() if name not in {*known, "pull.path"}}
+    new = [Param(name, str(value)) for name, value in kept.items()]
     store.client.log_batch(run_id, params=new)
 
 

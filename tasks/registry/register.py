@@ -38,7 +38,8 @@ def register(settings: params.Params) -> ModelVersion:
     for tag, value in (tags | {"run_id": run.info.run_id}).items():
         store.client.set_model_version_tag(name, version.version, tag, value)
     last_run.add(model_name=name, version=int(version.version))
-    print(f"{name} version {version.version}: {'the same model again' if known else 'new'}")
+    said = f"the same model again, packaged by run {version.run_id}" if known else "new"
+    print(f"{name} version {version.version}: {said}")
     return version
 
 

@@ -84,3 +84,10 @@ def test_a_living_flows_commands_are_left_alone(workspace):
     ended = []
     processes.run(python("print('x')"), lambda line: ended.extend(processes.end_orphans()))
     assert ended == []
+
+
+def test_a_second_flow_is_told_who_is_in_the_way(workspace):
+    with processes.only_flow(), pytest.raises(processes.BusyError, match=str(os.getpid())):
+        processes.only_flow().__enter__()
+    with processes.only_flow():
+        pass

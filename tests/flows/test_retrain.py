@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from flows import receipt, retrain
@@ -18,19 +20,43 @@ def test_each_stage_is_reproduced_with_what_it_needs(workspace):
     assert retrain.steps()["train"][1:] == ["-m", "dvc", "repro", "train"]
 
 
-def test_the_receipt_says_what_a_person_asks(workspace):
+@pytest.fixture
+def finished(workspace):
+    """What a finished run leaves for the receipt; gives a function that changes it."""
     (workspace / "reports").mkdir()
-    (workspace / "reports/metrics.json").write_text(
-        '{"test": {"auroc": {"value": 0.961, "low": 0.94, "high": 0.98}}}'
-    )
     (workspace / ".medloop").mkdir()
     (workspace / ".medloop/last_run.json").write_text(
         '{"run_id": "abc", "model_name": "medloop", "version": 3, "verdict": "passed",'
         ' "reasons": ["0.961 over the floor 0.8"]}'
     )
+
+    def write(low=0.94, high=0.98, leaking=0):
+        auroc = {"value": 0.961, "low": low, "high": high}
+        (workspace / "reports/metrics.json").write_text(json.dumps({"test": {"auroc": auroc}}))
+        (workspace / "reports/split.json").write_text(
+            json.dumps({"patients_on_two_sides": leaking})
+        )
+
+    write()
+    return write
+
+
+def test_the_receipt_says_what_a_person_asks(finished):
     text = receipt.render({"pull": 1.5, "train": 20.0})
-    for words in ("0.961  [0.940, 0.980]", "abc", "version 3", "passed", "report.html", "21.5 s"):
+    for words in ("0.961 (0.940 to 0.980)", "abc", "version 3", "passed", "report.html", "21.5 s"):
         assert words in text
+    assert "two sides" not in text
+
+
+def test_the_receipt_counts_patients_on_two_sides(finished):
+    finished(leaking=170)
+    assert "170 patients stand on two sides" in receipt.render({})
+
+
+def test_the_receipt_does_without_an_interval(finished):
+    """A metric that most resamples leave undefined has none."""
+    finished(low=None, high=None)
+    assert "Test AUROC    0.961\n" in receipt.render({})
 
 
 def test_a_wrong_setting_ends_before_anything_runs(workspace, monkeypatch, capsys):
