@@ -13,7 +13,8 @@ from tasks import paths, wording
 def render(seconds: Mapping[str, float]) -> str:
     """The receipt: seconds a step, test AUROC, records, verdict, report and how to look at them."""
     auroc = _read(paths.METRICS)["test"]["auroc"]
-    leaking = _read(paths.SPLIT_RECEIPT)["patients_on_two_sides"]
+    split = _read(paths.SPLIT_RECEIPT)
+    leaking = split["patients_on_two_sides"] if split["on_leak"] == "report" else 0
     registry = _read(paths.state() / "last_run.json")
     times = "\n".join(f"  {name:<12}{value:8.1f} s" for name, value in seconds.items())
     return "\n".join(

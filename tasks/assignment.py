@@ -36,13 +36,15 @@ def assign(table: pd.DataFrame, settings: Split, kind: str) -> pd.Series[str]:
     """
     table = table.assign(unit=_unit_of(table, settings.on_leak))
     settled: dict[str, str] = {}
+    held: dict[str, str] = {}  # groups drawn before the source gave them a side
     offered: set[str] = set()
     for batch, units in _units(table, kind).groupby("batch"):
         generator = np.random.default_rng([settings.seed, int(str(batch))])
         offered |= set(units["side"].dropna())
-        _follow_source(units, settled, _cuts(offered, settings), generator)
+        _follow_source(units, settled, held, _cuts(offered, settings), generator)
         drawn = units[units["side"].isna() & ~units["unit"].isin(settled)]
-        settled |= draw(drawn, {"val": settings.val, "test": settings.test}, generator)
+        held |= draw(drawn, {"val": settings.val, "test": settings.test}, generator)
+        settled |= held
     return table["unit"].map(settled)
 
 
@@ -103,15 +105,17 @@ def _cuts(offered: set[str], settings: Split) -> dict[str, float]:
 def _follow_source(
     units: pd.DataFrame,
     settled: dict[str, str],
+    held: Mapping[str, str],
     cuts: Mapping[str, float],
     generator: np.random.Generator,
 ) -> None:
     """Settle the units that the source has on a side, and with the first of a group its later
-    images without a side. Groups on several sides are not cut: they would spoil val as well.
+    images without a side. Groups on several sides are not cut: they would spoil val as well. A
+    group that an earlier batch drew stays on the side it was `held` to, whatever the source says.
     """
     given = _by_side(units[units["side"].notna()], "side")
     alone = ~given["group"].duplicated(keep=False) & ~given["group"].isin(settled)
     cut = draw(given[alone & (given["side"] == "train")], cuts, generator)
     for unit, group, side in given[["unit", "group", "side"]].to_numpy().tolist():
-        settled[unit] = cut.get(unit, side)
+        settled[unit] = held.get(group, cut.get(unit, side))
         settled.setdefault(group, settled[unit])

@@ -79,10 +79,10 @@ def _set(tree: Any, key: str, value: Any) -> None:
     if not isinstance(node, MutableMapping) or last not in node:
         raise ParameterError(f"{key} is no key of params.yaml, which lists those that can be set")
     if node[last] != value:
-        node[last] = _in_style_of(node[last], value)
+        node[last] = _in_one_line(value)
 
 
-def _in_style_of(old: Any, value: Any) -> Any:
+def _in_one_line(value: Any) -> Any:
     """A list keeps to one line, as the lists of the file do."""
     if not isinstance(value, list):
         return value

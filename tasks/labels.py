@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tasks.errors import DataError
 
 SEPARATOR = "|"
+SPELLED = 10  # unknown names of a message; more are rather patients' folders than classes
 
 
 def outputs(kind: str, classes: Sequence[str]) -> int:
@@ -30,6 +31,11 @@ def check(labels: Iterable[str], kind: str, classes: Sequence[str]) -> None:
     """
     known = set(classes)
     unknown = sorted({name for label in labels for name in names(label, kind)} - known)
+    if len(unknown) > SPELLED:
+        raise DataError(
+            f"required: a label among {list(classes)}, as task.classes has them; received: "
+            f"{len(unknown)} unknown labels; is pull.path one level too high?"
+        )
     if unknown:
         raise DataError(
             f"required: a label among {list(classes)}; received: {unknown}. "

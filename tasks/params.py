@@ -39,7 +39,10 @@ class Task(Section):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must differ from one another")
         if self.kind == "binary" and len(self.classes) != 2:
-            raise ValueError(f"a binary task has 2 classes, received {len(self.classes)}")
+            raise ValueError(
+                f"a binary task has 2 classes, received {len(self.classes)}; "
+                "with more set task.kind to multiclass or multilabel"
+            )
         if self.kind == "multiclass" and len(self.classes) < 3:
             raise ValueError(
                 f"a multiclass task has 3 classes or more, received {len(self.classes)}"

@@ -75,5 +75,5 @@ def phantom() -> Path:
 
 
 def key_file() -> Path:
-    """The key behind pseudonyms, UIDs and date shifts; never in git, never in an artifact."""
+    """The key behind pseudonyms and UIDs; never in git, never in an artifact."""
     return Path(os.environ.get("MEDLOOP_KEY_FILE") or root() / "deid.key").resolve()

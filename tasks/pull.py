@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,14 @@ from tasks.pseudonyms import PUBLIC_KEY, Pseudonyms, key_id, load_key
 from tasks.sources import Item, open_source
 
 CONFLICT = "two labels: "  # reason of an image that the source shows under several labels
+MOST_CLASSES = 100  # of `auto`; more are rather patients' folders than classes
+# Every name that this module writes under `data/raw`; a draft ends in the number of its process.
+# The last is DVC's draft: a checkout killed on the way leaves it, and must not bar the next pull.
+OWN = re.compile(
+    r"cohort\.parquet|\.cohort\.parquet\.\d+"
+    r"|([0-9a-f]{2})/(\1[0-9a-f]{62}\.[a-z]+|\.\1[0-9a-f]{62}\.[a-z]+\.\d+)"
+    r"|([0-9a-f]{2}/)?[^/]*\.[\w-]{22}\.tmp"
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,7 @@ def pull(params: Params) -> PullSummary:
     Raises:
         MedloopError: the source, its labels, the key or DVC do not allow it; nothing is added.
     """
+    guard_raw(params)
     pseudonyms, key = Pseudonyms(load_key(params)), params.deid.key_id
     listing = open_source(params)
     remote = versions.has_remote()
@@ -118,6 +128,29 @@ def pull(params: Params) -> PullSummary:
         versions.push()
     notes = (*listing.notes, *([diff] if diff else []))
     return summarise(known, new, arrivals, len(listing.items), notes)
+
+
+def guard_raw(params: Params) -> None:
+    """Refuse to work in `data/raw` while it holds files of a person: a restore would delete them.
+
+    Raises:
+        SourceError: it does, or it is named as the source.
+    """
+    foreign = sum(
+        not _is_own(file) for file in paths.RAW.rglob("*") if file.is_symlink() or not file.is_dir()
+    )
+    source = Path(params.pull.path or "").expanduser().resolve()
+    inside = params.pull.source == "folder" and source.is_relative_to(paths.RAW.resolve())
+    if foreign or inside:
+        what = f"holds {foreign:,} files that pull did not write" if foreign else "is the source"
+        raise SourceError(
+            f"{paths.RAW} {what}: {paths.RAW} is made by pull; move your own files elsewhere and "
+            "set pull.path to that folder"
+        )
+
+
+def _is_own(file: Path) -> bool:
+    return OWN.fullmatch(file.relative_to(paths.RAW).as_posix()) is not None
 
 
 def read_known(key: str) -> pd.DataFrame:
@@ -146,6 +179,7 @@ def settle_classes(params: Params, found: Iterable[str]) -> str:
 
     Raises:
         DataError: a label is unknown.
+        SourceError: so many classes were found that they can be none.
         ParameterError: the classes found do not fit `task.kind`.
     """
     kind, classes = params.task.kind, params.task.classes
@@ -153,6 +187,11 @@ def settle_classes(params: Params, found: Iterable[str]) -> str:
         labels.check(found, kind, classes)
         return ""
     names = sorted({name for label in found for name in labels.names(label, kind)})
+    if len(names) > MOST_CLASSES:
+        raise SourceError(
+            f"required: at most {MOST_CLASSES} classes; received: {len(names)}; "
+            "is pull.path one level too high?"
+        )
     return edit.set_values(paths.PARAMS, {"task.classes": names})
 
 
@@ -228,10 +267,13 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def sweep(named: Iterable[str]) -> None:
-    """Remove what no row names: drafts and files of a killed pull, and a given-up phantom."""
+    """Remove what no row names: drafts and files of a killed pull, and a given-up phantom.
+
+    What this module does not write stays, also where it came only after `guard_raw`.
+    """
     kept = {paths.COHORT, *(paths.RAW / path for path in named)}
     for file in sorted(paths.RAW.rglob("*"), reverse=True):
-        if file.is_file() and file not in kept:
+        if file.is_file() and file not in kept and _is_own(file):
             file.unlink()
         elif file.is_dir() and not any(file.iterdir()):
             file.rmdir()

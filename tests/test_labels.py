@@ -23,3 +23,10 @@ def test_multilabel_joins_names_and_allows_none():
 def test_an_unknown_class_is_named():
     with pytest.raises(DataError, match=r"\['x'\].*task.classes"):
         labels.encode(["a", "x"], "binary", ["a", "b"])
+
+
+def test_many_unknown_classes_are_counted_as_they_may_be_patients():
+    patients = [f"Smith {number}" for number in range(11)]
+    with pytest.raises(DataError, match=r"\['a', 'b'\].*task.classes.*11 unknown.*pull.path") as e:
+        labels.check(patients, "binary", ["a", "b"])
+    assert "Smith" not in str(e.value)

@@ -15,7 +15,7 @@ import pytest
 from pydicom import dcmread
 
 from tasks import digests, edit, key, manifest, params, paths, pull, versions
-from tasks.errors import DataError, ParameterError, PrivacyError
+from tasks.errors import DataError, ParameterError, PrivacyError, SourceError
 from tasks.pull import PullSummary
 from tasks.sources import phantom
 
@@ -158,6 +158,55 @@ def test_auto_refuses_classes_that_do_not_fit_the_kind():
     image("third/a.png", 9)
     with pytest.raises(ParameterError, match="received 3"):
         run()
+
+
+@pytest.mark.usefixtures("source")
+def test_auto_refuses_more_classes_than_there_can_be_without_their_names():
+    configure(task__classes="auto", task__kind="multiclass")
+    before = paths.PARAMS.read_text()
+    for number in range(101):
+        image(f"Jones_{number}/a.png", number)
+    with pytest.raises(SourceError, match=r"received: 103; is pull\.path") as caught:
+        run()
+    assert "Jones" not in str(caught.value)
+    assert paths.PARAMS.read_text() == before
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("name", ["Smith.png", "sick/Smith.png", f"ab/{'cd' * 32}.png"])
+def test_own_images_in_raw_stop_the_pull_before_anything_is_restored(monkeypatch, name):
+    run()
+    own = paths.RAW / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_bytes(b"mine")
+    monkeypatch.setattr(versions, "restore", lambda remote: own.unlink())
+    with pytest.raises(SourceError, match=r"holds 1 files.*pull\.path") as caught:
+        run()
+    assert "Smith" not in str(caught.value)
+    assert own.read_bytes() == b"mine"
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("path", [paths.RAW, paths.RAW / "mine"])
+def test_raw_is_no_source(path):
+    configure(pull__path=str(path))
+    with pytest.raises(SourceError, match=r"is the source.*set pull\.path"):
+        run()
+
+
+@pytest.mark.usefixtures("source")
+def test_sweep_removes_only_what_a_pull_writes():
+    run()
+    digest = "ab" * 32
+    paths.RAW.joinpath("ab").mkdir(exist_ok=True)
+    leftovers = [f"ab/{digest}.png", f"ab/.{digest}.png.123", ".cohort.parquet.123"]
+    leftovers += [f"ab/{digest}.png.{'x-_' * 7}0.tmp"]  # as DVC names a file it copies
+    for name in (*leftovers, "mine.png", "ab/mine.png"):
+        paths.RAW.joinpath(name).write_bytes(b"bytes")
+    pull.sweep(cohort()["path"])
+    assert not [name for name in leftovers if paths.RAW.joinpath(name).exists()]
+    assert paths.RAW.joinpath("mine.png").exists()
+    assert paths.RAW.joinpath("ab/mine.png").exists()
 
 
 @pytest.mark.usefixtures("source")

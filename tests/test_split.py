@@ -216,6 +216,19 @@ def test_leak_between_batches_is_seen_and_moves_nobody_who_is_settled():
     assert after.iloc[-1] == "test"
 
 
+def test_source_moves_no_group_that_an_earlier_batch_drew():
+    first = given({f"g{k}": None for k in range(40)})
+    second = given({f"g{k}": ("train", None) for k in range(40)}, batch=1)
+    third = given({f"g{k}": ("val", "test") for k in range(40)}, batch=2)
+    before = split_of(first)
+    table = to_manifest(together(first, second, third), leaky("report"), TASK)
+    assert set(before) == {"train", "val", "test"}
+    assert table.set_index("image_id")["split"][before.index].equals(before)
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+    numbers = receipt(table, leaky("report"), TASK)
+    assert set(numbers["groups_shared"].values()) == {0}
+
+
 def test_multilabel_strata():
     task = Task(kind="multilabel", classes=["a", "b", "c"])
     images = batch(0, 300).assign(label=lambda t: t["label"].map({"sick": "a|b", "sane": ""}))

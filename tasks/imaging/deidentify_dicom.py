@@ -1,8 +1,9 @@
 """DICOM without any element but those of an allow-list, which holds inside sequences too.
 
 Based on the Basic Application Confidentiality Profile of DICOM PS3.15 Annex E with keyed UIDs and
-without dates; free text passes in manufacturer and model only. The bytes of the pixel data are
-kept: what is burned into the picture stays there.
+without dates; free text passes in manufacturer and model only. Pixel data without compression are
+cut to the length of the picture, JPEG frames lose their comments and application segments; frames
+of other codings pass as they are. What is burned into the picture stays there.
 """
 
 from __future__ import annotations
@@ -10,21 +11,26 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from itertools import islice
 from typing import Any
 
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import (
     PYDICOM_IMPLEMENTATION_UID,
     UID,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
 
 from tasks import demographics
 from tasks.errors import DecodeError
+from tasks.imaging.deidentify_raster import JPEG, clean_jpeg
 from tasks.pseudonyms import Pseudonyms
 
 PIXELS = """
@@ -34,8 +40,8 @@ PIXELS = """
     RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor
     BluePaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
     GreenPaletteColorLookupTableData BluePaletteColorLookupTableData
-    LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
-    ExtendedOffsetTable ExtendedOffsetTableLengths PixelData"""
+    LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod"""
+OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 GREYS = """
     RescaleSlope RescaleIntercept WindowCenter WindowWidth VOILUTFunction PresentationLUTShape
     ModalityLUTSequence VOILUTSequence LUTDescriptor LUTData
@@ -57,6 +63,8 @@ IDENTIFIERS = {
     "instance_id": "SOPInstanceUID",
 }
 CODE = re.compile(r"[A-Z0-9_ ]{0,16}")
+# Baseline, extended, lossless, and the retired processes: each frame is a JPEG file.
+JPEG_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)}
 STANDARD_UIDS = "1.2.840.10008."  # the standard's own: kinds of object, not objects
 
 
@@ -97,6 +105,7 @@ def _clean(original: Dataset, pseudonyms: Pseudonyms) -> tuple[bytes, int, dict[
     if (age := _age(original)) is not None:
         clean.PatientAge = f"{demographics.decade(age):03d}Y"
     clean.file_meta = _file_meta(original, clean)
+    _add_pixels(original, clean)
     buffer = io.BytesIO()
     clean.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue(), int(original.get("NumberOfFrames") or 1), attributes
@@ -113,6 +122,46 @@ def _allowed(original: Dataset, pseudonyms: Pseudonyms) -> Dataset:
         elif tag in ESSENTIAL:
             raise DecodeError(f"broken DICOM: {element.keyword} holds something else")
     return clean
+
+
+def _add_pixels(original: Dataset, clean: Dataset) -> None:
+    """Add the pixel data to `clean`; not by `ALLOWED`, which would take them in a sequence too."""
+    element, syntax = original["PixelData"], clean.file_meta.TransferSyntaxUID
+    if element.VR not in ("OB", "OW") or element.is_undefined_length != syntax.is_encapsulated:
+        raise DecodeError("broken DICOM: the pixel data are not what the transfer syntax says")
+    pixels = bytes(element.value)
+    if syntax in JPEG_SYNTAXES:
+        pixels = encapsulate(_clean_frames(original, pixels))
+    elif syntax.is_encapsulated:
+        for keyword in OFFSETS:
+            if keyword in original:
+                setattr(clean, keyword, original[keyword].value)
+    else:
+        pixels = _cut(pixels, get_expected_length(clean))
+    clean.add(DataElement(element.tag, element.VR, pixels, None, syntax.is_encapsulated))
+
+
+def _cut(pixels: bytes, length: int) -> bytes:
+    """What the picture has, and one byte more where it is odd: in swapped words it is a pixel."""
+    if len(pixels) < length:
+        raise DecodeError("broken DICOM: the pixel data are cut off")
+    return pixels[: length + length % 2].ljust(length + length % 2, b"\0")
+
+
+def _clean_frames(original: Dataset, pixels: bytes) -> list[bytes]:
+    frames = int(original.get("NumberOfFrames") or 1)
+    offsets = tuple(original[word].value for word in OFFSETS) if OFFSETS[0] in original else None
+    coded = generate_frames(pixels, number_of_frames=frames, extended_offsets=offsets)
+    cleaned = [_clean_frame(frame) for frame in islice(coded, frames)]
+    if len(cleaned) < frames:
+        raise DecodeError("broken DICOM: frames are missing")
+    return cleaned
+
+
+def _clean_frame(frame: bytes) -> bytes:
+    if not frame.startswith(JPEG):
+        raise DecodeError("broken DICOM: a frame is no JPEG")
+    return clean_jpeg(frame)
 
 
 def _value(element: DataElement, pseudonyms: Pseudonyms) -> Any:
@@ -156,8 +205,9 @@ def _age(original: Dataset) -> float | None:
 
 
 def _file_meta(original: Dataset, clean: Dataset) -> FileMetaDataset:
-    implicit, _ = original.original_encoding
-    bare = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    implicit, little = original.original_encoding
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    bare = ImplicitVRLittleEndian if implicit else explicit
     syntax = UID(original.file_meta.get("TransferSyntaxUID") or bare)
     if not syntax.startswith(f"{STANDARD_UIDS}1.2"):
         raise DecodeError("the transfer syntax is none of the standard's")

@@ -10,6 +10,7 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tasks.errors import DecodeError
 from tasks.imaging.codecs import decode_frame
@@ -44,6 +45,7 @@ def decode(content: bytes, window: Sequence[float] | None, frame: int | None = N
 def _decode(dataset: Dataset, window: Sequence[float] | None, frame: int | None) -> Pixels:
     if not dataset.get("PixelData"):
         raise DecodeError("DICOM without pixel data")
+    _name_coding(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
     index = choose_frame(frames, frame)
     stored = _stored(dataset, index, frames)
@@ -56,6 +58,18 @@ def _decode(dataset: Dataset, window: Sequence[float] | None, frame: int | None)
     _adopt_frame_groups(dataset, index)
     grey = _displayed(dataset, stored, window)
     return 255 - grey if photometric == "MONOCHROME1" else grey
+
+
+def _name_coding(dataset: Dataset) -> None:
+    """Give a bare dataset the transfer syntax that it was read with.
+
+    De-identification names one too, so what is trained on can also be served as it came.
+    """
+    if dataset.file_meta.get("TransferSyntaxUID"):
+        return
+    implicit, little = dataset.original_encoding
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
 def _stored(dataset: Dataset, index: int, frames: int) -> Numbers:

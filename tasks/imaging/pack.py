@@ -2,7 +2,8 @@
 
 `data/processed/pack.json` stands for it: any stage in any clone opens the pack, or builds it from
 `data/raw`. Pixels that an earlier pack holds are copied, so a new image costs one decode, and a
-build that was killed goes on where it was.
+build that was killed goes on where it was. What cannot be read is tried again every time: its file
+may have been mended in place.
 """
 
 from __future__ import annotations
@@ -58,9 +59,12 @@ def prepare_all(images: pd.DataFrame, settings: Preprocess) -> pd.DataFrame:
     todo = images[~images["image_id"].isin(blocks.read(home).table.index)].sort_values("image_id")
     _require_files(todo["path"])
     outcomes = _outcomes(todo, settings)
+    reasons: dict[str, str] = {}
     while block := list(islice(outcomes, BLOCK)):
-        _write_block(home, block, settings)
-    return blocks.read(home).table.reindex(index=images["image_id"], columns=FACTS)
+        reasons |= {o.facts["image_id"]: o.facts["reason"] for o in block if o.pixels is None}
+        _write_block(home, [outcome for outcome in block if outcome.pixels is not None], settings)
+    facts = blocks.read(home).table.reindex(index=images["image_id"], columns=FACTS)
+    return facts.assign(reason=pd.Series(reasons, dtype="object").reindex(facts.index))
 
 
 def write(image_ids: Sequence[str], settings: Preprocess) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def write(image_ids: Sequence[str], settings: Preprocess) -> dict[str, Any]:
         shape = _shape(len(image_ids), settings)
         rows = pd.Series(range(len(image_ids)), index=list(image_ids))
         table = known.table.assign(row=rows.reindex(known.table.index, fill_value=-1))
-        table = table[table["row"].ge(0) | table["reason"].notna()].drop(columns="block")
+        table = table[table["row"].ge(0)].drop(columns="block")
         parts = (blocks.gather(known, part) for part in _parts(image_ids))
         receipt = blocks.write(home / key, table.reset_index(), shape, parts)
         blocks.sweep(home, kept=home / key)
@@ -162,11 +166,12 @@ def _prepare_one(image_id: str, path: str, settings: Preprocess) -> _Outcome:
     return _Outcome({"image_id": image_id, **facts}, made.pixels)
 
 
-def _write_block(home: Path, outcomes: list[_Outcome], settings: Preprocess) -> None:
-    pixels = [outcome.pixels for outcome in outcomes if outcome.pixels is not None]
-    table = pd.DataFrame([outcome.facts for outcome in outcomes], columns=["image_id", *FACTS])
-    prepared = table["reason"].isna()
-    table["row"] = (prepared.cumsum() - 1).where(prepared, -1)
+def _write_block(home: Path, prepared: list[_Outcome], settings: Preprocess) -> None:
+    pixels = [outcome.pixels for outcome in prepared if outcome.pixels is not None]
+    if not pixels:
+        return
+    table = pd.DataFrame([outcome.facts for outcome in prepared], columns=["image_id", *FACTS])
+    table["row"] = range(len(table))
     name = digests.of_json(list(table["image_id"]))
     shape = _shape(len(pixels), settings)
     blocks.write(home / f"part-{name[:16]}", table, shape, (part for part in pixels))

@@ -49,10 +49,18 @@ def of_arrays(arrays: Sequence[NDArray[Any]]) -> str:
 
 
 def make_room(folder: Path, kept: int) -> None:
-    """Delete all but the `kept` files of `folder` that were used last, drafts included."""
+    """Keep the keys of `folder` that were used last, with no more than `kept` files, and the last.
+
+    The files of one key, drafts included, go together: one without the others is of no use.
+    """
     files = sorted(folder.glob("*"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in files[kept:]:
-        file.unlink(missing_ok=True)
+    used = [file.name.partition(".")[0] for file in files]
+    room = kept
+    for key in dict.fromkeys(used):
+        room -= used.count(key)
+        if room < 0 and key != used[0]:
+            for file in folder.glob(f"{key}.*"):
+                file.unlink(missing_ok=True)
 
 
 def made_with(code: Sequence[str]) -> dict[str, Any]:

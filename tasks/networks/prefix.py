@@ -26,7 +26,7 @@ from tasks.networks.layers import cut_layers
 from tasks.progress import progress
 
 Activations = NDArray[np.float16]
-KEPT = 12  # stored files; older ones make room
+KEPT = 12  # stored files; older passes make room
 MARK_EVERY = 16  # batches between two marks of how far a pass has come
 
 
@@ -85,7 +85,7 @@ def _compute(
     drafts = [file.with_suffix(".draft") for file in files]
     mark = files[0].with_suffix(".mark")
     batches = [(v, rows) for v in range(len(views)) for rows in slices(len(images), BATCH_SIZE)]
-    done = int(mark.read_text()) if mark.exists() else 0
+    done = _done(mark, drafts)
     stores = _open(drafts, part, len(images) * len(views), fresh=done == 0)
     for count, (v, rows) in enumerate(progress(batches[done:], f"{what}, batches"), done + 1):
         view = views[v][rows]
@@ -96,9 +96,17 @@ def _compute(
         if count % MARK_EVERY == 0:
             _set_mark(mark, count, stores)
     _set_mark(mark, len(batches), stores)
+    mark.unlink()  # before the renames: a kill between two must not leave a mark without its drafts
     for draft, file in zip(drafts, files, strict=True):
         draft.replace(file)
-    mark.unlink()
+
+
+def _done(mark: Path, drafts: Sequence[Path]) -> int:
+    """How many batches a killed pass has stored; 0 where not all it left is there any more."""
+    if mark.exists() and all(draft.exists() for draft in drafts):
+        return int(mark.read_text())
+    mark.unlink(missing_ok=True)  # it would count what the new drafts do not hold
+    return 0
 
 
 def _open(

@@ -34,8 +34,10 @@ def read_class_folders(root: Path) -> Listing:
     folders = _folders(root)
     splits = [folder for folder in folders if folder.name in SPLITS]
     if splits and len(splits) < len(folders):
-        others = [folder.name for folder in folders if folder not in splits]
-        raise SourceError(f"{root} mixes split folders with {others}; required: {LAYOUT}")
+        others = len(folders) - len(splits)  # a count: names of folders may identify
+        raise SourceError(
+            f"{root} mixes split folders with others ({others} of them); required: {LAYOUT}"
+        )
     classes = [
         (folder, folder.parent.name if splits else None)
         for parent in (splits or [root])

@@ -72,11 +72,17 @@ def _check_columns(path: Path, table: pd.DataFrame, named: Sequence[str]) -> Non
     if not problems and table.empty:
         problems = ["it has no rows"]
     if problems:
-        received = ", ".join(map(repr, table.columns))
         raise SourceError(
             f"{path} must hold file,label[,patient_id][,split][,slices]: {'; '.join(problems)}; "
-            f"received the columns {received}"
+            f"received {_received(table, named)}"
         )
+
+
+def _received(table: pd.DataFrame, named: Sequence[str]) -> str:
+    """The recognised columns; others are counted: without a header they are the first image's."""
+    recognised = {*REQUIRED, *OPTIONAL, *KNOWN_SLICES, *named}
+    found = [repr(column) for column in table.columns if column in recognised]
+    return f"the columns {', '.join(found) or 'none'} and {table.shape[1] - len(found)} others"
 
 
 def _check_rows(path: Path, table: pd.DataFrame, slices: Slices, kind: str) -> None:

@@ -30,11 +30,11 @@ def finished(workspace):
         ' "reasons": ["0.961 over the floor 0.8"]}'
     )
 
-    def write(low=0.94, high=0.98, leaking=0):
+    def write(low=0.94, high=0.98, leaking=0, on_leak="report"):
         auroc = {"value": 0.961, "low": low, "high": high}
         (workspace / "reports/metrics.json").write_text(json.dumps({"test": {"auroc": auroc}}))
         (workspace / "reports/split.json").write_text(
-            json.dumps({"patients_on_two_sides": leaking})
+            json.dumps({"patients_on_two_sides": leaking, "on_leak": on_leak})
         )
 
     write()
@@ -51,6 +51,8 @@ def test_the_receipt_says_what_a_person_asks(finished):
 def test_the_receipt_counts_patients_on_two_sides(finished):
     finished(leaking=170)
     assert "170 patients stand on two sides" in receipt.render({})
+    finished(leaking=170, on_leak="move")
+    assert "two sides" not in receipt.render({})
 
 
 def test_the_receipt_does_without_an_interval(finished):

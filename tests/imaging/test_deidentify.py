@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     CTImageStorage,
@@ -271,6 +271,86 @@ def test_compressed_frames_keep_their_bytes():
     result = clean(original)
     assert result.frames == 3
     assert read(result.content).PixelData == read(original).PixelData
+
+
+def jpeg_dicom(frames: list[bytes], **elements: object) -> bytes:
+    rows, columns = PIXELS.shape[:2]
+    elements = {"PixelData": encapsulate(frames), "NumberOfFrames": len(frames)} | elements
+    return dicom(
+        JPEGBaseline8Bit,
+        **{"Rows": rows, "Columns": columns, "SamplesPerPixel": 3, "PlanarConfiguration": 0},
+        **{"PhotometricInterpretation": "YBR_FULL_422"},
+        **{"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7},
+        **elements,
+    )
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_names_in_compressed_frames_go_and_pixels_stay(extended):
+    frames = [jpeg(), jpeg()]
+    elements: dict[str, object] = {}
+    if extended:
+        names = ("PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+        elements = dict(zip(names, encapsulate_extended(frames), strict=True))
+    original = jpeg_dicom(frames, **elements)
+    content = clean(original).content
+    before, after = read(original), read(content)
+    assert SECRET in before.PixelData
+    assert SECRET not in content
+    assert "ExtendedOffsetTable" not in after
+    np.testing.assert_array_equal(after.pixel_array, before.pixel_array, strict=True)
+
+
+@pytest.mark.parametrize("frame", [SECRET * 9, jpeg()[: -40 - len(SECRET)]])
+def test_frames_that_are_no_jpeg_are_refused_without_quoting_them(frame):
+    with pytest.raises(DecodeError, match="broken") as caught:
+        clean(jpeg_dicom([frame]))
+    assert NAME not in str(caught.value)
+
+
+def test_missing_frames_are_refused():
+    with pytest.raises(DecodeError, match="frames are missing"):
+        clean(jpeg_dicom([jpeg()], NumberOfFrames=2))
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_nothing_follows_the_pixels(syntax):
+    pixels = np.arange(64, dtype="<u2").tobytes()
+    original = dicom(syntax, PixelData=pixels + SECRET)
+    result = clean(original)
+    assert SECRET in original
+    assert SECRET not in result.content
+    assert read(result.content).PixelData == pixels
+
+
+@pytest.mark.parametrize(
+    ("elements", "length"),
+    [
+        ({"Rows": 3, "Columns": 3, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}, 10),
+        ({"Rows": 3, "Columns": 7, "BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}, 4),
+        ({"Rows": 2, "NumberOfFrames": 2}, 64),
+    ],
+)
+def test_the_length_of_the_pixels_is_even(elements, length):
+    original = dicom(**elements)
+    before, after = read(original), read(clean(original).content)
+    assert after.PixelData == before.PixelData[:length]
+    assert after.pixel_array.size == after.Rows * after.Columns * (after.get("NumberOfFrames") or 1)
+
+
+def test_pixel_data_cut_off_are_refused():
+    with pytest.raises(DecodeError, match="cut off"):
+        clean(dicom(PixelData=b"\0" * 126))
+
+
+def test_pixel_data_do_not_hide_in_sequences():
+    lut = Dataset()
+    lut.LUTDescriptor, lut.PixelData = [2, 0, 8], SECRET
+    lut["LUTDescriptor"].VR, lut["PixelData"].VR = "US", "OB"
+    lut.add_new("LUTData", "OW", b"\x01\x02")
+    original = dicom(VOILUTSequence=Sequence([lut]))
+    assert original.count(SECRET) > dicom().count(SECRET)
+    assert SECRET not in clean(original).content
 
 
 def test_code_strings_carry_no_names():

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
+
 import imagecodecs
 import numpy as np
 import pytest
 from dicom_files import make_dicom
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     JPEG2000Lossless,
@@ -205,6 +207,21 @@ def test_damage_is_refused_without_a_value_of_the_header(ramp):
         with pytest.raises(DecodeError) as caught:
             decode(content[:cut], None)
         assert "ightingale" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
+def test_bare_dataset_has_the_pixels_of_the_whole_file(ramp, implicit, little):
+    whole = make_dicom(ramp, WindowCenter=40, WindowWidth=400)
+    dataset = dcmread(io.BytesIO(whole))
+    del dataset.file_meta
+    dataset.PixelData = (ramp if little else ramp.byteswap()).tobytes()
+    buffer = io.BytesIO()
+    for element in dataset:  # read them all: raw ones are little-endian
+        assert element.tag
+    bare = Dataset({element.tag: element for element in dataset})
+    bare.save_as(buffer, implicit_vr=implicit, little_endian=little)
+    assert b"DICM" not in buffer.getvalue()
+    assert np.array_equal(decode(buffer.getvalue(), None), decode(whole, None))
 
 
 def test_no_pixel_data(ramp):

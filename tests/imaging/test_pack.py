@@ -93,13 +93,34 @@ def test_one_new_image_costs_one_decode(files, decoded):
     assert len(list(home().iterdir())) == 1  # the earlier pack is superseded
 
 
-def test_broken_file_is_remembered_and_has_no_row(files, decoded):
+def test_broken_file_has_no_row_and_is_alone_tried_again(files, decoded):
     images = files(range(4), broken={2})
     receipt, _ = build(images)
     assert receipt["shape"][0] == 3
+    decoded.clear()
     facts = pack.prepare_all(images, SETTINGS)
     assert facts["reason"].notna().sum() == 1
-    assert len(decoded) == 4
+    assert decoded == [b"broken"]
+
+
+def test_file_mended_in_place_is_read(files, decoded, monkeypatch, tmp_path):
+    build(files(range(4), broken={2}))
+    mended, _ = build(files(range(4)))
+    assert mended["shape"][0] == 4
+    assert len(decoded) == 5
+    monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
+    files(range(4), broken={1})
+    with pytest.raises(DataError, match="1 of 4 images can be read where"):
+        pack.open_pack()
+    files(range(4))
+    assert hashlib.sha256(pack.open_pack().tobytes()).hexdigest() == mended["digest"]
+
+
+def test_nothing_but_broken_files(files):
+    receipt, _ = build(files(range(3), broken=range(3)))
+    assert receipt["shape"][0] == 0
+    receipt, _ = build(files(range(3)))
+    assert receipt["shape"][0] == 3
 
 
 def test_block_of_broken_files_only(files):

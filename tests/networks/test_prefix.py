@@ -1,8 +1,11 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tasks.errors import TrainingError
-from tasks.networks import augmentation, layers, prefix
+from tasks.networks import augmentation, keys, layers, prefix
 from tasks.networks.augmentation import PRESETS
 
 COUNT = 70  # three batches, the last one short
@@ -130,9 +133,61 @@ def test_a_full_disk_is_noticed_before_it_is_full(model, images, views, monkeypa
         run(model, images, views)
 
 
+def test_a_kill_between_the_last_renames_is_survived(model, images, views, monkeypatch, repeatable):
+    expected = [np.array(array) for array in run(model, images, views)]
+    for file in (repeatable / "prefix").iterdir():
+        file.unlink()
+    real, moved = Path.replace, []
+
+    def dies(draft, target):
+        if target.suffix == ".npy":
+            if moved:
+                raise Killed
+            moved.append(target)
+        return real(draft, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", dies)
+        with pytest.raises(Killed):
+            run(model, images, views)
+    found = run(model, images, views)
+    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+    assert {file.suffix for file in (repeatable / "prefix").iterdir()} == {".npy"}
+
+
+def test_a_mark_without_its_drafts_counts_for_nothing(
+    model, images, views, monkeypatch, repeatable
+):
+    expected = [np.array(array) for array in run(model, images, views)]
+    monkeypatch.setattr(prefix, "MARK_EVERY", 2)
+    first, second = sorted((repeatable / "prefix").iterdir())
+    for file in (first, second):  # as an earlier version left it
+        file.with_suffix(".mark").write_text("6")
+    second.unlink()
+    monkeypatch.setattr(prefix, "_finite", lambda _: (_ for _ in ()).throw(Killed))
+    with pytest.raises(Killed):
+        run(model, images, views)
+    monkeypatch.setattr(prefix, "_finite", lambda output: output)
+    found = run(model, images, views)
+    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_files_of_a_pass_go_together(tmp_path):
+    names = ["old.a.draft", "new.a.npy", "new.b.npy", "old.a.mark", "last.a.npy"]
+    for age, name in enumerate(names):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (age, age))
+    keys.make_room(tmp_path, 4)
+    assert {file.name for file in tmp_path.iterdir()} == {"last.a.npy", "old.a.draft", "old.a.mark"}
+    keys.make_room(tmp_path, 2)
+    assert [file.name for file in tmp_path.iterdir()] == ["last.a.npy"]
+    keys.make_room(tmp_path, 0)
+    assert [file.name for file in tmp_path.iterdir()] == ["last.a.npy"]
+
+
 def test_old_files_make_room(model, images, views, monkeypatch, repeatable):
     monkeypatch.setattr(prefix, "KEPT", 2)
     run(model, images, views)
     (kept,) = run(model, images[:5], [augmentation.plain(5)], ["dropout"])
-    assert len(list((repeatable / "prefix").iterdir())) == 2
+    assert len(list((repeatable / "prefix").iterdir())) == 1
     assert kept.shape == (5, 1280)

@@ -58,9 +58,10 @@ def test_files_that_are_no_images_are_counted(tmp_path):
 
 
 def test_splits_and_classes_do_not_mix(tmp_path):
-    root = grow(tmp_path, "train/sick/a.png", "well/b.png")
-    with pytest.raises(SourceError, match="well"):
+    root = grow(tmp_path, "train/sick/a.png", "Smith/b.png")
+    with pytest.raises(SourceError, match="1 of them") as caught:
         folder.listing(pull_of(root), "binary")
+    assert "Smith" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["absent", "empty"])
@@ -127,7 +128,7 @@ def test_many_problems_are_shortened(tmp_path):
 @pytest.mark.parametrize(
     ("text", "slices", "match"),
     [
-        ("image,label\na.png,sick\n", (), "column 'file' is missing.*'image', 'label'"),
+        ("image,label\na.png,sick\n", (), "column 'file' is missing.*columns 'label' and 1 others"),
         ("file,label\na.png,sick\n", ("ward",), "column 'ward' is missing"),
         ("file,label,split\na.png,sick,train\n", ("split",), "is no slice"),
         ("file,label\n", (), "no rows"),
@@ -138,6 +139,14 @@ def test_many_problems_are_shortened(tmp_path):
 def test_unusable_tables(tmp_path, text, slices, match):
     with pytest.raises(SourceError, match=match):
         folder.listing(pull_of(table(tmp_path, text, "a.png"), slices), "binary")
+
+
+def test_a_table_without_header_is_refused_without_its_first_row(tmp_path):
+    path = table(tmp_path, "Smith.png,Jones,7\nb.png,well,8\n")
+    with pytest.raises(SourceError, match="columns none and 3 others") as caught:
+        folder.listing(pull_of(path), "binary")
+    assert "Smith" not in str(caught.value)
+    assert "Jones" not in str(caught.value)
 
 
 def test_multilabels_are_brought_into_one_order(tmp_path):

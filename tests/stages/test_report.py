@@ -139,5 +139,5 @@ def test_classes_of_a_multiclass_task_are_listed(made):
 
 def test_patients_on_two_sides_are_no_secret(made):
     assert "stand on two sides" not in page()
-    documents.write_json(paths.SPLIT_RECEIPT, {"patients_on_two_sides": 170})
+    documents.write_json(paths.SPLIT_RECEIPT, {"patients_on_two_sides": 170, "on_leak": "report"})
     assert "170 patients stand on two sides of the split" in page()
