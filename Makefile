@@ -80,5 +80,5 @@ lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
 	@uv pip compile pyproject.toml --extra dev --extra gpu --universal --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-gpu.lock
 
 .PHONY: clean
-clean: ## delete what runs made, except data/raw, the DVC cache and mlruns
+clean: ## delete what runs made, except data/raw, dvc.lock, the DVC cache, mlruns and phantom
 	rm -rf .medloop models reports data/processed data/manifest.parquet data/views.json data/scores.parquet .pytest_cache .mypy_cache .ruff_cache
