@@ -31,6 +31,11 @@ COHORT = {
     "sex": ("str", "F, M or O"),
     "site": ("str", "where it was taken"),
     "device": ("str", "manufacturer and model"),
+    "modality": ("str", "of the DICOM header, such as CT"),
+    "body_part": ("str", "of the DICOM header, such as CHEST"),
+    "bits": ("Int64", "stored bits of a sample"),
+    "compression": ("str", "name of the transfer syntax, else the file's format, such as png"),
+    "source_name": ("str", "keyed pseudonym of the file's name at the source"),
 }
 IMAGES = COHORT | {
     "height": ("Int64", "pixels of the original"),

@@ -74,6 +74,11 @@ def phantom() -> Path:
     return root() / "phantom"
 
 
+def downloads() -> Path:
+    """What sources fetched from the network, as it came; safe to delete, it is fetched anew."""
+    return state() / "downloads"
+
+
 def key_file() -> Path:
     """The key behind pseudonyms and UIDs; never in git, never in an artifact."""
     return Path(os.environ.get("MEDLOOP_KEY_FILE") or root() / "deid.key").resolve()

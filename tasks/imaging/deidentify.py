@@ -23,12 +23,14 @@ class Clean:
         suffix: what its bytes are, such as `.png`, whatever the original was called.
         frames: images in the file, each of them one row of the cohort.
         attributes: what the header tells about the image, under the cohort's column names.
+        identifiers: values of the original that name a person or a place and were removed.
     """
 
     content: bytes
     suffix: str
     frames: int = 1
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str | int] = field(default_factory=dict)
+    identifiers: frozenset[str] = frozenset()
 
 
 def deidentify(content: bytes, pseudonyms: Pseudonyms) -> Clean:

@@ -19,9 +19,11 @@ from tasks.params import Params
 
 @dataclass(frozen=True)
 class Item:
-    """One file at the source, read only when asked for. Its name is not kept: it may identify.
+    """One file at the source, read only when asked for.
 
     Attributes:
+        name: by which the source knows it at every pull, such as a relative path or a UID. It may
+            identify, so no more than its keyed pseudonym is kept.
         read: gives the original bytes.
         label: the class name; several of a multi-label image joined by `|`.
         patient_id: as the source has it; None where only a DICOM header may know.
@@ -29,6 +31,7 @@ class Item:
         slices: values of the cohort's slice columns that the source itself knows.
     """
 
+    name: str
     read: Callable[[], bytes]
     label: str
     patient_id: str | None = None

@@ -48,7 +48,8 @@ def read_class_folders(root: Path) -> Listing:
     for folder, split in classes:
         for file in _files(folder):
             if file.suffix.lower() in SUFFIXES:
-                items.append(Item(file.read_bytes, folder.name, source_split=split))
+                name = file.relative_to(root).as_posix()
+                items.append(Item(name, file.read_bytes, folder.name, source_split=split))
             else:
                 ignored[file.suffix.lower()] += 1
     if not items:

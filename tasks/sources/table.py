@@ -127,6 +127,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, str]]:
 def _item(root: Path, row: Mapping[str, str], slices: Slices, kind: str) -> Item:
     names = labels.names(row["label"], kind)
     return Item(
+        name=row["file"],
         read=(root / row["file"]).read_bytes,
         label=labels.SEPARATOR.join(sorted(names)),
         patient_id=row.get("patient_id") or None,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sources_world
 
-from tasks import params
 from tasks.errors import SourceError
+from tasks.params import Pull
 from tasks.sources import folder, open_source
 
 
-def pull_of(path: Path, slices: tuple[str, ...] = ()) -> params.Pull:
-    phantom = params.PhantomSource(patients=10, seed=1)
-    return params.Pull(source="folder", path=str(path), slices=list(slices), phantom=phantom)
+def pull_of(path: Path, slices: tuple[str, ...] = ()) -> Pull:
+    return sources_world.pull_of("folder", path, slices=list(slices))
 
 
 def grow(root: Path, *files: str) -> Path:
