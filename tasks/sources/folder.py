@@ -1,4 +1,4 @@
-"""A folder of class folders, or a CSV of `file,label[,patient_id][,split][,any slice column]`."""
+"""A folder of class folders, a CSV of `file,label[,patient_id][,split][,slices]`, or an archive."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from tasks.errors import SourceError
 from tasks.manifest import SPLITS
 from tasks.params import Pull
 from tasks.sources import Item, Listing
+from tasks.sources.archive import is_archive, unpack
 from tasks.sources.table import read_table
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ""}
 LAYOUT = "<class>/<files>, or train/<class>/<files> beside val/ and test/, or a CSV of file,label"
+TABLE = "labels.csv"  # of an archive, at its top
 
 
 def listing(pull: Pull, kind: str) -> Listing:
@@ -24,9 +26,38 @@ def listing(pull: Pull, kind: str) -> Listing:
     path = Path(pull.path or "").expanduser()
     if path.is_dir():
         return read_class_folders(path)
+    if path.is_file() and is_archive(path):
+        return read_archive(path, pull, kind)
     if path.is_file():
         return read_table(path, pull.slices, kind)
-    raise SourceError(f"pull.path must be {LAYOUT}; {pull.path!r} is not there")
+    raise SourceError(
+        f"pull.path must be {LAYOUT}, or an archive of either; {pull.path!r} is not there"
+    )
+
+
+def read_archive(path: Path, pull: Pull, kind: str) -> Listing:
+    """The images in an archive: those of `labels.csv` at its top, or its class folders.
+
+    A single folder at the top, other than one of a split, is stepped into if it holds either.
+
+    Raises:
+        SourceError: the archive is refused, its table names files outside it, or as for a folder.
+    """
+    root = unpack(path)
+    top = list(root.iterdir())
+    if len(top) == 1 and top[0].is_dir() and top[0].name not in SPLITS:
+        inner = top[0]
+        root = inner if (inner / TABLE).is_file() or _folders(inner) else root
+    if not (root / TABLE).is_file():
+        return read_class_folders(root)
+    listed = read_table(root / TABLE, pull.slices, kind)
+    inside = [(root / item.name).resolve().is_relative_to(root.resolve()) for item in listed.items]
+    if not all(inside):
+        raise SourceError(
+            f"{TABLE} in {path} must name files of the archive; {inside.count(False):,} of its "
+            "rows name others: mend their column file"
+        )
+    return listed
 
 
 def read_class_folders(root: Path) -> Listing:

@@ -153,3 +153,8 @@ def test_multilabels_are_brought_into_one_order(tmp_path):
     path = table(tmp_path, "file,label\na.png,scar|mass\na.png,\n", "a.png")
     labels = [item.label for item in folder.listing(pull_of(path), "multilabel").items]
     assert labels == ["mass|scar", ""]
+
+
+def test_one_spelling_of_a_path_is_the_name(tmp_path):
+    path = table(tmp_path, "file,label\n./x//a.png,sick\n", "x/a.png")
+    assert [item.name for item in folder.listing(pull_of(path), "binary").items] == ["x/a.png"]
