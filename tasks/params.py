@@ -149,7 +149,10 @@ class Pull(Section):
         return self
 
 
-Window = Annotated[list[float], Field(min_length=2, max_length=2)]
+WINDOWS = (
+    *("abdomen", "bone", "brain", "liver", "lung", "mammography", "mediastinum", "soft_tissue"),
+    *("spine", "stroke", "subdural", "temporal_bone"),
+)
 Intensities = Annotated[
     list[Annotated[float, Field(ge=0, le=255)]], Field(min_length=2, max_length=2)
 ]
@@ -157,36 +160,55 @@ Intensities = Annotated[
 
 class Preprocess(Section):
     """Files to pixels. `size` is height and width in pixels; `window` is centre and width in
-    stored units after rescale (Hounsfield units in CT), or null for the window of the header.
+    stored units after rescale (Hounsfield units in CT), a preset of `WINDOWS` (all for CT but
+    `mammography`), or null for the window of the header. Only DICOM has one.
     """
 
     size: Annotated[list[Annotated[int, Field(ge=16, le=2048)]], Field(min_length=2, max_length=2)]
     color: Literal["grey", "rgb"]
-    window: Window | None
+    window: list[Annotated[float, Field(allow_inf_nan=False)]] | str | None
     max_quarantined: Share
+    cluster: Annotated[str, Field(pattern=r"^\w+://\S+$")] | None = None  # where, never what
 
     @model_validator(mode="after")
-    def _window_is_wide(self) -> Preprocess:
-        if self.window is not None and self.window[1] < 1:
+    def _window_is_known(self) -> Preprocess:
+        if isinstance(self.window, str) and self.window not in WINDOWS:
+            raise ValueError(f"window is one of {', '.join(WINDOWS)}; received {self.window!r}")
+        if isinstance(self.window, list) and (len(self.window) != 2 or self.window[1] < 1):
             raise ValueError(f"window is [centre, width] with width >= 1, received {self.window}")
         return self
 
 
 class Split(Section):
-    """Who is trained on and who is tested on. `val` and `test` are shares of the patients."""
+    """Who is trained on and who is tested on. `val` and `test` are shares of the patients. With
+    `folds` train and val are cut into as many parts instead, of which number `fold` is val.
+    """
 
     val: Annotated[float, Field(gt=0.0, lt=0.5)]
     test: Annotated[float, Field(gt=0.0, lt=0.5)]
+    folds: Annotated[int, Field(ge=2, le=20)] | None
+    fold: Annotated[int, Field(ge=0)]
     on_leak: Literal["fail", "move", "report"]
     seed: Seed
 
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> Split:
+        if self.fold >= (self.folds or 1):
+            raise ValueError(
+                f"fold counts from 0 and is below folds, received fold {self.fold} of folds "
+                f"{'null' if self.folds is None else self.folds}"
+            )
+        return self
+
 
 class Validate(Section):
-    """Limits of the expectation suite."""
+    """Limits that the expectation suites in `gx/expectations` name."""
 
     min_images_per_class: Positive
     intensity_mean: Intensities
     min_contrast: Annotated[float, Field(ge=0, le=127)]
+    drift: Annotated[float, Field(gt=0, le=3.2)]
+    shortcut_auroc: Annotated[float, Field(ge=0.5, le=1.0)]
 
 
 class Augment(Section):
@@ -241,6 +263,12 @@ class Explain(Section):
     """Grad-CAM overlays: images shown per class, for right and for wrong predictions."""
 
     examples: Annotated[int, Field(ge=1, le=16)]
+
+
+class Audit(Section):
+    """Likely label errors: how many of the likeliest are shown."""
+
+    examples: Annotated[int, Field(ge=1, le=64)]
 
 
 class Compress(Section):
@@ -299,6 +327,7 @@ class Params(Section):
     fine_tune: FineTune
     evaluate: Evaluate
     explain: Explain
+    audit: Audit
     compress: Compress
     report: Report
     publish: Publish

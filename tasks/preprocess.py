@@ -38,6 +38,7 @@ def check_quarantine(images: pd.DataFrame, limit: float) -> None:
     Raises:
         DataError: there are more, or no image is left.
     """
+    images = images[~images["reason"].isin(manifest.GONE)]
     lost = images[images["status"] != "ok"]
     share = len(lost) / max(len(images), 1)
     if share > limit or len(lost) == len(images):
@@ -76,8 +77,15 @@ def main() -> None:
     images = to_images(cohort, pack.prepare_all(candidates(cohort), settings.preprocess))
     check_quarantine(images, settings.preprocess.max_quarantined)
     usable = images[images["status"] == "ok"]
-    documents.write_json(paths.PACK, pack.write(list(usable["image_id"]), settings.preprocess))
-    manifest.write(images, paths.IMAGES, manifest.IMAGES)
+    receipt = pack.write(list(usable["image_id"]), settings.preprocess)
+    try:
+        documents.write_json(paths.PACK, receipt)
+        manifest.write(images, paths.IMAGES, manifest.IMAGES)
+    except OSError as error:
+        raise DataError(
+            f"{paths.IMAGES.parent} cannot be written ({error.strerror or error}): free space or "
+            "mend the rights there, then run again: no image is prepared twice"
+        ) from error
     print(_summary(images, settings.preprocess.color), flush=True)
 
 

@@ -14,6 +14,7 @@ from tasks.errors import PrivacyError
 from tasks.params import Params
 
 KEY_BYTES = 32
+SHIFT_DAYS = 3650
 # Everybody knows this key, so it protects nobody: it is for the synthetic phantom alone.
 PUBLIC_KEY = b"medloop phantom: a public key   "
 
@@ -31,6 +32,19 @@ class Pseudonyms:
     def uid(self, uid: str) -> str:
         """A DICOM UID under the root 2.25, which takes any 128-bit number."""
         return f"2.25.{int.from_bytes(_keyed(self._key, 'uid', uid.strip())[:16], 'big')}"
+
+    def date_shift(self, identity: str) -> int:
+        """By how many days the dates of a patient go back, 1 to 3650."""
+        number = int.from_bytes(_keyed(self._key, "date shift", identity.strip())[:8], "big")
+        return 1 + number % SHIFT_DAYS
+
+    def source_name(self, name: str) -> str:
+        """The pseudonym of a file's name at the source, 16 hexadecimal digits."""
+        return _keyed(self._key, "source name", name).hex()[:16]
+
+    def identifier(self, mark: str) -> str:
+        """What stands for a mark of `tasks.identifiers`, 16 hexadecimal digits."""
+        return _keyed(self._key, "identifier", mark).hex()[:16]
 
 
 def key_id(key: bytes) -> str:
@@ -91,4 +105,4 @@ def read_key(path: Path) -> bytes:
 
 
 def _keyed(key: bytes, domain: str, value: str) -> bytes:
-    return hmac.digest(key, f"{domain}\0{value}".encode(), "sha256")
+    return hmac.digest(key, f"{domain}\0{value}".encode(errors="surrogateescape"), "sha256")

@@ -34,6 +34,8 @@ def test_every_stage_has_its_section(workspace, values):
         ("split", "on_leak", "ignore", "'fail', 'move' or 'report'; received 'ignore'"),
         ("preprocess", "size", [224], "preprocess.size"),
         ("preprocess", "window", [40, 0], "width >= 1"),
+        ("preprocess", "window", [40], "width >= 1"),
+        ("preprocess", "window", "lungs", "window is one of abdomen, bone, brain, liver, lung,"),
         ("pull", "source", "folder", "needs path"),
         ("task", "classes", ["a", "b", "c"], "binary task has 2 classes, received 3"),
         ("task", "classes", ["a", "a"], "must differ"),

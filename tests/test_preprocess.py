@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 
 import cv2
 import numpy as np
@@ -10,7 +12,8 @@ from dicom_files import make_dicom
 
 from tasks import edit, manifest, params, paths
 from tasks.errors import DataError
-from tasks.imaging import pack
+from tasks.imaging import batches, pack
+from tasks.imaging.prepare import prepare
 from tasks.preprocess import check_quarantine, main, to_images
 
 
@@ -125,6 +128,26 @@ def test_frames_of_one_file(cohort):
     pixels = pack.open_pack()
     settings = params.load().preprocess
     for k in range(3):
-        expected = pack.prepare(content, settings, k).pixels
+        expected = prepare(content, settings, k).pixels
         assert np.array_equal(pixels[k], expected)
     assert len({pixels[k].tobytes() for k in range(3)}) == 3
+
+
+def test_disk_that_is_full_at_the_end_is_named_and_a_rerun_prepares_nothing(
+    cohort, capsys, monkeypatch
+):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest, "write", full)
+        with pytest.raises(SystemExit):
+            main()
+    told = capsys.readouterr().err
+    assert "data/processed cannot be written (No space left on device)" in told
+    broken = (paths.RAW / cohort["path"][12]).read_bytes()
+    read = []
+    monkeypatch.setattr(batches, "prepare", lambda *a: read.append(a[0]) or prepare(*a))
+    main()
+    assert read == [broken]
+    assert len(pack.open_pack()) == 12

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pandas as pd
 import psutil
 
 from tasks import documents
+from tasks.errors import DataError
 from tasks.imaging.levels import Pixels
 
 TABLE = "images.parquet"  # image_id, row in the pixels (-1: it has none), and what is known
@@ -31,34 +33,116 @@ class Known(NamedTuple):
 
     Attributes:
         table: one row an image, indexed by `image_id`; `block` and `row` say where its pixels are.
-        pixels: `(N, H, W, C)` uint8 of each block, memory-mapped.
+        folders: of the blocks.
     """
 
     table: pd.DataFrame
-    pixels: list[Pixels]
+    folders: list[Path]
 
 
-def write(
-    folder: Path, table: pd.DataFrame, shape: Sequence[int], parts: Iterable[Pixels]
-) -> dict[str, Any]:
-    """Write a block whose pixels of `shape` come in parts along the first axis; its receipt."""
-    draft = folder.with_name(f"{DRAFT}{os.getpid()}-{folder.name}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    table.to_parquet(draft / TABLE, index=False)
-    digest = hashlib.sha256()
-    with (draft / PIXELS).open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
-        np.lib.format.write_array_header_1_0(file, header)
-        for part in parts:
-            data = np.ascontiguousarray(part).tobytes()
-            digest.update(data)
-            file.write(data)
-    receipt = {"digest": digest.hexdigest(), "shape": list(shape), "dtype": "uint8"}
-    documents.write_json(draft / RECEIPT, receipt)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    return receipt
+class Draft:
+    """A block in the making. Pixels go to its file as they come, so memory holds none of them."""
+
+    def __init__(self, folder: Path, file: BinaryIO, image: Sequence[int]) -> None:
+        self._folder, self._file = folder, file
+        self._shape = (0, *image)
+        self._digest = hashlib.sha256()
+        self._write_header()
+
+    def _write_header(self) -> None:
+        """Its length stays: numpy leaves room in it for the first axis to grow."""
+        header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
+        self._file.seek(0)
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def append(self, pixels: Pixels) -> None:
+        """Write further images `(N, H, W, C)`."""
+        data = np.ascontiguousarray(pixels).reshape(-1).data
+        self._digest.update(data)
+        with storing(self._folder.parent):
+            self._file.write(data)
+        self._shape = (self._shape[0] + len(pixels), *self._shape[1:])
+
+    def finish(self, folder: Path, table: pd.DataFrame) -> dict[str, Any]:
+        """Make it the block `folder`, whose table is `table`; its receipt."""
+        digest = self._digest.hexdigest()
+        receipt = {"digest": digest, "shape": list(self._shape), "dtype": "uint8"}
+        with storing(self._folder.parent):
+            self._write_header()
+            self._file.close()
+            table.to_parquet(self._folder / TABLE, index=False)
+            documents.write_json(self._folder / RECEIPT, receipt)
+            shutil.rmtree(folder, ignore_errors=True)
+            self._folder.rename(folder)
+        return receipt
+
+
+@contextmanager
+def draft(home: Path, image: Sequence[int]) -> Iterator[Draft]:
+    """A block of images of the shape `(H, W, C)` to fill and finish; unfinished, it is removed.
+
+    Raises:
+        DataError: the disk is full, or `home` cannot be written.
+    """
+    folder = home / f"{DRAFT}{os.getpid()}"
+    with storing(home):
+        documents.fresh_folder(folder)
+        file = (folder / PIXELS).open("wb")
+    try:
+        yield Draft(folder, file, image)
+    finally:
+        with suppress(OSError):  # what a full disk left in the buffer; that was told already
+            file.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def storing(home: Path) -> Iterator[None]:
+    """Turn what the disk refuses under `home` into an error that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{home} cannot be written or read ({error.strerror or error}): free space or mend "
+            "the rights there, or point MEDLOOP_STATE at another disk, then run again: it goes "
+            "on with the blocks that are whole"
+        ) from error
+
+
+def require_space(home: Path, needed: int) -> None:
+    """Refuse at once what would fill the disk at the end.
+
+    Args:
+        home: where it is to be written.
+        needed: bytes.
+
+    Raises:
+        DataError: less than that is free.
+    """
+    with storing(home):
+        home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(home).free
+    if needed > free:
+        raise DataError(
+            f"required: {needed / 1e9:,.2f} GB for prepared images in {home}; received: "
+            f"{free / 1e9:,.2f} GB free. Free space, point MEDLOOP_STATE at another disk, or "
+            "lower preprocess.size"
+        )
+
+
+def adopt(known: Known, folder: Path, image_ids: Sequence[str]) -> dict[str, Any] | None:
+    """Make a block that holds exactly these images in this order the block `folder`, and give its
+    receipt; None where there is none.
+    """
+    wanted = list(image_ids)
+    block = int(known.table["block"].get(wanted[0], -1)) if wanted else -1
+    held = known.table[known.table["block"] == block]
+    if not wanted or list(held.index) != wanted or list(held["row"]) != list(range(len(wanted))):
+        return None
+    with storing(folder.parent):
+        shutil.rmtree(folder, ignore_errors=True)
+        known.folders[block].rename(folder)
+    return read_receipt(folder)
 
 
 def read_receipt(folder: Path) -> dict[str, Any] | None:
@@ -83,24 +167,24 @@ def read(home: Path) -> Known:
     """What the blocks of `home` hold."""
     empty = pd.DataFrame({"image_id": [], "block": [], "row": []})
     tables: list[pd.DataFrame] = [empty]
-    pixels: list[Pixels] = []
-    for folder in _folders(home):
-        receipt = read_receipt(folder)
-        if receipt is not None:
-            tables.append(pd.read_parquet(folder / TABLE).assign(block=len(pixels)))
-            pixels.append(open_pixels(folder, receipt))
+    whole = [folder for folder in _folders(home) if read_receipt(folder) is not None]
+    for block, folder in enumerate(whole):
+        tables.append(pd.read_parquet(folder / TABLE).assign(block=block))
     table = pd.concat(tables[1:] or tables, ignore_index=True)
-    return Known(table.drop_duplicates("image_id").set_index("image_id"), pixels)
+    return Known(table.drop_duplicates("image_id").set_index("image_id"), whole)
 
 
-def gather(known: Known, image_ids: Sequence[str]) -> Pixels:
-    """The pixels of prepared images `(N, H, W, C)`, in the order asked for."""
+def gather(known: Known, image_ids: Sequence[str]) -> Iterator[Pixels]:
+    """The pixels of prepared images in the order asked for, in runs `(N, H, W, C)` of rows that
+    follow one another in a block.
+    """
     where = known.table.loc[list(image_ids), ["block", "row"]].to_numpy(np.int64)
-    gathered = np.empty((len(where), *known.pixels[0].shape[1:]), np.uint8)
-    for block in np.unique(where[:, 0]):
-        mine = where[:, 0] == block
-        gathered[mine] = known.pixels[block][where[mine, 1]]
-    return gathered
+    # Mapped anew each time: what was read stays in memory as long as the map.
+    maps = {b: np.load(known.folders[b] / PIXELS, mmap_mode="r") for b in np.unique(where[:, 0])}
+    follows = np.all(np.diff(where, axis=0) == (0, 1), axis=1)
+    for run in np.split(where, np.flatnonzero(~follows) + 1):
+        block, first = run[0]
+        yield maps[block][first : first + len(run)]
 
 
 def sweep(home: Path, kept: Path) -> None:
@@ -109,9 +193,9 @@ def sweep(home: Path, kept: Path) -> None:
     for folder in _folders(home):
         if folder != kept and held.issuperset(_image_ids(folder)):
             shutil.rmtree(folder, ignore_errors=True)
-    for draft in home.glob(f"{DRAFT}*"):
-        if not psutil.pid_exists(int(draft.name.split("-")[1])):
-            shutil.rmtree(draft, ignore_errors=True)
+    for folder in home.glob(f"{DRAFT}*"):
+        if not psutil.pid_exists(int(folder.name.removeprefix(DRAFT).partition("-")[0])):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _image_ids(folder: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """Compressed DICOM frames that pydicom and Pillow do not decode, by imagecodecs.
 
-JPEG lossless, JPEG-LS and every 12-bit JPEG, retired ones included.
+JPEG lossless, JPEG-LS and every 12-bit JPEG, retired ones included. imagecodecs is BSD-licensed, as
+are its decoders used here (libjpeg-turbo, CharLS, OpenJPEG), so they fit an Apache-2.0 project.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def decode_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
     frame = get_frame(dataset.PixelData, index, number_of_frames=frames)
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in JPEGLSTransferSyntaxes:
-        stored = _to_rgb(dataset, imagecodecs.jpegls_decode(frame))
+        stored = _to_rgb(dataset, imagecodecs.jpegls_decode(_whole(frame)))
     elif syntax in JPEG2000TransferSyntaxes:
         stored = imagecodecs.jpeg2k_decode(frame)
     else:
@@ -33,6 +34,13 @@ def decode_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
     if stored.shape[:2] != (dataset.Rows, dataset.Columns):
         raise DecodeError("the pixel data are not of the size that the header says")
     return _with_sign(dataset, stored)
+
+
+def _whole(frame: bytes) -> bytes:
+    """CharLS may search for seconds for the end of a frame that has none."""
+    if b"\xff\xd9" not in frame:
+        raise DecodeError("the pixel data are cut off")
+    return frame
 
 
 def _decode_jpeg(dataset: Dataset, frame: bytes) -> Numbers:

@@ -1,7 +1,7 @@
 """De-identify the bytes of an image file by allow-list: what is not named here does not pass.
 
 The pixels stay what they were: DICOM, JPEG and PNG keep their compressed pixels byte for byte,
-TIFF and BMP are written anew without loss.
+TIFF and BMP are written anew as what is decoded from them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tasks.errors import DecodeError
-from tasks.imaging import deidentify_dicom, deidentify_raster
+from tasks.imaging import deidentify_raster
+from tasks.imaging.burned_in import BurnedIn
+from tasks.imaging.deidentify_dicom import clean_dicom
+from tasks.imaging.formats import sniff
 from tasks.pseudonyms import Pseudonyms
 
 
@@ -33,22 +35,29 @@ class Clean:
     identifiers: frozenset[str] = frozenset()
 
 
-def deidentify(content: bytes, pseudonyms: Pseudonyms) -> Clean:
+def deidentify(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn = "detect") -> Clean:
     """De-identify one PNG, JPEG, TIFF, BMP or DICOM file.
 
+    Args:
+        content: the file's bytes.
+        pseudonyms: the key.
+        burned_in: what to do with DICOM files of kinds that often carry text in the picture, see
+            `tasks.imaging.burned_in`. Other files do not say what kind they are, so they pass.
+
     Raises:
-        DecodeError: it cannot be parsed, so nothing of it may be copied; the reason identifies
-            nobody.
+        DecodeError: it cannot be parsed, so nothing of it may be copied, or its pixels may
+            identify; the reason identifies nobody.
     """
-    if not content:
-        raise DecodeError("the file is empty")
-    if content.startswith(deidentify_raster.JPEG):
-        return Clean(deidentify_raster.clean_jpeg(content), ".jpg")
-    if content.startswith(deidentify_raster.PNG):
-        return Clean(deidentify_raster.clean_png(content), ".png")
-    if content.startswith(deidentify_raster.REWRITTEN):
-        return Clean(*deidentify_raster.rewrite(content))
-    if deidentify_dicom.is_dicom(content):
-        clean, frames, attributes = deidentify_dicom.clean_dicom(content, pseudonyms)
-        return Clean(clean, ".dcm", frames, attributes)
-    raise DecodeError("neither PNG, JPEG, TIFF, BMP nor DICOM")
+    kind = sniff(content)
+    if kind == "dicom":
+        dicom = clean_dicom(content, pseudonyms, burned_in)
+        return Clean(dicom.content, ".dcm", dicom.frames, dicom.attributes, dicom.identifiers)
+    if kind == "jpeg":
+        clean, suffix = deidentify_raster.clean_jpeg(content), ".jpg"
+        bits = deidentify_raster.jpeg_bits(clean)
+    elif kind == "png":
+        clean, suffix = deidentify_raster.clean_png(content), ".png"
+        bits = deidentify_raster.png_bits(clean)
+    else:
+        clean, suffix, bits = deidentify_raster.rewrite(content)
+    return Clean(clean, suffix, attributes={"bits": bits, "compression": kind})

@@ -1,9 +1,8 @@
 """DICOM without any element but those of an allow-list, which holds inside sequences too.
 
-Based on the Basic Application Confidentiality Profile of DICOM PS3.15 Annex E with keyed UIDs and
-without dates; free text passes in manufacturer and model only. Pixel data without compression are
-cut to the length of the picture, JPEG frames lose their comments and application segments; frames
-of other codings pass as they are. What is burned into the picture stays there.
+What the allow-list lets through is then treated by the Basic Profile and its options (`profile`);
+free text passes in manufacturer and model only. Frames lose what is not the picture
+(`deidentify_frames`). What is burned into the picture stays there, see `burned_in`.
 """
 
 from __future__ import annotations
@@ -11,15 +10,12 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import encapsulate, generate_frames
-from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import (
     PYDICOM_IMPLEMENTATION_UID,
     UID,
@@ -30,7 +26,10 @@ from pydicom.uid import (
 
 from tasks import demographics
 from tasks.errors import DecodeError
-from tasks.imaging.deidentify_raster import JPEG, clean_jpeg
+from tasks.imaging.burned_in import BurnedIn, refuse_text
+from tasks.imaging.deidentify_frames import clean_pixels
+from tasks.imaging.identifying import identifying
+from tasks.imaging.profile import STANDARD_UIDS, Profile
 from tasks.pseudonyms import Pseudonyms
 
 PIXELS = """
@@ -41,9 +40,9 @@ PIXELS = """
     BluePaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
     GreenPaletteColorLookupTableData BluePaletteColorLookupTableData
     LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod"""
-OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 GREYS = """
-    RescaleSlope RescaleIntercept WindowCenter WindowWidth VOILUTFunction PresentationLUTShape
+    RescaleSlope RescaleIntercept RescaleType WindowCenter WindowWidth VOILUTFunction
+    PresentationLUTShape
     ModalityLUTSequence VOILUTSequence LUTDescriptor LUTData
     PixelValueTransformationSequence FrameVOILUTSequence PixelIntensityRelationship
     PixelIntensityRelationshipSign"""
@@ -54,73 +53,80 @@ GEOMETRY = """
     PlaneOrientationSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"""
 CONTEXT = """
     Modality BodyPartExamined Manufacturer ManufacturerModelName KVP PatientSex SOPClassUID
-    SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID"""
+    SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID StudyDate SeriesDate
+    AcquisitionDate ContentDate"""
 ESSENTIAL = {tag_for_keyword(word) for word in (PIXELS + GREYS).split()}
 ALLOWED = ESSENTIAL | {tag_for_keyword(word) for word in (GEOMETRY + CONTEXT).split()}
+TYPES = {tag: dictionary_VR(tag).split(" or ") for tag in ALLOWED}
 IDENTIFIERS = {
     "study_id": "StudyInstanceUID",
     "series_id": "SeriesInstanceUID",
     "instance_id": "SOPInstanceUID",
 }
+HEADER = {"modality": "Modality", "body_part": "BodyPartExamined", "sex": "PatientSex"}
+# Of RescaleType, which decides whether a CT preset suits; its type is free text (PS3.3 C.11.1.1.2).
+RESCALE_TYPES = {"HU", "US", "OD", "HU_MOD", "Z_EFF", "ED", "EDW", "MGML", "PCT"}
 CODE = re.compile(r"[A-Z0-9_ ]{0,16}")
-# Baseline, extended, lossless, and the retired processes: each frame is a JPEG file.
-JPEG_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)}
-STANDARD_UIDS = "1.2.840.10008."  # the standard's own: kinds of object, not objects
 
 
-def is_dicom(content: bytes) -> bool:
-    """Whether the bytes begin like DICOM: with a preamble, or at once with group 2 or 8."""
-    bare = content[:2] in (b"\x02\0", b"\x08\0") and content[3:4] == b"\0"
-    return content[128:132] == b"DICM" or bare
+class CleanDicom(NamedTuple):
+    """See `tasks.imaging.deidentify.Clean`."""
+
+    content: bytes
+    frames: int
+    attributes: dict[str, str | int]
+    identifiers: frozenset[str]
 
 
-def clean_dicom(content: bytes, pseudonyms: Pseudonyms) -> tuple[bytes, int, dict[str, str]]:
-    """The de-identified file, its number of frames, and what its header tells for the cohort.
+def clean_dicom(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn) -> CleanDicom:
+    """De-identify one file.
 
     Raises:
-        DecodeError: it cannot be parsed, has no pixels, or says that its pixels identify.
+        DecodeError: it cannot be parsed, has no pixels, or these may identify.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
-            return _clean(dcmread(io.BytesIO(content), force=True), pseudonyms)
+            original = dcmread(io.BytesIO(content), force=True)
+            if "PixelData" not in original or not original.PixelData:
+                raise DecodeError("DICOM without pixel data")
+            refuse_text(original, content, burned_in)
+            return _clean(original, pseudonyms)
     except DecodeError:
         raise
     except Exception as error:  # a damaged file fails in any way, and messages quote values
         raise DecodeError(f"broken DICOM ({type(error).__name__})") from None
 
 
-def _clean(original: Dataset, pseudonyms: Pseudonyms) -> tuple[bytes, int, dict[str, str]]:
-    if "PixelData" not in original or not original.PixelData:
-        raise DecodeError("DICOM without pixel data")
-    if str(original.get("BurnedInAnnotation", "")).strip() == "YES":
-        raise DecodeError("BurnedInAnnotation is YES: the pixels themselves may identify")
-    clean = _allowed(original, pseudonyms)
+def _clean(original: Dataset, pseudonyms: Pseudonyms) -> CleanDicom:
+    patient = str(original.get("PatientID") or "").strip()
+    profile = Profile(pseudonyms, patient or str(original.get("StudyInstanceUID") or ""))
+    clean = _allowed(original, profile)
     clean.SpecificCharacterSet = "ISO_IR 192"
-    clean.PatientIdentityRemoved = "YES"
-    clean.DeidentificationMethod = "Medloop allow-list, keyed UIDs, no dates"
-    attributes = _attributes(original, clean, pseudonyms)
-    if "patient_id" in attributes:
-        clean.PatientID = attributes["patient_id"]
+    profile.record(clean)
+    if patient:
+        clean.PatientID = pseudonyms.patient(patient)
     if (age := _age(original)) is not None:
         clean.PatientAge = f"{demographics.decade(age):03d}Y"
     clean.file_meta = _file_meta(original, clean)
     _add_pixels(original, clean)
     buffer = io.BytesIO()
     clean.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue(), int(original.get("NumberOfFrames") or 1), attributes
+    frames = int(original.get("NumberOfFrames") or 1)
+    return CleanDicom(buffer.getvalue(), frames, _attributes(clean, age), identifying(original))
 
 
-def _allowed(original: Dataset, pseudonyms: Pseudonyms) -> Dataset:
+def _allowed(original: Dataset, profile: Profile) -> Dataset:
     clean = Dataset()
     for tag in sorted(ALLOWED.intersection(original.keys())):
         element = original[tag]
-        value = _value(element, pseudonyms)
+        value = _value(element, profile)
         if value is not None:
             undefined = element.is_undefined_length
             clean.add(DataElement(tag, element.VR, value, None, undefined, IGNORE))
         elif tag in ESSENTIAL:
             raise DecodeError(f"broken DICOM: {element.keyword} holds something else")
+    profile.apply(clean)
     return clean
 
 
@@ -129,70 +135,36 @@ def _add_pixels(original: Dataset, clean: Dataset) -> None:
     element, syntax = original["PixelData"], clean.file_meta.TransferSyntaxUID
     if element.VR not in ("OB", "OW") or element.is_undefined_length != syntax.is_encapsulated:
         raise DecodeError("broken DICOM: the pixel data are not what the transfer syntax says")
-    pixels = bytes(element.value)
-    if syntax in JPEG_SYNTAXES:
-        pixels = encapsulate(_clean_frames(original, pixels))
-    elif syntax.is_encapsulated:
-        for keyword in OFFSETS:
-            if keyword in original:
-                setattr(clean, keyword, original[keyword].value)
-    else:
-        pixels = _cut(pixels, get_expected_length(clean))
+    pixels = clean_pixels(original, syntax)
     clean.add(DataElement(element.tag, element.VR, pixels, None, syntax.is_encapsulated))
 
 
-def _cut(pixels: bytes, length: int) -> bytes:
-    """What the picture has, and one byte more where it is odd: in swapped words it is a pixel."""
-    if len(pixels) < length:
-        raise DecodeError("broken DICOM: the pixel data are cut off")
-    return pixels[: length + length % 2].ljust(length + length % 2, b"\0")
-
-
-def _clean_frames(original: Dataset, pixels: bytes) -> list[bytes]:
-    frames = int(original.get("NumberOfFrames") or 1)
-    offsets = tuple(original[word].value for word in OFFSETS) if OFFSETS[0] in original else None
-    coded = generate_frames(pixels, number_of_frames=frames, extended_offsets=offsets)
-    cleaned = [_clean_frame(frame) for frame in islice(coded, frames)]
-    if len(cleaned) < frames:
-        raise DecodeError("broken DICOM: frames are missing")
-    return cleaned
-
-
-def _clean_frame(frame: bytes) -> bytes:
-    if not frame.startswith(JPEG):
-        raise DecodeError("broken DICOM: a frame is no JPEG")
-    return clean_jpeg(frame)
-
-
-def _value(element: DataElement, pseudonyms: Pseudonyms) -> Any:
+def _value(element: DataElement, profile: Profile) -> Any:
     """The value as it may be kept; None where its type or content is not what its tag says."""
-    if element.VR not in dictionary_VR(element.tag).split(" or "):
+    if element.VR not in TYPES[element.tag]:
         return None
-    values = [element.value] if element.VM < 2 else list(element.value)
     if element.VR == "SQ":
-        return [_allowed(item, pseudonyms) for item in element.value]
-    if element.VR == "UI":
-        return [_uid(str(value), pseudonyms) for value in values]
+        return [_allowed(item, profile) for item in element.value]
+    values = [element.value] if element.VM < 2 else list(element.value)
     if element.VR == "CS" and not all(CODE.fullmatch(str(value or "")) for value in values):
         return None
+    if element.keyword == "RescaleType":
+        return element.value if element.value in {*RESCALE_TYPES, "", None} else "US"
     if element.keyword == "PatientSex" and element.value not in demographics.SEXES.values():
         return None
     return element.value
 
 
-def _uid(uid: str, pseudonyms: Pseudonyms) -> str:
-    return uid if not uid or uid.startswith(STANDARD_UIDS) else pseudonyms.uid(uid)
-
-
-def _attributes(original: Dataset, clean: Dataset, pseudonyms: Pseudonyms) -> dict[str, str]:
-    patient, age = str(original.get("PatientID") or "").strip(), _age(original)
+def _attributes(clean: Dataset, age: float | None) -> dict[str, str | int]:
+    """Columns of the cohort; all but the age from what was kept."""
     maker = (clean.get(word) for word in ("Manufacturer", "ManufacturerModelName"))
+    words = {"patient_id": "PatientID"} | IDENTIFIERS | HEADER
     found = {
-        "patient_id": pseudonyms.patient(patient) if patient else "",
+        **{column: str(clean.get(word) or "").strip() for column, word in words.items()},
         "age_band": "" if age is None else demographics.age_band(age),
-        "sex": str(clean.get("PatientSex") or ""),
         "device": " ".join(str(word).strip() for word in maker if word),
-        **{column: str(clean.get(word) or "") for column, word in IDENTIFIERS.items()},
+        "bits": int(clean.get("BitsStored") or 0),
+        "compression": clean.file_meta.TransferSyntaxUID.name,
     }
     return {column: value for column, value in found.items() if value}
 

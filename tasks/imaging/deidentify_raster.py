@@ -9,20 +9,30 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from cv2.utils import logging
 
 from tasks.errors import DecodeError
+from tasks.imaging.decode import AS_STORED
+from tasks.imaging.jpeg import ORIENTATION, read_orientation
+from tasks.imaging.levels import Numbers
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
-REWRITTEN = (b"BM", b"II*\0", b"MM\0*")  # BMP and TIFF of both byte orders
 
-APP0, APP1, APP14, SOS, EOI = 0xE0, 0xE1, 0xEE, 0xDA, 0xD9
+APP0, APP1, APP8, APP14, SOS, EOI = 0xE0, 0xE1, 0xE8, 0xEE, 0xDA, 0xD9
 # Frame headers (all but DHT, JPG and DAC of C0-CF), then DHT, DAC, DQT, DNL and DRI.
-JPEG_TABLES = {*range(0xC0, 0xD0), 0xDB, 0xDC, 0xDD} - {0xC8}
+FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+JPEG_TABLES = FRAME_HEADERS | {0xC4, 0xCC, 0xDB, 0xDC, 0xDD}
+JPEG_LS_TABLES = {0xF7, 0xF8, 0xDC, 0xDD}  # the frame header, LSE, DNL and DRI
 # In entropy-coded data 0xFF is followed by a stuffed 0, a restart marker or a fill byte.
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-PNG_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs"}
-ORIENTATION = 0x0112
+NEXT_LS_MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # here by a byte below 0x80
+PALETTE = 3
+# How long each may be, so that nothing follows what it holds.
+PNG_CHUNKS = {
+    **{b"IHDR": 13, b"PLTE": 768, b"IDAT": 2**31, b"IEND": 0, b"tRNS": 256},
+    **{b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9},
+}
 
 
 def clean_jpeg(content: bytes) -> bytes:
@@ -36,7 +46,7 @@ def clean_jpeg(content: bytes) -> bytes:
     for marker, segment, scan in _jpeg_segments(content):
         body = segment[4:]
         if marker == APP1 and body.startswith(b"Exif\0\0") and orientation == 1:
-            orientation = _orientation(body[6:])
+            orientation = read_orientation(body[6:])
         elif marker == APP0 and body.startswith(b"JFIF\0"):
             parts.append(_segment(APP0, body[:12] + b"\0\0"))  # no thumbnail: 0 x 0
         elif marker == APP14 and body.startswith(b"Adobe"):
@@ -48,7 +58,24 @@ def clean_jpeg(content: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def clean_jpeg_ls(content: bytes) -> bytes:
+    """A JPEG-LS picture's tables, frame and scans, and what turns its colours, which decoders heed.
+
+    Raises:
+        DecodeError: its structure is broken.
+    """
+    parts = [content[:2]]
+    for marker, segment, scan in _jpeg_segments(content, NEXT_LS_MARKER):
+        if marker == APP8 and segment[4:].startswith(b"mrfx"):
+            parts.append(_segment(APP8, segment[4:9]))
+        elif marker in JPEG_LS_TABLES or marker in (SOS, EOI):
+            parts.append(segment + scan)
+    return b"".join(parts)
+
+
+def _jpeg_segments(
+    content: bytes, next_marker: re.Pattern[bytes] = NEXT_MARKER
+) -> Iterator[tuple[int, bytes, bytes]]:
     """Marker, its segment with marker and length, and the scan that follows a SOS; up to EOI."""
     at, marker = 2, 0
     while marker != EOI:
@@ -60,7 +87,7 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         at += 2 if marker == EOI else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
         if at > len(content) or (marker != EOI and at < start + 4):
             raise DecodeError("broken JPEG: a segment is longer than the file")
-        following = NEXT_MARKER.search(content, at) if marker == SOS else None
+        following = next_marker.search(content, at) if marker == SOS else None
         if marker == SOS and following is None:
             raise DecodeError("broken JPEG: the picture is cut off")
         end = following.start() if following else at
@@ -80,9 +107,13 @@ def clean_png(content: bytes) -> bytes:
     """
     parts = [PNG]
     for kind, body in _png_chunks(content):
+        if len(parts) == 1 and kind != b"IHDR":
+            raise DecodeError("broken PNG: it begins with no header")
         if kind in PNG_CHUNKS:
+            if len(body) > PNG_CHUNKS[kind]:
+                raise DecodeError("broken PNG: a chunk is longer than what it holds")
             parts.append(_chunk(kind, body))
-        elif kind == b"eXIf" and (orientation := _orientation(body)) != 1:
+        elif kind == b"eXIf" and (orientation := read_orientation(body)) != 1:
             parts.append(_chunk(kind, _minimal_exif(orientation)))
     return b"".join(parts)
 
@@ -106,43 +137,51 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + checksum
 
 
-def _orientation(exif: bytes) -> int:
-    """The orientation in the first directory of an EXIF block, 1 (upright) where there is none."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(f"{order}I", exif, 4)
-        (count,) = struct.unpack_from(f"{order}H", exif, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            tag, _, _, value = struct.unpack_from(f"{order}HHIH", exif, entry)
-            if tag == ORIENTATION:
-                return int(value) if 1 <= value <= 8 else 1
-    except struct.error:  # a directory cut off holds no orientation
-        pass
-    return 1
-
-
 def _minimal_exif(orientation: int) -> bytes:
     entry = struct.pack("<HHIHH", ORIENTATION, 3, 1, orientation, 0)
     return b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
 
 
-def rewrite(content: bytes) -> tuple[bytes, str]:
-    """The pixels alone, as PNG, or as TIFF where PNG has no such type; with the file's suffix.
+def rewrite(content: bytes) -> tuple[bytes, str, int]:
+    """The pixels as they are decoded, as PNG, or as TIFF where PNG has no such type.
+
+    Returns:
+        The bytes, their suffix, and the bits of a sample.
 
     Raises:
         DecodeError: it cannot be read, holds several pages, or would not survive unchanged.
     """
-    read, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels = _only_page(content)
+    suffix = ".png" if pixels.dtype in (np.uint8, np.uint16) else ".tiff"
+    written, encoded = cv2.imencode(suffix, pixels)
+    again = cv2.imdecode(encoded, AS_STORED) if written else None
+    if again is None or again.dtype != pixels.dtype or not np.array_equal(again, pixels):
+        raise DecodeError(f"pixels of type {pixels.dtype} cannot be written without loss")
+    return encoded.tobytes(), suffix, 8 * pixels.itemsize
+
+
+def _only_page(content: bytes) -> Numbers:
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # it prints beside the error raised here
+    try:
+        read, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), AS_STORED)
+    except cv2.error:
+        read, pages = False, ()
     if not read or not pages:
         raise DecodeError("broken TIFF or BMP: it cannot be read")
     if len(pages) > 1:
         raise DecodeError(f"{len(pages)} pages; required: one image a file")
-    pixels = pages[0]
-    suffix = ".png" if pixels.dtype in (np.uint8, np.uint16) else ".tiff"
-    written, encoded = cv2.imencode(suffix, pixels)
-    again = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if written else None
-    if again is None or again.dtype != pixels.dtype or not np.array_equal(again, pixels):
-        raise DecodeError(f"pixels of type {pixels.dtype} cannot be written without loss")
-    return encoded.tobytes(), suffix
+    return np.asarray(pages[0])
+
+
+def png_bits(content: bytes) -> int:
+    """Bits of a sample, of a palette's colours 8."""
+    depth, kind = struct.unpack_from("BB", content, 24)
+    return 8 if kind == PALETTE else int(depth)
+
+
+def jpeg_bits(content: bytes) -> int:
+    """Bits of a sample, by the frame header."""
+    for marker, segment, _ in _jpeg_segments(content):
+        if marker in FRAME_HEADERS:
+            return segment[4]
+    raise DecodeError("broken JPEG: no frame in it")

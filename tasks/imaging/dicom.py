@@ -1,36 +1,50 @@
-"""DICOM to 8-bit pixels as a viewer shows them: rescale, then window, MONOCHROME1 turned last."""
+"""DICOM to 8-bit pixels as a viewer shows them: rescale, then window, MONOCHROME1 turned last.
+
+The photometric interpretation alone says whether to turn: in an image, PresentationLUTShape only
+repeats it (PS3.3, DX Image module: INVERSE goes with MONOCHROME1), and heeding both turns twice.
+Overlays are not drawn: neither those in the unused high bits nor those beside the pixels.
+"""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 from pydicom import Dataset, dcmread
-from pydicom.multival import MultiValue
-from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.encaps import get_frame
+from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+)
 
 from tasks.errors import DecodeError
+from tasks.imaging import windows
 from tasks.imaging.codecs import decode_frame
 from tasks.imaging.decode import choose_frame
-from tasks.imaging.levels import Numbers, Pixels, shares, spread, stretch
+from tasks.imaging.jp2 import require_codestream
+from tasks.imaging.levels import Numbers, Pixels, stretch
+from tasks.imaging.windows import Window
 
 FRAME_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
+FLOATS = ("FloatPixelData", "DoubleFloatPixelData")
 
 
-def decode(content: bytes, window: Sequence[float] | None, frame: int | None = None) -> Pixels:
+def decode(content: bytes, window: Window | None, frame: int | None = None) -> Pixels:
     """Pixels `(H, W)` grey or `(H, W, 3)` RGB.
 
     Args:
         content: the file's bytes.
-        window: centre and width after rescale; None: the first window or VOI LUT of the header, and
-            where it has none, 8-bit pixels as they are and others spread by percentiles.
+        window: centre and width after rescale, the name of a preset, or None: that of the header;
+            see `windows`. Colours have none.
         frame: of a multi-frame file, the middle one by default.
 
     Raises:
-        DecodeError: it is broken, without pixels, or coded in a way that nothing here reads.
+        DecodeError: it is broken, without pixels, coded in a way that nothing here reads, or the
+            preset does not suit it.
     """
     try:
         with warnings.catch_warnings():
@@ -42,21 +56,24 @@ def decode(content: bytes, window: Sequence[float] | None, frame: int | None = N
         raise DecodeError(f"broken DICOM ({type(error).__name__})") from None
 
 
-def _decode(dataset: Dataset, window: Sequence[float] | None, frame: int | None) -> Pixels:
+def _decode(dataset: Dataset, window: Window | None, frame: int | None) -> Pixels:
+    if any(name in dataset for name in FLOATS):
+        raise DecodeError("DICOM with floating-point pixels; required: integers")
     if not dataset.get("PixelData"):
         raise DecodeError("DICOM without pixel data")
     _name_coding(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
     index = choose_frame(frames, frame)
-    stored = _stored(dataset, index, frames)
+    _adopt_frame_groups(dataset, index)
+    windows.require_fit(dataset, window)
+    stored = stored_frame(dataset, index, frames)
     if stored.ndim == 3:
         return _in_8_bits(stored, int(dataset.BitsStored))
     photometric = dataset.PhotometricInterpretation
     if photometric == "PALETTE COLOR":
         colors = apply_color_lut(stored, dataset)
         return _in_8_bits(colors, 8 * colors.itemsize)
-    _adopt_frame_groups(dataset, index)
-    grey = _displayed(dataset, stored, window)
+    grey = windows.displayed(dataset, stored, window)
     return 255 - grey if photometric == "MONOCHROME1" else grey
 
 
@@ -72,13 +89,16 @@ def _name_coding(dataset: Dataset) -> None:
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
-def _stored(dataset: Dataset, index: int, frames: int) -> Numbers:
+def stored_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
     """One frame as stored; colours come out as RGB."""
+    if dataset.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes:
+        require_codestream(get_frame(dataset.PixelData, index, number_of_frames=frames))
     try:
         return np.asarray(pixel_array(dataset, index=index))
-    except (RuntimeError, NotImplementedError):  # pydicom has no decoder for this coding
+    except (RuntimeError, NotImplementedError, ValueError):
+        # pydicom has no decoder for this coding, or the header says more bits than the frame has.
         if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-            raise
+            raise DecodeError("the pixel data do not fit the size and bits in the header") from None
         return decode_frame(dataset, index, frames)
 
 
@@ -94,47 +114,3 @@ def _adopt_frame_groups(dataset: Dataset, index: int) -> None:
         for name in FRAME_GROUPS:
             for item in group.get(name) or []:
                 dataset.update(item)
-
-
-def _displayed(dataset: Dataset, stored: Numbers, window: Sequence[float] | None) -> Pixels:
-    values = apply_modality_lut(stored, dataset)
-    if window is not None:
-        center, width = window
-        return _windowed(values, center, width, "LINEAR")
-    if dataset.get("VOILUTSequence"):
-        return _looked_up(values, dataset.VOILUTSequence[0])
-    middle, extent = _first(dataset, "WindowCenter"), _first(dataset, "WindowWidth")
-    if middle is not None and extent is not None and extent > 0:
-        return _windowed(values, middle, extent, dataset.get("VOILUTFunction") or "LINEAR")
-    if stored.dtype == np.uint8 and np.array_equal(values, stored):  # slope 1 gives floats
-        return np.asarray(stored, np.uint8)
-    inside = stored != _first(dataset, "PixelPaddingValue")
-    return spread(values, of=values[inside] if inside.any() else None)
-
-
-def _first(dataset: Dataset, name: str) -> float | None:
-    element = dataset.get(name)
-    values = element if isinstance(element, MultiValue) else [element]
-    return None if values[0] in (None, "") else float(values[0])
-
-
-def _windowed(values: Numbers, center: float, width: float, function: str) -> Pixels:
-    """The VOI LUT functions of DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3."""
-    if function == "SIGMOID":
-        return shares(1 / (1 + np.exp(-4 * (values - center) / width)))
-    if function == "LINEAR_EXACT":
-        return stretch(values, center - width / 2, center + width / 2)
-    half = max(width - 1, 0) / 2
-    return stretch(values, center - 0.5 - half, center - 0.5 + half)
-
-
-def _looked_up(values: Numbers, item: Dataset) -> Pixels:
-    """The VOI LUT of DICOM PS3.3 C.11.2.1.1.
-
-    pydicom's `apply_voi` wraps around where a table with 8-bit entries has more than 256 of them.
-    """
-    _, first, bits = (int(number) for number in item.LUTDescriptor)
-    data = item.LUTData
-    table = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data)
-    indices = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.int64)
-    return stretch(table[indices], 0, 2**bits - 1)

@@ -8,42 +8,32 @@ may have been mended in place.
 
 from __future__ import annotations
 
-import warnings
+import os
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import islice
+from itertools import chain, islice
+from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
-import imagecodecs
-import numpy as np
 import pandas as pd
-import pydicom
 
 from tasks import digests, documents, manifest, paths
-from tasks.errors import DataError, DecodeError
-from tasks.imaging import blocks
-from tasks.imaging.describe import intensities, perceptual_hash
+from tasks.errors import DataError
+from tasks.imaging import batches, blocks, cluster
+from tasks.imaging.batches import PIXEL_SETTINGS, Outcome, image_shape
 from tasks.imaging.levels import Pixels
-from tasks.imaging.prepare import prepare
 from tasks.params import Preprocess
 from tasks.progress import progress
 
-PIXEL_CODE = ("formats", "levels", "decode", "codecs", "dicom", "resize", "prepare", "describe")
-PIXEL_SETTINGS = {"size", "color", "window"}
-BLOCK = 256  # images between two writes: what a kill costs at most
+BLOCK_SECONDS = 10.0  # between two blocks: what a kill costs at most
+GATHERED_BYTES = 4_000_000  # mapped at once: a pack may be larger than the memory
 FACTS = ["height", "width", "mean", "std", "min", "max", "phash", "colored", "reason"]
 
 
-class _Outcome(NamedTuple):
-    facts: dict[str, Any]
-    pixels: Pixels | None
-
-
 def prepare_all(images: pd.DataFrame, settings: Preprocess) -> pd.DataFrame:
-    """Prepare the images that no block holds yet.
+    """Prepare the images that no block holds yet, here or on the cluster of the settings.
 
     Args:
         images: `image_id` and `path` under `data/raw`.
@@ -53,16 +43,20 @@ def prepare_all(images: pd.DataFrame, settings: Preprocess) -> pd.DataFrame:
         `FACTS` by `image_id`; where `reason` is set, the image cannot be used.
 
     Raises:
-        DataError: a file is missing.
+        DataError: a file is missing or cannot be read, the disk is full, or the cluster fails.
     """
     home = _home(settings)
     todo = images[~images["image_id"].isin(blocks.read(home).table.index)].sort_values("image_id")
-    _require_files(todo["path"])
-    outcomes = _outcomes(todo, settings)
+    names = todo["image_id"].tolist(), todo["path"].tolist()
+    sizes = _file_sizes(names[1])
     reasons: dict[str, str] = {}
-    while block := list(islice(outcomes, BLOCK)):
-        reasons |= {o.facts["image_id"]: o.facts["reason"] for o in block if o.pixels is None}
-        _write_block(home, [outcome for outcome in block if outcome.pixels is not None], settings)
+    if len(todo):  # their blocks, and then the pack of all
+        blocks.require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
+        cut = batches.cut(zip(*names, sizes, strict=True), settings)
+        where = cluster.workers if settings.cluster else batches.threads
+        with where(settings) as workers:
+            done = _counted(batches.in_order(workers, cut), len(todo))
+            reasons = _write_blocks(home, done, settings)
     facts = blocks.read(home).table.reindex(index=images["image_id"], columns=FACTS)
     return facts.assign(reason=pd.Series(reasons, dtype="object").reindex(facts.index))
 
@@ -78,14 +72,26 @@ def write(image_ids: Sequence[str], settings: Preprocess) -> dict[str, Any]:
     receipt = blocks.read_receipt(home / key)
     if receipt is None:
         known = blocks.read(home)
-        shape = _shape(len(image_ids), settings)
-        rows = pd.Series(range(len(image_ids)), index=list(image_ids))
-        table = known.table.assign(row=rows.reindex(known.table.index, fill_value=-1))
-        table = table[table["row"].ge(0)].drop(columns="block")
-        parts = (blocks.gather(known, part) for part in _parts(image_ids))
-        receipt = blocks.write(home / key, table.reset_index(), shape, parts)
+        receipt = blocks.adopt(known, home / key, image_ids)
+        receipt = receipt or _gather(known, home / key, image_ids, settings)
         blocks.sweep(home, kept=home / key)
     return {"key": key, "settings": pixel_settings, **receipt}
+
+
+def _gather(
+    known: blocks.Known, folder: Path, image_ids: Sequence[str], settings: Preprocess
+) -> dict[str, Any]:
+    image = image_shape(settings)
+    rows = pd.Series(range(len(image_ids)), index=list(image_ids))
+    table = known.table.assign(row=rows.reindex(known.table.index, fill_value=-1))
+    table = table[table["row"].ge(0)].drop(columns="block").reset_index()
+    blocks.require_space(folder.parent, len(image_ids) * prod(image))
+    step = max(GATHERED_BYTES // prod(image), 1)
+    with blocks.draft(folder.parent, image) as draft:
+        for start in range(0, len(image_ids), step):
+            for pixels in blocks.gather(known, image_ids[start : start + step]):
+                draft.append(pixels)
+        return draft.finish(folder, table)
 
 
 def open_pack() -> Pixels:
@@ -125,63 +131,65 @@ def _rebuild(settings: Preprocess) -> dict[str, Any]:
 
 def _home(settings: Preprocess) -> Path:
     """The folder of everything made with these settings by this code and these libraries."""
-    code = [digests.of_file(Path(__file__).with_name(f"{name}.py")) for name in PIXEL_CODE]
-    libraries = [module.__version__ for module in (cv2, imagecodecs, np, pydicom)]
-    made_with = [settings.model_dump(include=PIXEL_SETTINGS), code, libraries]
-    return paths.state() / "packs" / digests.of_json(made_with)[:16]
+    return paths.state() / "packs" / batches.made_with(settings)[:16]
 
 
-def _require_files(names: pd.Series[str]) -> None:
-    missing = sum(not (paths.RAW / name).exists() for name in names)
-    if missing:
+def _file_sizes(names: Sequence[str]) -> list[int]:
+    """Bytes of each file under `data/raw`.
+
+    Raises:
+        DataError: files are missing, or their folder cannot be read.
+    """
+    sizes = [_file_size(f"{paths.RAW}/{name}") for name in names]
+    found = [size for size in sizes if size is not None]
+    if len(found) < len(sizes):
         raise DataError(
-            f"{missing} of {len(names)} files of the cohort are not under {paths.RAW}: "
-            "`dvc pull data/raw.dvc`, or `dvc checkout data/raw.dvc` without a remote"
+            f"{len(sizes) - len(found)} of {len(sizes)} files of the cohort are not under "
+            f"{paths.RAW}: `dvc pull data/raw.dvc`, or `dvc checkout data/raw.dvc` without a remote"
         )
+    return found
 
 
-def _outcomes(images: pd.DataFrame, settings: Preprocess) -> Iterator[_Outcome]:
-    """Outcomes in the order of `images`. Threads do: OpenCV and zlib release the interpreter."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # one image a thread
+def _file_size(path: str) -> int | None:
     try:
-        with ThreadPoolExecutor() as pool, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # those of single images would undo one another
-            one = partial(_prepare_one, settings=settings)
-            done = pool.map(one, images["image_id"], images["path"])
-            for _ in progress(range(len(images)), "Preparing images"):
-                yield next(done)
-    finally:
-        cv2.setNumThreads(threads)
+        return os.stat(path).st_size  # noqa: PTH116  Path takes twice as long
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}): mend the rights of its folder, "
+            "then run again"
+        ) from None
 
 
-def _prepare_one(image_id: str, path: str, settings: Preprocess) -> _Outcome:
-    frame = image_id.partition("-")[2]
-    try:
-        made = prepare((paths.RAW / path).read_bytes(), settings, int(frame) if frame else None)
-    except DecodeError as error:
-        return _Outcome({"image_id": image_id, "reason": str(error)}, None)
-    facts: dict[str, Any] = {"height": made.height, "width": made.width, "colored": made.colored}
-    facts |= intensities(made.pixels) | {"phash": perceptual_hash(made.pixels)}
-    return _Outcome({"image_id": image_id, **facts}, made.pixels)
+def _counted(outcomes: Iterator[Outcome], images: int) -> Iterator[Outcome]:
+    steps = progress(range(images), "Preparing images")
+    for outcome in outcomes:
+        deque(islice(steps, len(outcome.facts) + len(outcome.reasons)), maxlen=0)
+        yield outcome
 
 
-def _write_block(home: Path, prepared: list[_Outcome], settings: Preprocess) -> None:
-    pixels = [outcome.pixels for outcome in prepared if outcome.pixels is not None]
-    if not pixels:
-        return
-    table = pd.DataFrame([outcome.facts for outcome in prepared], columns=["image_id", *FACTS])
-    table["row"] = range(len(table))
-    name = digests.of_json(list(table["image_id"]))
-    shape = _shape(len(pixels), settings)
-    blocks.write(home / f"part-{name[:16]}", table, shape, (part for part in pixels))
+def _write_blocks(home: Path, outcomes: Iterator[Outcome], settings: Preprocess) -> dict[str, str]:
+    """Write what can be used as blocks; the reasons of the others by `image_id`."""
+    reasons: dict[str, str] = {}
+    for first in outcomes:
+        facts: list[dict[str, Any]] = []
+        with blocks.draft(home, image_shape(settings)) as draft:
+            for outcome in _for_a_while(chain([first], outcomes)):
+                draft.append(outcome.pixels)
+                facts += outcome.facts
+                reasons |= outcome.reasons
+            if facts:
+                table = pd.DataFrame(facts, columns=["image_id", *FACTS])
+                name = digests.of_json(list(table["image_id"]))
+                draft.finish(home / f"part-{name[:16]}", table.assign(row=range(len(table))))
+    return reasons
 
 
-def _shape(count: int, settings: Preprocess) -> tuple[int, ...]:
-    return (count, *settings.size, 1 if settings.color == "grey" else 3)
-
-
-def _parts(image_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """A few at a time: a pack may be larger than the memory."""
-    for start in range(0, len(image_ids), BLOCK):
-        yield image_ids[start : start + BLOCK]
+def _for_a_while(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """What comes within `BLOCK_SECONDS`, and at least one."""
+    end = time.monotonic() + BLOCK_SECONDS
+    for outcome in outcomes:
+        yield outcome
+        if time.monotonic() >= end:
+            return

@@ -1,4 +1,7 @@
-"""File bytes to what the network takes: the one function for training and for serving."""
+"""File bytes to what the network takes: the one function for training and for serving.
+
+Its result depends on the bytes and the settings alone.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from dataclasses import dataclass
 import cv2
 
 from tasks.errors import DecodeError
-from tasks.imaging import decode, dicom
+from tasks.imaging import dicom
+from tasks.imaging.decode import decode
 from tasks.imaging.formats import sniff
+from tasks.imaging.jpeg import decode_reduced
 from tasks.imaging.levels import Pixels
 from tasks.imaging.resize import resize
 from tasks.params import Preprocess
@@ -44,12 +49,16 @@ def prepare(content: bytes, settings: Preprocess, frame: int | None = None) -> P
     Raises:
         DecodeError: it cannot be read or shows nothing; the reason identifies nobody.
     """
-    if sniff(content) == "dicom":
-        image = dicom.decode(content, settings.window, frame)
+    kind = sniff(content)
+    small = decode_reduced(content, settings.size) if kind == "jpeg" and not frame else None
+    if small is not None:
+        image, (height, width) = small.pixels, small.shape
+        pixels = small.fitted(_channels(image, settings.color), settings.size)
     else:
-        image = decode.decode(content, frame)
-    height, width = image.shape[:2]
-    pixels = resize(_channels(image, settings.color), *settings.size)
+        window = settings.window
+        image = dicom.decode(content, window, frame) if kind == "dicom" else decode(content, frame)
+        height, width = image.shape[:2]
+        pixels = resize(_channels(image, settings.color), *settings.size)
     if pixels.min() == pixels.max():
         raise DecodeError("no contrast: every pixel has the same value")
     return Prepared(pixels.reshape(*settings.size, -1), height, width, _is_colored(image))

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import shutil
+from types import SimpleNamespace
 
 import cv2
 import grimp
@@ -10,7 +14,7 @@ import pytest
 
 from tasks import documents, manifest, paths
 from tasks.errors import DataError
-from tasks.imaging import blocks, pack
+from tasks.imaging import batches, blocks, pack
 from tasks.imaging.prepare import prepare
 from tasks.params import Preprocess
 
@@ -44,7 +48,7 @@ def decoded(monkeypatch):
         seen.append(content)
         return prepare(content, settings, frame)
 
-    monkeypatch.setattr(pack, "prepare", counting)
+    monkeypatch.setattr(batches, "prepare", counting)
     return seen
 
 
@@ -133,23 +137,25 @@ def test_block_of_broken_files_only(files):
 
 def test_killed_build_goes_on(files, decoded, monkeypatch):
     images = files(range(10))
-    monkeypatch.setattr(pack, "BLOCK", 3)
-    written = []
+    monkeypatch.setattr(batches, "MOST_IMAGES", 3)
+    monkeypatch.setattr(pack, "BLOCK_SECONDS", 0.0)
+    finish, finished = blocks.Draft.finish, []
 
-    def killed(*arguments):
-        if len(written) == 2:
+    def killed(draft, folder, table):
+        if len(finished) == 2:
             raise KeyboardInterrupt
-        written.append(write_block(*arguments))
+        finished.append(folder)
+        return finish(draft, folder, table)
 
-    write_block = pack._write_block
-    monkeypatch.setattr(pack, "_write_block", killed)
+    monkeypatch.setattr(blocks.Draft, "finish", killed)
     with pytest.raises(KeyboardInterrupt):
         pack.prepare_all(images, SETTINGS)
-    monkeypatch.setattr(pack, "_write_block", write_block)
+    monkeypatch.setattr(blocks.Draft, "finish", finish)
     decoded.clear()
     receipt, _ = build(images)
     assert len(decoded) == 4
     assert receipt["shape"][0] == 10
+    assert receipt["digest"] == hashlib.sha256(pack.open_pack().tobytes()).hexdigest()
 
 
 def test_half_written_pack_is_never_taken_for_whole(files):
@@ -157,13 +163,13 @@ def test_half_written_pack_is_never_taken_for_whole(files):
     pack.prepare_all(images, SETTINGS)
 
     def torn():
-        yield np.zeros((2, 16, 24, 1), np.uint8)
-        raise KeyboardInterrupt
+        with blocks.draft(home(), (16, 24, 1)) as draft:
+            draft.append(np.zeros((2, 16, 24, 1), np.uint8))
+            raise KeyboardInterrupt
 
-    table = pd.DataFrame({"image_id": ["a"], "row": [0]})
     with pytest.raises(KeyboardInterrupt):
-        blocks.write(home() / "pack", table, (4, 16, 24, 1), torn())
-    assert blocks.read_receipt(home() / "pack") is None
+        torn()
+    assert not list(home().glob(f"{blocks.DRAFT}*"))
     receipt, _ = build(images)
     assert receipt["digest"] == hashlib.sha256(pack.open_pack().tobytes()).hexdigest()
 
@@ -237,4 +243,104 @@ def test_all_code_that_makes_pixels_is_in_the_key():
     graph = grimp.build_graph("tasks", cache_dir=None)
     used = graph.find_upstream_modules("tasks.imaging.prepare") | {"tasks.imaging.prepare"}
     names = {name.rpartition(".")[2] for name in used if name.startswith("tasks.imaging.")}
-    assert set(pack.PIXEL_CODE) == names | {"describe"}
+    assert set(batches.PIXEL_CODE) == names | {"describe"}
+
+
+def test_full_disk_is_named_and_a_rerun_finishes(files, decoded, monkeypatch):
+    images = files(range(10))
+    monkeypatch.setattr(batches, "MOST_IMAGES", 4)
+    monkeypatch.setattr(pack, "BLOCK_SECONDS", 0.0)
+    finish, finished = blocks.Draft.finish, []
+
+    def full(draft, folder, table):
+        finished.append(folder)
+        if len(finished) == 2:
+            draft._file.close()
+            draft._file = Full()
+        return finish(draft, folder, table)
+
+    class Full:
+        def seek(self, place):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks.Draft, "finish", full)
+        with pytest.raises(DataError, match=r"packs/.*No space left on device.*MEDLOOP_STATE"):
+            pack.prepare_all(images, SETTINGS)
+    assert not list(home().glob(f"{blocks.DRAFT}*"))
+    decoded.clear()
+    receipt, _ = build(images)
+    assert len(decoded) == 6
+    assert receipt["digest"] == hashlib.sha256(pack.open_pack().tobytes()).hexdigest()
+
+
+def test_too_little_space_is_told_before_any_work(files, decoded, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10 * 16 * 24))
+    build(files(range(5)))
+    decoded.clear()
+    with pytest.raises(DataError, match=r"required: .* GB .*received: .* GB free.*MEDLOOP_STATE"):
+        pack.prepare_all(files(range(11)), SETTINGS)
+    assert not decoded
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    build(files(range(5)))  # that is there already
+    with pytest.raises(DataError, match="MEDLOOP_STATE"):
+        build(files(range(4)))
+
+
+def test_state_folder_that_cannot_be_written(files, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"file/packs/.*Not a directory.*mend the rights"):
+        pack.prepare_all(files(range(2)), SETTINGS)
+
+
+def test_file_that_vanishes_on_the_way_is_named(files, monkeypatch):
+    images = files(range(4))
+    lost = paths.RAW / images["path"][2]
+
+    def vanishing(names):
+        sizes = measured(names)
+        lost.unlink()
+        return sizes
+
+    measured = pack._file_sizes
+    monkeypatch.setattr(pack, "_file_sizes", vanishing)
+    with pytest.raises(DataError, match=f"{lost} cannot be read .*dvc checkout"):
+        pack.prepare_all(images, SETTINGS)
+    monkeypatch.setattr(pack, "_file_sizes", measured)
+    assert build(files(range(4)))[0]["shape"][0] == 4
+
+
+def test_folder_that_cannot_be_read_is_named(files, monkeypatch):
+    images = files(range(3))
+
+    def refused(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(os, "stat", refused)
+    with pytest.raises(DataError, match=r"data/raw/.* cannot be read \(Permission denied\)"):
+        pack._file_sizes(images["path"].tolist())
+
+
+def test_frames_beyond_a_batch_read_their_file_again_and_no_batch_is_large(monkeypatch):
+    monkeypatch.setattr(batches, "MOST_BYTES", 3000)
+    frames = [(f"b-{number}", "b.dcm", 2000) for number in range(3)]
+    images = [("a", "a.png", 100), *frames, ("c", "c.png", 5000), ("d", "d.png", 10)]
+    cut = list(batches.cut(images, SETTINGS))  # a prepared image has 384 bytes
+    assert [[image_id for image_id, _ in batch] for batch in cut] == [
+        ["a", "b-0"],
+        ["b-1", "b-2"],
+        ["c"],
+        ["d"],
+    ]
+
+
+def test_pack_of_several_blocks_is_the_pack_of_one(files, monkeypatch, tmp_path):
+    images = files(range(40))
+    whole, _ = build(images)
+    monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
+    monkeypatch.setattr(batches, "MOST_IMAGES", 7)
+    monkeypatch.setattr(pack, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(pack, "GATHERED_BYTES", 3 * 16 * 24)
+    assert build(images)[0] == whole
+    assert hashlib.sha256(pack.open_pack().tobytes()).hexdigest() == whole["digest"]

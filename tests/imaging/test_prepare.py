@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import random
+import re
+from pathlib import Path
 
 import cv2
 import imagehash
@@ -11,10 +15,14 @@ from dicom_files import make_dicom
 from PIL import Image
 
 from tasks.errors import DecodeError
+from tasks.imaging import decode
+from tasks.imaging.batches import PIXEL_CODE
+from tasks.imaging.deidentify import deidentify
 from tasks.imaging.describe import intensities, perceptual_hash
 from tasks.imaging.prepare import prepare
 from tasks.imaging.resize import resize
 from tasks.params import Preprocess
+from tasks.pseudonyms import Pseudonyms
 
 GREY = Preprocess(size=[32, 48], color="grey", window=None, max_quarantined=0.0)
 RGB = Preprocess(size=[32, 48], color="rgb", window=None, max_quarantined=0.0)
@@ -57,6 +65,42 @@ def test_window_of_the_settings_reaches_dicom(ramp):
     bone = GREY.model_copy(update={"window": [1500.0, 1000.0]})
     content = make_dicom(ramp, WindowCenter=0, WindowWidth=500)
     assert prepare(content, bone).pixels.mean() < prepare(content, GREY).pixels.mean() - 30
+
+
+def test_preset_of_the_settings_reaches_dicom_as_a_model_stores_it(ramp):
+    lung = GREY.model_copy(update={"window": "lung"})
+    served = Preprocess.model_validate(json.loads(json.dumps(lung.model_dump())))
+    content = make_dicom(ramp, Modality="CT", RescaleSlope=1, RescaleIntercept=0)
+    by_numbers = prepare(content, GREY.model_copy(update={"window": [-600.0, 1500.0]}))
+    assert np.array_equal(prepare(content, served).pixels, by_numbers.pixels)
+    with pytest.raises(DecodeError, match="no CT"):
+        prepare(make_dicom(ramp, Modality="MR"), served)
+
+
+def test_pixels_are_the_same_before_and_after_de_identification(encode, ramp):
+    rows, columns = np.mgrid[0:300, 0:201]
+    large = np.dstack([rows // 2, columns, (rows + columns) // 3]).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 8, "Nightingale"
+    pictures = []
+    for form in ("JPEG", "PNG", "TIFF"):
+        buffer = io.BytesIO()
+        Image.fromarray(large).save(buffer, form, exif=exif)
+        pictures.append(buffer.getvalue())
+    for content in (*pictures, encode(".bmp", large), make_dicom(ramp, PatientName="A")):
+        clean = deidentify(content, Pseudonyms(b"a key")).content
+        assert clean != content
+        assert np.array_equal(prepare(clean, RGB).pixels, prepare(content, RGB).pixels)
+
+
+def test_the_pixel_code_is_all_the_code_behind_the_pixels():
+    imported = set()
+    for name in PIXEL_CODE:
+        code = Path(decode.__file__).with_name(f"{name}.py").read_text()
+        imported |= set(re.findall(r"^from tasks\.imaging\.(\w+) import", code, re.M))
+        for names in re.findall(r"^from tasks\.imaging import (.+)$", code, re.M):
+            imported |= set(names.split(", "))
+    assert imported <= set(PIXEL_CODE)
 
 
 def test_frame_is_chosen(ramp):
