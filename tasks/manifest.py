@@ -37,6 +37,12 @@ COHORT = {
     "compression": ("str", "name of the transfer syntax, else the file's format, such as png"),
     "source_name": ("str", "keyed pseudonym of the file's name at the source"),
 }
+# Columns of the cohort that came later: missing values in one that was written before.
+LATER = ("modality", "body_part", "bits", "compression", "source_name")
+# Reasons of rows that no file stands behind any more. They hold no more than what the split draws
+# by: without them, the patients of their batch would be drawn anew, some from train to test.
+WITHDRAWN, REPLACED = "withdrawn", "replaced by a later file"
+GONE = (WITHDRAWN, REPLACED)
 IMAGES = COHORT | {
     "height": ("Int64", "pixels of the original"),
     "width": ("Int64", "pixels of the original"),
@@ -47,11 +53,12 @@ IMAGES = COHORT | {
     "phash": ("str", "64-bit perceptual hash, hexadecimal"),
     "status": ("str", "ok or quarantined"),
     "reason": ("str", "why it is quarantined"),
-    "row": ("int64", "row in the pack; -1 where quarantined"),
+    "row": ("int64", "row in the pack; -1 where it has no pixels"),
 }
 MANIFEST = IMAGES | {
-    "group": ("str", "what never stands on two sides: the patient, else the image"),
+    "group": ("str", "what never stands on two sides: patients, else images, that share a picture"),
     "split": ("str", "train, val or test; missing where quarantined"),
+    "fold": ("Int64", "of train and val, from 0, where split.folds asks for them"),
 }
 SLICES = ("age_band", "sex", "site", "device")
 SPLITS = ("train", "val", "test")
@@ -64,7 +71,7 @@ def slice_columns(table: pd.DataFrame) -> list[str]:
 
 
 def read(path: Path, columns: dict[str, tuple[str, str]]) -> pd.DataFrame:
-    """Read a table and hold it to its contract.
+    """Read a table and hold it to its contract; what a cohort could not have yet is empty.
 
     Raises:
         DataError: the file or a column is missing.
@@ -73,7 +80,10 @@ def read(path: Path, columns: dict[str, tuple[str, str]]) -> pd.DataFrame:
         raise DataError(f"{path} not found: `dvc repro` makes it from data/raw")
     table = pd.read_parquet(path)
     missing = [column for column in columns if column not in table.columns]
-    if missing:
+    if columns is COHORT and set(missing) <= set(LATER):
+        for column in missing:
+            table[column] = pd.Series(index=table.index, dtype=columns[column][0])
+    elif missing:
         raise DataError(f"{path} lacks the columns {missing}: `dvc repro -f` writes it anew")
     return table
 

@@ -16,12 +16,18 @@ PARAMS = Path("params.yaml")
 RAW = Path("data/raw")
 RAW_DVC = Path("data/raw.dvc")
 COHORT = RAW / "cohort.parquet"
+IDENTIFIERS = RAW / "identifiers.parquet"  # keyed: what a source calls its patients
+WITHDRAWN = RAW / "withdrawn.json"
 
 IMAGES = Path("data/processed/images.parquet")
 PACK = Path("data/processed/pack.json")
 MANIFEST = Path("data/manifest.parquet")
 SPLIT_RECEIPT = Path("reports/split.json")
+SPLIT_FINDINGS = Path("reports/split_findings.csv")
 VALIDATION = Path("reports/validation.json")
+EXPECTATIONS = Path("gx")  # Great Expectations' context: the suites, edited by people
+DRIFT = Path("reports/drift.json")
+SHORTCUTS = Path("reports/shortcuts.json")
 DATA_DOCS = Path("reports/data_docs")  # no out: Great Expectations writes it anew each time
 
 VIEWS = Path("data/views.json")
@@ -40,6 +46,7 @@ ROC = Path("reports/evaluate/roc.csv")
 CONFUSION = Path("reports/evaluate/confusion.csv")
 FIGURES = Path("reports/evaluate/figures")
 EXPLAIN = Path("reports/explain")
+AUDIT = Path("reports/audit")
 ONNX = Path("models/model.int8.onnx")
 COMPRESSION = Path("reports/compress.json")
 REPORT = Path("reports/report.html")

@@ -33,7 +33,8 @@ def restore(remote: bool) -> None:
         raise DataError(
             f"the version that {paths.RAW_DVC} names is neither in the cache nor at the default "
             "remote: set the remote that has it (`dvc remote add --default <name> <url>`), or take "
-            f"the folder as it is, `dvc add {paths.RAW}`"
+            f"the folder as it is, `dvc add {paths.RAW}`. Versions of before a withdrawal are gone "
+            f"for good: then bring back the {paths.RAW_DVC} of after it"
         )
     _dvc("checkout", "--force", str(paths.RAW_DVC))
 

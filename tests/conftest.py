@@ -8,9 +8,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from pull_world import LABELS, SOURCE, configure, image
 from world import ROOT
 
-from tasks import params, paths
+from tasks import key, params, paths, versions
 
 # Prefect reads its home when it is imported; no test may write into the project's own.
 _PREFECT = tempfile.TemporaryDirectory(prefix="prefect-")
@@ -36,3 +37,16 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def defaults() -> params.Params:
     """The project's own parameters."""
     return params.load(ROOT / paths.PARAMS)
+
+
+@pytest.fixture
+def source(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four images in two class folders, a key, and versions without DVC."""
+    for number in range(4):
+        image(f"{LABELS[number % 2]}/Smith_{number}.png", number)
+    configure(pull__path=str(SOURCE), pull__source="folder", task__classes=list(LABELS))
+    key.main()
+    monkeypatch.setattr(versions, "has_remote", lambda: False)
+    monkeypatch.setattr(versions, "restore", lambda remote: None)
+    monkeypatch.setattr(versions, "save", lambda: paths.RAW_DVC.write_text("a version"))
+    return workspace

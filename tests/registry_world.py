@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks import digests, edit, manifest, params, paths
+from tasks import cohort, digests, edit, manifest, params, paths, pseudonyms
 from tasks.registry import record
 
 PIPELINE = """
@@ -44,7 +44,6 @@ def make_result(images: int = 24) -> params.Params:
         "preprocess.size": [SIZE, SIZE],
         "gate.resamples": 100,
         "gate.floors.min_images": 5,
-        "deid.key_id": "0123456789ab",
     }
     edit.set_values(paths.PARAMS, small)
     _write_images(images)
@@ -52,16 +51,18 @@ def make_result(images: int = 24) -> params.Params:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() and path.suffix:
             path.write_text("some content\n", encoding="utf-8")
-    for folder in (paths.FIGURES, paths.EXPLAIN):
+    for folder in (paths.FIGURES, paths.EXPLAIN, paths.AUDIT):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "picture.png").write_bytes(b"a picture")
     for history in (paths.HEAD_HISTORY, paths.HISTORY):
         history.write_text(HISTORY, encoding="utf-8")
     paths.METRICS.write_text(json.dumps(METRICS), encoding="utf-8")
+    paths.VALIDATION.write_text('{"warnings": [{"table": "drift"}]}', encoding="utf-8")
     point = {"rule": "youden", "target": 0.9, "thresholds": {"nodule": 0.5}}
     paths.OPERATING_POINT.write_text(json.dumps(point), encoding="utf-8")
     write_model(b"weights 1")
     write_lock("result 1")
+    cohort.write_marks([], pseudonyms.key_id(pseudonyms.PUBLIC_KEY))
     return params.load()
 
 

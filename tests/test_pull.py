@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
-import io
+import errno
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pandas as pd
 import pytest
-from pydicom import dcmread
+from pull_world import SOURCE, cohort, configure, image, run, tree
 
-from tasks import digests, edit, key, manifest, params, paths, pull, versions
-from tasks.errors import DataError, ParameterError, PrivacyError, SourceError
-from tasks.pull import PullSummary
+from tasks import cohort as tables
+from tasks import digests, params, paths, pull, versions
+from tasks.errors import DataError, ParameterError, SourceError
 from tasks.sources import phantom
-
-SOURCE = Path("source")
-LABELS = ("sick", "well")
-
-
-def image(name: str, seed: int) -> None:
-    """A PNG of its own at the source."""
-    pixels = np.random.default_rng(seed).integers(0, 255, (16, 16), np.uint8)
-    (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(SOURCE / name), pixels)
-
-
-def cohort() -> pd.DataFrame:
-    return manifest.read(paths.COHORT, manifest.COHORT)
-
-
-def tree() -> dict[str, str]:
-    files = (path for path in sorted(paths.RAW.rglob("*")) if path.is_file())
-    return {path.as_posix(): digests.of_file(path) for path in files}
-
-
-def run() -> PullSummary:
-    return pull.pull(params.load())
-
-
-def configure(**values: object) -> None:
-    edit.set_values(paths.PARAMS, {name.replace("__", "."): v for name, v in values.items()})
-
-
-@pytest.fixture
-def source(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four images in two class folders, a key, and versions without DVC."""
-    for number in range(4):
-        image(f"{LABELS[number % 2]}/Smith_{number}.png", number)
-    configure(pull__path=str(SOURCE), pull__source="folder", task__classes=list(LABELS))
-    key.main()
-    monkeypatch.setattr(versions, "has_remote", lambda: False)
-    monkeypatch.setattr(versions, "restore", lambda remote: None)
-    monkeypatch.setattr(versions, "save", lambda: paths.RAW_DVC.write_text("a version"))
-    return workspace
 
 
 @pytest.mark.usefixtures("source")
@@ -97,46 +56,6 @@ def test_new_images_make_the_next_batch_and_leave_the_old_rows():
 
 
 @pytest.mark.usefixtures("source")
-def test_what_vanished_or_changed_label_is_counted_not_followed():
-    run()
-    before = cohort()
-    (SOURCE / "sick/Smith_0.png").unlink()
-    (SOURCE / "sick/Smith_2.png").rename(SOURCE / "well/Smith_2.png")
-    summary = run()
-    assert (summary.vanished, summary.relabelled, summary.new) == (1, 1, 0)
-    pd.testing.assert_frame_equal(cohort(), before)
-
-
-@pytest.mark.usefixtures("source")
-def test_the_same_bytes_are_one_row():
-    shutil.copy(SOURCE / "sick/Smith_0.png", SOURCE / "sick/copy.png")
-    summary = run()
-    assert (summary.new, summary.duplicates, summary.conflicting) == (4, 1, 0)
-    assert cohort()["reason"].isna().all()
-
-
-@pytest.mark.usefixtures("source")
-def test_an_image_under_two_labels_gets_a_reason():
-    shutil.copy(SOURCE / "sick/Smith_0.png", SOURCE / "well/copy.png")
-    summary = run()
-    row = cohort().query("reason.notna()")
-    assert row["reason"].tolist() == ["two labels: sick, well"]
-    assert row["path"].notna().all()
-    assert (summary.conflicting, summary.unreadable) == (1, 0)
-    assert run().relabelled == 0
-
-
-@pytest.mark.usefixtures("source")
-def test_a_file_that_cannot_be_parsed_is_not_copied():
-    (SOURCE / "sick/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n Mrs Smith")
-    assert run().unreadable == 1
-    row = cohort().query("path.isna()").iloc[0]
-    assert "broken PNG" in row["reason"]
-    assert b"Mrs Smith" not in b"".join(p.read_bytes() for p in paths.RAW.rglob("*.*"))
-    assert run().unreadable == 0  # known by now
-
-
-@pytest.mark.usefixtures("source")
 def test_unknown_class_stops_before_anything_is_written():
     image("odd/a.png", 9)
     with pytest.raises(DataError, match="odd"):
@@ -173,89 +92,6 @@ def test_auto_refuses_more_classes_than_there_can_be_without_their_names():
 
 
 @pytest.mark.usefixtures("source")
-@pytest.mark.parametrize("name", ["Smith.png", "sick/Smith.png", f"ab/{'cd' * 32}.png"])
-def test_own_images_in_raw_stop_the_pull_before_anything_is_restored(monkeypatch, name):
-    run()
-    own = paths.RAW / name
-    own.parent.mkdir(exist_ok=True)
-    own.write_bytes(b"mine")
-    monkeypatch.setattr(versions, "restore", lambda remote: own.unlink())
-    with pytest.raises(SourceError, match=r"holds 1 files.*pull\.path") as caught:
-        run()
-    assert "Smith" not in str(caught.value)
-    assert own.read_bytes() == b"mine"
-
-
-@pytest.mark.usefixtures("source")
-@pytest.mark.parametrize("path", [paths.RAW, paths.RAW / "mine"])
-def test_raw_is_no_source(path):
-    configure(pull__path=str(path))
-    with pytest.raises(SourceError, match=r"is the source.*set pull\.path"):
-        run()
-
-
-@pytest.mark.usefixtures("source")
-def test_sweep_removes_only_what_a_pull_writes():
-    run()
-    digest = "ab" * 32
-    paths.RAW.joinpath("ab").mkdir(exist_ok=True)
-    leftovers = [f"ab/{digest}.png", f"ab/.{digest}.png.123", ".cohort.parquet.123"]
-    leftovers += [f"ab/{digest}.png.{'x-_' * 7}0.tmp"]  # as DVC names a file it copies
-    for name in (*leftovers, "mine.png", "ab/mine.png"):
-        paths.RAW.joinpath(name).write_bytes(b"bytes")
-    pull.sweep(cohort()["path"])
-    assert not [name for name in leftovers if paths.RAW.joinpath(name).exists()]
-    assert paths.RAW.joinpath("mine.png").exists()
-    assert paths.RAW.joinpath("ab/mine.png").exists()
-
-
-@pytest.mark.usefixtures("source")
-def test_table_columns_reach_the_cohort_as_pseudonyms_and_slices():
-    rows = "sick/Smith_0.png,sick,Smith,train,61,7\nwell/Smith_1.png,well,Smith,test,,8\n"
-    (SOURCE / "l.csv").write_text(f"file,label,patient_id,split,age,ward\n{rows}")
-    configure(pull__path=str(SOURCE / "l.csv"), pull__slices=["ward"])
-    assert run().patients == 1
-    table = cohort().sort_values("label")
-    assert table["patient_id"].nunique() == 1
-    assert "Smith" not in table.to_csv()
-    assert table["slice_ward"].tolist() == ["7", "8"]
-    assert table["source_split"].tolist() == ["train", "test"]
-    assert table["age_band"].iloc[0] == "60-69"
-
-
-@pytest.mark.usefixtures("source")
-def test_later_slices_leave_earlier_batches_empty():
-    run()
-    image("sick/later.png", 50)
-    (SOURCE / "l.csv").write_text("file,label,ward\nsick/later.png,sick,7\n")
-    configure(pull__path=str(SOURCE / "l.csv"), pull__slices=["ward"])
-    run()
-    assert cohort()["slice_ward"].isna().tolist() == [True] * 4 + [False]
-
-
-@pytest.mark.usefixtures("source")
-def test_each_frame_is_a_row():
-    file = dcmread(io.BytesIO(next(phantom.draw(1, 0)).content))
-    file.NumberOfFrames, file.PixelData = 3, file.PixelData * 3
-    file.save_as(SOURCE / "sick/film.dcm")
-    assert run().new == 4 + 3
-    frames = cohort().query("path.str.endswith('.dcm')")
-    digest = digests.of_file(SOURCE / "sick/film.dcm")
-    assert frames["image_id"].tolist() == [f"{digest}-{frame}" for frame in range(3)]
-    assert frames["path"].nunique() == 1
-    assert run().known == 5
-
-
-@pytest.mark.usefixtures("source")
-def test_another_key_is_refused():
-    run()
-    paths.key_file().unlink()
-    key.main()
-    with pytest.raises(PrivacyError, match="two pseudonyms"):
-        run()
-
-
-@pytest.mark.usefixtures("source")
 @pytest.mark.parametrize("writes", [0, 2, 4])
 def test_killed_and_run_again_gives_the_same_data(monkeypatch, writes):
     run()
@@ -267,7 +103,7 @@ def test_killed_and_run_again_gives_the_same_data(monkeypatch, writes):
     shutil.rmtree(paths.RAW)
     shutil.copytree("before", paths.RAW)
     with monkeypatch.context() as patch:
-        patch.setattr(pull, "_write", killed_after(writes, pull._write))
+        patch.setattr(tables, "write_image", killed_after(writes, tables.write_image))
         with pytest.raises(KeyboardInterrupt):
             run()
     (paths.RAW / ".cohort.parquet.123").write_bytes(b"half a table")
@@ -278,7 +114,7 @@ def test_killed_and_run_again_gives_the_same_data(monkeypatch, writes):
 def killed_after(writes, write):
     left = iter(range(writes))
 
-    def wrapped(path: Path, content: bytes) -> None:
+    def wrapped(path: str, content: bytes) -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
         write(path, content)
@@ -294,19 +130,6 @@ def test_killed_before_the_version_is_versioned_by_the_next(monkeypatch):
     assert not paths.RAW_DVC.exists()
     assert run().new == 0
     assert paths.RAW_DVC.exists()
-
-
-@pytest.mark.usefixtures("source")
-def test_own_images_replace_the_phantom(defaults, monkeypatch):
-    own = params.load()
-    shutil.copy(paths.PARAMS, "own.yaml")
-    source = defaults.pull.model_copy(update={"phantom": params.PhantomSource(patients=10, seed=1)})
-    pull.pull(defaults.model_copy(update={"pull": source}))
-    assert pull.pull(own).batch == 0
-    assert set(cohort()["label"]) == set(LABELS)
-    assert not list(paths.RAW.rglob("*.dcm"))
-    with pytest.raises(PrivacyError):
-        pull.pull(defaults.model_copy(update={"pull": source}))
 
 
 def dvc(*arguments: str) -> str:
@@ -337,7 +160,8 @@ def test_a_lost_cache_never_empties_the_folder(remote):
 
 
 @pytest.mark.usefixtures("workspace")
-def test_phantom_is_pulled_versioned_and_pushed_without_its_names(capsys):
+def test_phantom_is_pulled_versioned_and_pushed_without_its_names(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tasks.pull"])
     dvc("init", "--no-scm", "--quiet")
     dvc("remote", "add", "--default", "store", str(Path.cwd() / "store"))
     configure(pull__phantom__patients=10)
@@ -364,3 +188,59 @@ def test_phantom_is_pulled_versioned_and_pushed_without_its_names(capsys):
     assert run().batch == 1
     assert paths.RAW_DVC.read_text() != version
     assert dvc("status", "--json", "data/raw.dvc").strip() == "{}"
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("full_at", [1, 3, 5])
+def test_a_full_disk_loses_nothing_and_says_so(monkeypatch, full_at):
+    """The fifth write is that of the identifiers."""
+    count, write_bytes = iter(range(1, 9)), Path.write_bytes
+    to_parquet = pd.DataFrame.to_parquet
+
+    def full(write):
+        def wrapped(target, *arguments, **options):
+            if next(count) == full_at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/Smith/x")
+            return write(target, *arguments, **options)
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full(write_bytes))
+        patch.setattr(pd.DataFrame, "to_parquet", full(to_parquet))
+        with pytest.raises(DataError, match=r"No space left on device.*make room") as caught:
+            run()
+    assert "Smith" not in str(caught.value)
+    assert not list(paths.RAW.rglob(".*"))
+    assert run().new == 4
+    assert len(cohort()) == 4
+
+
+@pytest.mark.usefixtures("source")
+def test_a_file_that_vanishes_while_pulling_is_told_and_the_rerun_finishes(monkeypatch):
+    listing = pull.open_source(params.load())
+    gone = SOURCE / "well/Smith_3.png"
+    content = gone.read_bytes()
+    gone.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(pull, "open_source", lambda _: listing)
+        with pytest.raises(SourceError, match=r"cannot be read \(No such file") as caught:
+            run()
+    assert "Smith" not in str(caught.value)
+    gone.write_bytes(content)
+    assert run().new == 4
+
+
+@pytest.mark.usefixtures("source")
+def test_a_folder_that_cannot_be_read_is_told_without_its_name(monkeypatch):
+    run()
+    before = tree()
+
+    def refuse(_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/Smith")
+
+    monkeypatch.setattr(pull, "open_source", refuse)
+    with pytest.raises(SourceError, match=r"cannot be listed \(Permission denied\)") as caught:
+        run()
+    assert "Smith" not in str(caught.value)
+    assert tree() == before

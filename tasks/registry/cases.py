@@ -14,7 +14,7 @@ from tasks import digests, labels, params
 from tasks.manifest import of_split, slice_columns
 from tasks.statistics.weighted import Array
 
-IMAGES_FILE = "data/test_images.json"  # in each run: the test images of its day
+IMAGES_FILE = "data/images.json"  # in each run: the images of its day by split
 IDENTITY = ("image_id", "label", "group", "split")
 
 Flags = NDArray[np.bool_]

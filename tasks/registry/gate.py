@@ -129,7 +129,7 @@ def _frozen_images(client: MlflowClient, champion: ModelVersion) -> list[str]:
             file = client.download_artifacts(str(champion.run_id), cases.IMAGES_FILE, folder)
         except (MlflowException, OSError):
             return []
-        return list(json.loads(Path(file).read_text(encoding="utf-8"))["images"])
+        return list(json.loads(Path(file).read_text(encoding="utf-8"))["test"])
 
 
 def _enter(challenger: ModelVersion, terms: Terms, judgement: Judgement) -> ledger.Entry:

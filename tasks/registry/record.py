@@ -4,6 +4,7 @@ there already is replaced by the same or left alone.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -15,12 +16,14 @@ from typing import Any
 
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from ruamel.yaml import YAML
 
 from tasks import digests, params, paths
 from tasks.errors import RegistryError
 from tasks.manifest import SPLITS, of_split, read_manifest
 from tasks.registry import cases, git, package, runs
 from tasks.registry.live import EpochLog
+from tasks.registry.scan import Scan
 from tasks.registry.store import Store
 
 FILES = (
@@ -28,6 +31,8 @@ FILES = (
     paths.PARAMS,
     paths.SPLIT_RECEIPT,
     paths.VALIDATION,
+    paths.DRIFT,
+    paths.SHORTCUTS,
     paths.CONTACT_SHEET,
     paths.HEAD_HISTORY,
     paths.HISTORY,
@@ -38,6 +43,7 @@ FILES = (
     paths.CONFUSION,
     paths.FIGURES,
     paths.EXPLAIN,
+    paths.AUDIT,
     paths.ONNX,
     paths.COMPRESSION,
     paths.REPORT,
@@ -45,6 +51,9 @@ FILES = (
 DIGEST_CHARACTERS = 36  # the most that MLflow takes for a data set
 INTERVAL = {"value": "", "low": "_low", "high": "_high"}  # key -> ending of the metric's name
 FORBIDDEN = re.compile(r"[^/\w.\- ]")  # in the name of a metric
+# Where the source lies and who labelled it: names of folders and files can name people.
+WHEREABOUTS = (("pull", "path"), ("pull", "labels", "table"))
+NOT_RECORDED = "(not recorded)"
 
 
 def write(store: Store, run_id: str, settings: params.Params) -> None:
@@ -52,15 +61,25 @@ def write(store: Store, run_id: str, settings: params.Params) -> None:
 
     Raises:
         RegistryError: a file of the result is missing.
+        PrivacyError: an identifier of the source would be recorded, or the key to look for them
+            is missing; nothing is.
     """
     _check_files()
     manifest = read_manifest()
-    _log_tags(store, run_id, settings, manifest)
-    _log_params(store, run_id, settings)
+    tags, values = _tags(settings, manifest), _values(settings)
+    found, inputs = _metrics(), [_input(manifest, split) for split in SPLITS]
+    documents = _documents()
+    about: dict[str, Any] = {"a tag": tags, "a parameter": values}
+    about["the name of a metric"] = list(found)
+    about["the profile of an input"] = [json.loads(str(i.dataset.profile)) for i in inputs]
+    Scan(settings, manifest).check(about | documents, [*_plain_files(), paths.MODEL])
+    for name, value in tags.items():
+        store.client.set_tag(run_id, name, value)
+    _log_params(store, run_id, values)
     _log_histories(store, run_id)
-    _log_metrics(store, run_id)
-    _log_inputs(store, run_id, manifest)
-    _log_files(store, run_id, manifest)
+    _log_metrics(store, run_id, found)
+    store.client.log_inputs(run_id, inputs)
+    _log_files(store, run_id, manifest, documents)
     _log_model_once(store, run_id, settings)
 
 
@@ -101,8 +120,8 @@ def _check_files() -> None:
         )
 
 
-def _log_tags(store: Store, run_id: str, settings: params.Params, manifest: pd.DataFrame) -> None:
-    tags = (
+def _tags(settings: params.Params, manifest: pd.DataFrame) -> dict[str, str]:
+    return (
         git.tags()
         | _flow_tags()
         | {
@@ -112,8 +131,6 @@ def _log_tags(store: Store, run_id: str, settings: params.Params, manifest: pd.D
             "model.digest": digests.of_model(paths.MODEL),
         }
     )
-    for name, value in tags.items():
-        store.client.set_tag(run_id, name, value)
 
 
 def _flow_tags() -> dict[str, str]:
@@ -122,14 +139,42 @@ def _flow_tags() -> dict[str, str]:
     return {"prefect.flow_run_id": found[0]} if found else {}
 
 
-def _log_params(store: Store, run_id: str, settings: params.Params) -> None:
-    """MLflow refuses to change a parameter, so those that are there stay. The source's path is left
-    out: folders can name people.
-    """
+def _values(settings: params.Params) -> dict[str, Any]:
+    values = settings.model_dump(by_alias=True)
+    _redact(values)
+    return dict(flatten(values))
+
+
+def _redact(values: Any) -> None:
+    """Blank the whereabouts of the source in parameters, or in as many of them as are there."""
+    for *sections, name in WHEREABOUTS:
+        section = values
+        for part in sections:
+            section = section.get(part, {})
+        if section.get(name) is not None:
+            section[name] = NOT_RECORDED
+
+
+def _documents() -> dict[str, Any]:
+    """`params.yaml` and `dvc.lock` as they are recorded: without whereabouts and comments."""
+    yaml = YAML(typ="safe")
+    settings, lock = yaml.load(paths.PARAMS), yaml.load(paths.DVC_LOCK)
+    _redact(settings)
+    for stage in lock["stages"].values():
+        _redact(stage.get("params", {}).get(str(paths.PARAMS), {}))
+    return {str(paths.PARAMS): settings, str(paths.DVC_LOCK): lock}
+
+
+def _dumped(value: Any) -> str:
+    yaml, stream = YAML(), io.StringIO()
+    yaml.dump(value, stream)
+    return stream.getvalue()
+
+
+def _log_params(store: Store, run_id: str, values: Mapping[str, Any]) -> None:
+    """MLflow refuses to change a parameter, so those that are there stay."""
     known = store.client.get_run(run_id).data.params
-    values = dict(flatten(settings.model_dump(by_alias=True)))
-    kept = {name: value for name, value in values.items() if name not in {*known, "pull.path"}}
-    new = [Param(name, str(value)) for name, value in kept.items()]
+    new = [Param(name, str(value)) for name, value in values.items() if name not in known]
     store.client.log_batch(run_id, params=new)
 
 
@@ -141,17 +186,18 @@ def _log_histories(store: Store, run_id: str) -> None:
             log.log_epoch(int(values.pop("epoch")), values)
 
 
-def _log_metrics(store: Store, run_id: str) -> None:
+def _metrics() -> dict[str, float]:
+    found = dict(metrics(json.loads(paths.METRICS.read_text(encoding="utf-8"))))
+    validation = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
+    return found | {"validation/warnings": float(len(validation["warnings"]))}
+
+
+def _log_metrics(store: Store, run_id: str, found: Mapping[str, float]) -> None:
     """MLflow keeps a repeated metric twice, so those that are there stay."""
     known = store.client.get_run(run_id).data.metrics
-    found = dict(metrics(json.loads(paths.METRICS.read_text(encoding="utf-8"))))
     now = int(time.time() * 1000)
     new = [Metric(name, value, now, 0) for name, value in found.items() if name not in known]
     store.client.log_batch(run_id, metrics=new)
-
-
-def _log_inputs(store: Store, run_id: str, manifest: pd.DataFrame) -> None:
-    store.client.log_inputs(run_id, [_input(manifest, split) for split in SPLITS])
 
 
 def _input(manifest: pd.DataFrame, split: str) -> DatasetInput:
@@ -167,16 +213,23 @@ def _input(manifest: pd.DataFrame, split: str) -> DatasetInput:
     return DatasetInput(data, [InputTag("mlflow.data.context", split)])
 
 
-def _log_files(store: Store, run_id: str, manifest: pd.DataFrame) -> None:
-    for path in FILES:
-        if path.is_dir():
-            store.client.log_artifacts(run_id, str(path), str(path))
-        else:
-            folder = None if path.parent == Path() else str(path.parent)
-            store.client.log_artifact(run_id, str(path), folder)
-    images = sorted(of_split(manifest, "test")["image_id"])
+def _plain_files() -> list[Path]:
+    """The files that are recorded as they are."""
+    files = [path for path in FILES if path not in (paths.PARAMS, paths.DVC_LOCK)]
+    inside = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in files)
+    return [file for found in inside for file in found if file.is_file()]
+
+
+def _log_files(
+    store: Store, run_id: str, manifest: pd.DataFrame, documents: Mapping[str, Any]
+) -> None:
+    for name, document in documents.items():
+        store.client.log_text(run_id, _dumped(document), name)
+    for file in _plain_files():
+        store.client.log_artifact(run_id, str(file), str(file.parent))
+    images = {split: sorted(of_split(manifest, split)["image_id"]) for split in SPLITS}
     store.client.log_dict(
-        run_id, {"test.digest": cases.digest(manifest), "images": images}, cases.IMAGES_FILE
+        run_id, {"test.digest": cases.digest(manifest), **images}, cases.IMAGES_FILE
     )
 
 

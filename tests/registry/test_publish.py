@@ -47,6 +47,7 @@ def test_a_run_holds_the_whole_result(result, store, monkeypatch):
     assert data.params["evaluate.operating_point.rule"] == "youden"
     assert data.metrics["test/auroc"] == 0.9
     assert data.metrics["test/auroc_high"] == 0.95
+    assert data.metrics["validation/warnings"] == 1
     assert data.metrics["test/slices/sex/F/auroc_low"] == 0.7
     assert data.metrics["fine_tune/val_auroc"] == 0.8
     assert "test/ece_low" not in data.metrics

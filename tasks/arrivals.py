@@ -1,0 +1,203 @@
+"""What the source shows in one pull, held against what `data/raw` has: what comes, what stays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from tasks import cohort, digests, manifest
+from tasks.errors import DecodeError, SourceError
+from tasks.imaging.deidentify import Clean, deidentify
+from tasks.params import Params, Pull
+from tasks.progress import progress
+from tasks.pseudonyms import Pseudonyms
+from tasks.sources import Item
+from tasks.sources.take import chosen
+
+CONFLICT = "two labels: "  # reason of an image that the source shows under several labels
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What `data/raw` has: digests of files with and without a copy, digests by the pseudonym of
+    the name at the source, and who was withdrawn.
+    """
+
+    copied: frozenset[str]
+    failed: frozenset[str]
+    names: Mapping[str, str]
+    patients: frozenset[str]
+    images: frozenset[str]
+
+
+@dataclass
+class Arrivals:
+    """What came, by the digest of the file.
+
+    Attributes:
+        labels: every label under which the source shows a file.
+        rows: the new rows of a file.
+        identities: identifying values of each file, as the source and the header have them.
+        replaced: known files without a copy that a new row takes the place of.
+        changed: known files that have other bytes at the source now.
+        counts: `duplicates`, `mended`, `withdrawn`.
+        size: bytes of the new files.
+    """
+
+    labels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    identities: list[set[str]] = field(default_factory=list)
+    replaced: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    size: int = 0
+
+    def claim(self, digest: str) -> str:
+        """The label of a file, or that it has several."""
+        found = sorted(self.labels[digest])
+        return found[0] if len(found) == 1 else CONFLICT + ", ".join(found)
+
+
+def known_of(table: pd.DataFrame, withdrawn: Mapping[str, Sequence[str]]) -> Known:
+    """What the cohort and the record of withdrawals say."""
+    files = table["image_id"].map(cohort.digest_of)
+    copied = frozenset(files[table["path"].notna()])
+    named = table["source_name"].notna()
+    return Known(
+        copied,
+        frozenset(files) - copied,
+        dict(zip(table.loc[named, "source_name"], files[named], strict=True)),
+        frozenset(withdrawn) - {""},
+        frozenset(digest for digests_ in withdrawn.values() for digest in digests_),
+    )
+
+
+class Door:
+    """Takes items in: reads each once, writes the new ones, de-identified, under `data/raw`.
+
+    One after the other: with threads it took as long, since parsing DICOM holds the interpreter.
+    """
+
+    def __init__(
+        self, params: Params, pseudonyms: Pseudonyms, known: Known, all_headers: bool
+    ) -> None:
+        """`all_headers`: read those of known files too, for their identifying values."""
+        self._pull, self._burned_in = params.pull, params.deid.burned_in
+        self._scope = _scope(params.pull)
+        self._pseudonyms, self._known, self._all_headers = pseudonyms, known, all_headers
+        self.arrivals = Arrivals()
+
+    def bring(self, items: Sequence[Item]) -> Arrivals:
+        """Take every item in.
+
+        Raises:
+            SourceError: a file cannot be read.
+            DataError: `data/raw` cannot be written.
+        """
+        for item in progress(items, "Reading the source"):
+            self.arrivals.identities.append(identities(item))
+            self._take(item)
+        return self.arrivals
+
+    def _take(self, item: Item) -> None:
+        known, arrivals = self._known, self.arrivals
+        if item.patient_id and self._pseudonyms.patient(item.patient_id) in known.patients:
+            arrivals.counts["withdrawn"] += 1
+            return
+        content = _read(item)
+        digest = hashlib.sha256(content).hexdigest()
+        name = self._pseudonyms.source_name(f"{self._scope}\0{item.name}")
+        before = known.names.get(name, digest)
+        if digest in known.images:
+            arrivals.counts["withdrawn"] += 1
+        elif digest in arrivals.labels or digest in known.copied:
+            arrivals.counts["duplicates"] += digest in arrivals.labels
+            arrivals.labels[digest].add(item.label)
+            if self._all_headers:
+                self._note_header(content)
+        elif before != digest and before in known.copied:
+            arrivals.changed.add(before)
+        else:
+            self._bring_one(item, content, digest, name, before)
+
+    def _note_header(self, content: bytes) -> None:
+        try:
+            clean = deidentify(content, self._pseudonyms, "keep")  # nothing of it is written
+        except DecodeError:
+            return
+        self.arrivals.identities[-1] |= clean.identifiers
+
+    def _bring_one(self, item: Item, content: bytes, digest: str, name: str, before: str) -> None:
+        """Write one file and note its rows: one, or one a frame that is taken."""
+        row: Row = {"label": item.label, "source_split": item.source_split, "source_name": name}
+        said = dict(item.slices)
+        if item.patient_id:
+            said["patient_id"] = self._pseudonyms.patient(item.patient_id)
+        arrivals = self.arrivals
+        try:
+            clean = deidentify(content, self._pseudonyms, self._burned_in)
+        except DecodeError as error:
+            rows = [{"image_id": digest, "reason": str(error), **row, **said}]
+        else:
+            row |= {"path": f"{digest[:2]}/{digest}{clean.suffix}", **clean.attributes, **said}
+            arrivals.identities[-1] |= clean.identifiers
+            if row.get("patient_id") in self._known.patients:
+                arrivals.counts["withdrawn"] += 1
+                return
+            cohort.write_image(row["path"], clean.content)
+            rows = [{"image_id": image_id, **row} for image_id in self._image_ids(digest, clean)]
+        arrivals.labels[digest].add(item.label)
+        if digest in self._known.failed and "reason" in rows[0]:
+            return  # tried again in vain: its row stays
+        replaced = {before, digest} & self._known.failed
+        arrivals.replaced |= replaced
+        arrivals.counts["mended"] += bool(replaced) and "reason" not in rows[0]
+        arrivals.rows[digest] = rows
+        arrivals.size += len(content)
+
+    def _image_ids(self, digest: str, clean: Clean) -> list[str]:
+        if clean.frames == 1:
+            return [digest]
+        return [f"{digest}-{frame}" for frame in chosen(clean.frames, self._pull.take)]
+
+
+def identities(item: Item) -> set[str]:
+    """What the source itself says of an item: the patient, and the file's name with its folders."""
+    name = PurePosixPath(item.name.replace("\\", "/"))
+    return {*name.parent.parts, name.stem, *([item.patient_id] if item.patient_id else [])}
+
+
+def _scope(pull: Pull) -> str:
+    """What a file's name at the source is a name in: another folder may have the same names."""
+    chosen_by = [pull.source, pull.path, pull.collection.name, pull.phantom.seed]
+    return digests.of_json([*chosen_by, pull.medmnist.model_dump()])
+
+
+def _read(item: Item) -> bytes:
+    try:
+        return item.read()
+    except OSError as error:  # without the file's name, which may identify
+        raise SourceError(
+            f"a file of label {item.label!r} cannot be read ({error.strerror}): check the rights "
+            "of the files at the source and whether it is still there, then pull again; what was "
+            "pulled before is still there"
+        ) from None
+
+
+def as_batch(arrivals: Arrivals, batch: int) -> pd.DataFrame:
+    """The new rows in the order of their ids; an image under several labels gets a reason."""
+    rows = []
+    for digest, images in arrivals.rows.items():
+        claim = arrivals.claim(digest)
+        conflict = {"reason": claim} if claim.startswith(CONFLICT) else {}
+        rows += [{"reason": None, **conflict, **image, "batch": batch} for image in images]
+    columns = dict.fromkeys([*manifest.COHORT, *(column for row in rows for column in row)])
+    table = pd.DataFrame(rows, columns=list(columns))
+    return table.sort_values("image_id", ignore_index=True)

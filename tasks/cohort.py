@@ -1,0 +1,158 @@
+"""The folder `data/raw` and its tables: what pull and withdrawal write, replace and sweep.
+
+Each file is replaced at once, so a kill leaves the one before. Files come before the table that
+names them; what no row names is swept away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from tasks import digests, manifest, paths
+from tasks.errors import DataError, PrivacyError
+from tasks.pseudonyms import PUBLIC_KEY, key_id
+
+TABLES = (paths.COHORT, paths.IDENTIFIERS, paths.WITHDRAWN)
+_TABLE = "|".join(re.escape(table.name) for table in TABLES)
+# Every name that is written here; a draft ends in the number of its process.
+# The last is DVC's draft: a checkout killed on the way leaves it, and must not bar the next pull.
+OWN = re.compile(
+    rf"({_TABLE})|\.({_TABLE})\.\d+"
+    r"|(?P<folder>[0-9a-f]{2})/((?P=folder)[0-9a-f]{62}\.[a-z]+"
+    r"|\.(?P=folder)[0-9a-f]{62}\.[a-z]+\.\d+)"
+    r"|([0-9a-f]{2}/)?[^/]*\.[\w-]{22}\.tmp"
+)
+
+
+def is_own(file: Path) -> bool:
+    """Whether a file under `data/raw` has a name that is given here."""
+    return OWN.fullmatch(file.relative_to(paths.RAW).as_posix()) is not None
+
+
+def digest_of(image_id: str) -> str:
+    """The digest of the file that an image is in."""
+    return image_id.partition("-")[0]
+
+
+def read(key: str) -> pd.DataFrame:
+    """The cohort so far. The phantom's is given up for images of one's own: it can be drawn again.
+
+    Raises:
+        PrivacyError: it was pulled with another key.
+    """
+    if not paths.COHORT.exists():
+        return pd.DataFrame(columns=list(manifest.COHORT))
+    table = manifest.read(paths.COHORT, manifest.COHORT)
+    before = table.attrs.get("key_id")
+    if before == key:
+        return table
+    if before == key_id(PUBLIC_KEY):
+        return table.iloc[:0]
+    raise PrivacyError(
+        f"{paths.RAW} was pulled with the key {before}, deid.key_id names {key}: one patient would "
+        f"get two pseudonyms. Name the first key again, or move {paths.RAW} and {paths.RAW_DVC} "
+        "away to begin anew"
+    )
+
+
+def present(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that stand for a file at the source."""
+    return table[~table["reason"].isin(manifest.GONE)]
+
+
+def stand_ins(rows: pd.DataFrame, reason: str) -> pd.DataFrame:
+    """What stays in place of rows, of those in `manifest.GONE`: batch, group, label and side."""
+    group = rows["patient_id"].fillna(rows["image_id"])
+    kept = rows[["batch", "label", "source_split"]].assign(patient_id=group).drop_duplicates()
+    drawn_by = kept.astype("object").where(kept.notna(), None).to_numpy().tolist()
+    return kept.assign(
+        image_id=[digests.of_json([reason, *row]) for row in drawn_by], reason=reason
+    )
+
+
+def joined(*parts: pd.DataFrame) -> pd.DataFrame:
+    """The rows of several tables, each with the columns that it has."""
+    return pd.concat([part for part in parts if len(part)] or parts[:1])
+
+
+def write(table: pd.DataFrame, key: str) -> None:
+    """Replace the cohort; the key's fingerprint travels in the file."""
+    table = table.copy()
+    table.attrs["key_id"] = key
+    replace(paths.COHORT, lambda draft: manifest.write(table, draft, manifest.COHORT))
+
+
+def read_marks(key: str) -> set[str] | None:
+    """What `tasks.identifiers` kept under this key; None where it kept nothing."""
+    if not paths.IDENTIFIERS.exists():
+        return None
+    table = pd.read_parquet(paths.IDENTIFIERS)
+    return set(table["mark"]) if table.attrs.get("key_id") == key else None
+
+
+def write_marks(marks: Iterable[str], key: str) -> None:
+    """Replace what `tasks.identifiers` kept."""
+    table = pd.DataFrame({"mark": sorted(marks)}, dtype="str")
+    table.attrs["key_id"] = key
+    replace(paths.IDENTIFIERS, lambda draft: table.to_parquet(draft, index=False))
+
+
+def read_withdrawn(key: str) -> dict[str, list[str]]:
+    """Pseudonyms of withdrawn patients, each with the digests of the files; `""` stands for files
+    that were withdrawn by themselves.
+    """
+    if not paths.WITHDRAWN.exists():
+        return {}
+    known = json.loads(paths.WITHDRAWN.read_text("utf-8"))
+    return dict(known["patients"]) if known["key_id"] == key else {}
+
+
+def write_withdrawn(patients: Mapping[str, Collection[str]], key: str) -> None:
+    """Replace the record of withdrawals."""
+    sorted_ = {patient: sorted(patients[patient]) for patient in sorted(patients)}
+    text = json.dumps({"key_id": key, "patients": sorted_}, indent=2) + "\n"
+    replace(paths.WITHDRAWN, lambda draft: draft.write_text(text, "utf-8"))
+
+
+def write_image(path: str, content: bytes) -> None:
+    """Write a file under `data/raw`."""
+    replace(paths.RAW / path, lambda draft: draft.write_bytes(content))
+
+
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a draft beside `path` and put it there at once.
+
+    Raises:
+        DataError: the disk is full or cannot be written to; `path` is what it was.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(draft)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise DataError(
+            f"{paths.RAW} cannot be written ({error.strerror or 'the disk fails'}): make room on "
+            "its disk or mend the rights of the folder, then run the same again; what was there "
+            "before is still there"
+        ) from None
+
+
+def sweep(named: Iterable[str]) -> None:
+    """Remove what no row names: drafts and files of a killed pull, and a given-up phantom.
+
+    What is not written here stays, also where it came only after pull had looked for it.
+    """
+    kept = {*TABLES, *(paths.RAW / path for path in named)}
+    for file in sorted(paths.RAW.rglob("*"), reverse=True):
+        if file.is_file() and file not in kept and is_own(file):
+            file.unlink()
+        elif file.is_dir() and not any(file.iterdir()):
+            file.rmdir()

@@ -1,0 +1,94 @@
+"""What MLflow holds of given images: versions that learned from them, runs that picture them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks import cohort, paths
+from tasks.errors import RegistryError
+from tasks.manifest import SPLITS
+from tasks.params import Params
+from tasks.registry import cases, live, versions
+from tasks.registry.store import SQLITE, Store, open_experiment
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+PICTURES = (paths.EXPLAIN, paths.CONTACT_SHEET, paths.REPORT)
+Counts = Mapping[str, int]  # split -> how many of the images
+
+
+def describe(params: Params, images: Collection[str]) -> list[str]:
+    """Lines that name versions and runs, and say how to delete them; `images` are digests.
+
+    Raises:
+        RegistryError: the store does not answer.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = paths.tracking_uri()
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists():
+        return ["no MLflow store here, so no run and no version holds them"]
+    try:
+        store = open_experiment(params.publish.experiment)
+        runs = [run for run in live.search(store, {}) if live.RESULT in run.data.tags]
+        found = {run.info.run_id: _counts(store, run, images) for run in runs}
+        models = versions.every(store.client, params.publish.model_name)
+        lines = [_about_version(model, runs, found) for model in reversed(models)]
+    except MlflowException as error:
+        raise RegistryError(f"the MLflow store does not answer ({error.error_code})") from None
+    return [*(line for line in lines if line), *_about_runs(runs, found)] or [
+        "no run and no version of MLflow holds them"
+    ]
+
+
+def _counts(store: Store, run: Run, images: Collection[str]) -> Counts | None:
+    """How many of the images are in each split of a run; None where it does not say."""
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            file = store.client.download_artifacts(run.info.run_id, cases.IMAGES_FILE, folder)
+        except (MlflowException, OSError):
+            return None
+        named = json.loads(Path(file).read_text(encoding="utf-8"))
+    files = {split: {cohort.digest_of(image) for image in named[split]} for split in SPLITS}
+    return {split: len(files[split].intersection(images)) for split in SPLITS}
+
+
+def _about_version(
+    version: ModelVersion, runs: list[Run], found: Mapping[str, Counts | None]
+) -> str:
+    """What a version saw, in any of the runs that made this very model."""
+    digest = version.tags.get(versions.DIGEST)
+    mine = [run.info.run_id for run in runs if run.data.tags.get(versions.DIGEST) == digest]
+    counts = [counted for run_id in mine if (counted := found[run_id]) is not None]
+    name = f"{version.name} version {version.version}"
+    if not counts:
+        return f"{name}: its run does not say which images it saw"
+    most = {split: max(counted[split] for counted in counts) for split in SPLITS}
+    if not any(most.values()):
+        return ""
+    aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
+    return (
+        f"{name}{aliases}: trained on {most['train']:,} of these files, validated on "
+        f"{most['val']:,}, tested on {most['test']:,}"
+    )
+
+
+def _about_runs(runs: list[Run], found: Mapping[str, Counts | None]) -> list[str]:
+    holding = [run.info.run_id for run in runs if any((found[run.info.run_id] or {}).values())]
+    if not holding:
+        return []
+    pictures = ", ".join(str(path) for path in PICTURES)
+    return [
+        f"these runs hold pictures that may show the patient ({pictures}): look, and delete them "
+        "with `mlflow runs delete --run-id <run>` and `mlflow gc`, once a model that was not "
+        "trained on the patient is champion:",
+        *(f"  {run_id}" for run_id in holding),
+    ]

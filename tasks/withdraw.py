@@ -1,0 +1,134 @@
+"""Withdraw a patient: `python -m tasks.pull --withdraw PATIENT`.
+
+The images go from `data/raw`, from DVC's cache and remote, and from all that was made of them in
+this workspace; later pulls leave the patient and these files at the source. What MLflow holds is
+named and left to a person, since models in use were trained on it. Versions of `data/raw` that held
+the patient are gone for good: `dvc checkout` of one fails, and does not bring the images back.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from tasks import cohort, paths, purge, versions
+from tasks.errors import DataError, MedloopError
+from tasks.manifest import GONE, WITHDRAWN
+from tasks.params import Params
+from tasks.pseudonyms import Pseudonyms, load_key
+
+# Of the state folder; the rest of it knows no images.
+STATE = ("packs", "prefix", "checkpoints")
+
+
+def withdraw(params: Params, patient: str) -> str:
+    """Remove a patient for good; gives what a person should know and do.
+
+    `patient` is the id as the source has it, its pseudonym, or the `image_id` of a file. Killed
+    anywhere and run again, it ends the same.
+
+    Raises:
+        DataError: nobody of this id is known, or DVC or the disk does not allow it.
+        PrivacyError: the key is missing.
+    """
+    key, remote = params.deid.key_id, versions.has_remote()
+    pseudonym = Pseudonyms(load_key(params)).patient(patient)
+    versions.restore(remote)
+    table, record = cohort.read(key), cohort.read_withdrawn(key)
+    there = ~table["reason"].isin(GONE)
+    theirs = there & table["patient_id"].isin([pseudonym, patient])
+    file = table["image_id"].map(cohort.digest_of) == cohort.digest_of(patient)
+    mine = theirs | (there & file)
+    images = {digest for who in (pseudonym, patient) for digest in record.get(who, [])}
+    images |= {patient} & {digest for digests in record.values() for digest in digests}
+    if not mine.any() and not images:
+        raise DataError(
+            "required: a patient of data/raw, by the id as the source has it, or the pseudonym in "
+            "the column patient_id, or one file by its image_id; received: none that is known"
+        )
+    images |= set(table.loc[mine, "image_id"].map(cohort.digest_of))
+    for image_id, whose in table.loc[mine, ["image_id", "patient_id"]].to_numpy().tolist():
+        known = record.setdefault(whose if theirs.any() else "", [])
+        known += {cohort.digest_of(image_id)} - set(known)
+    stand_ins = cohort.stand_ins(table[mine], WITHDRAWN)
+    _remove(cohort.joined(table[~mine], stand_ins), record, key)
+    versions.save()
+    purged = purge.purge(images, remote)
+    _remove_derived()
+    told = [*_recorded(params, images), *_push(remote)]
+    return "\n".join(_tell(images, purged, remote, told))
+
+
+def _push(remote: bool) -> list[str]:
+    try:
+        if remote:
+            versions.push()
+    except DataError as error:  # everything here is done
+        return [f"the version without the patient is not at the remote: {error}"]
+    return []
+
+
+def _remove(kept: pd.DataFrame, record: Mapping[str, Collection[str]], key: str) -> None:
+    """Remember first: a pull after a kill must not bring back what is gone already."""
+    cohort.write_withdrawn(record, key)
+    cohort.write(kept, key)
+    cohort.sweep(kept["path"].dropna())
+
+
+def _remove_derived() -> None:
+    """Remove all outs, Data Docs, and what the state folder holds of images: made anew when asked
+    for.
+    """
+    stages = YAML(typ="safe").load(paths.DVC_YAML)["stages"].values()
+    for out in (out for stage in stages for out in _outs(stage)):
+        _delete(out)
+    _delete(paths.DATA_DOCS)
+    for folder in [*(paths.state() / name for name in STATE), paths.downloads()]:
+        _delete(folder)
+
+
+def _outs(stage: dict[str, list[str | dict[str, object]]]) -> Iterator[Path]:
+    for kind in ("outs", "metrics", "plots"):
+        for entry in stage.get(kind, []):
+            yield Path(entry if isinstance(entry, str) else next(iter(entry)))
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _recorded(params: Params, images: Collection[str]) -> list[str]:
+    """What MLflow holds of the images; the files are gone whether it answers or not."""
+    from tasks.registry import exposure
+
+    try:
+        return exposure.describe(params, images)
+    except MedloopError as error:
+        return [f"MLflow was not asked: {error}. Run the same again to ask it"]
+
+
+def _tell(
+    images: Collection[str], purged: purge.Purged, remote: bool, recorded: list[str]
+) -> Iterator[str]:
+    yield f"Withdrawn: {len(images):,} files, from {paths.RAW} and all that was made of them here"
+    both = remote and not purged.remote_failure
+    where = "the cache and the default remote" if both else "the cache"
+    yield f"  {purged.objects:,} objects deleted from {where} of DVC"
+    if purged.remote_failure:
+        yield (
+            f"  the remote could not be purged ({purged.remote_failure}): mend its access and run "
+            "the same again. Where its store keeps versions of objects, delete these there"
+        )
+    yield from (f"  {line}" for line in recorded)
+    yield "  in the cohort, pseudonym, label and batch stay: the split of the others hangs on them"
+    yield "Left to do"
+    yield "  delete the patient at the source too: pull will not take these files, but sees them"
+    yield f"  commit {paths.RAW_DVC}; other clones and backups hold what they held"
+    yield "  `dvc repro` makes the results anew, without the patient"

@@ -1,0 +1,42 @@
+import os
+import subprocess
+import sys
+
+from registry_world import write_lock, write_model
+from world import ROOT
+
+from tasks import params, paths
+from tasks.manifest import of_split, read_manifest
+from tasks.publish import publish
+from tasks.registry import exposure
+from tasks.registry.register import register
+
+
+def test_versions_and_runs_that_saw_images_are_named(result, store):
+    first = publish(result)
+    register(result)
+    write_model(b"weights 2")
+    write_lock("result 2")
+    table = read_manifest()
+    training = of_split(table, "train")["image_id"]
+    seen, kept = set(training[:2]), table[~table["image_id"].isin(training[:2])]
+    kept.to_parquet(paths.MANIFEST)
+    publish(result)
+    register(result)
+
+    lines = exposure.describe(result, seen)
+    assert lines[0].startswith("medloop version 1: trained on 2 of these files, validated on 0")
+    assert not [line for line in lines if "version 2" in line]
+    assert [line.strip() for line in lines if line.startswith("  ")] == [first]
+    assert exposure.describe(result, {"0" * 64}) == ["no run and no version of MLflow holds them"]
+
+
+def test_a_workspace_without_records_gets_none(workspace):
+    assert "no MLflow store here" in exposure.describe(params.load(), {"0" * 64})[0]
+    assert not paths.store().exists()
+
+
+def test_pull_does_not_import_mlflow(workspace):
+    code = "import sys, tasks.pull; sys.exit(bool({'mlflow', 'dvc'} & set(sys.modules)))"
+    here = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
+    assert subprocess.run([sys.executable, "-c", code], check=False, env=here).returncode == 0
