@@ -17,7 +17,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
-from flows import processes, receipt
+from flows import artifacts, processes, receipt
 from tasks import edit, params, paths
 from tasks.errors import MedloopError
 
@@ -61,6 +61,8 @@ def _run_steps() -> State[Any]:
         seconds[name] = time.monotonic() - started
         if not state.is_completed():
             return Failed(message=f"{name} failed")
+        if name == "validate":
+            artifacts.publish_validation()
     return Completed(message="retrained", data=seconds)
 
 

@@ -1,7 +1,8 @@
 """Which split a patient gets, settled once and for good.
 
 Batches are settled in their order, each with its own seed and without a look at later ones, so what
-comes later changes nothing: the test set only grows, and nobody moves from train to test.
+comes later changes nothing: the test set only grows, and nobody moves from train to test. What is
+drawn keeps to its shares within two units in all, and in each stratum within two units a batch.
 
 What is settled as one is a unit: a group, or in mode `report` a group on one side of the source's
 split, because there the source's split is kept even where a group stands on two sides.
@@ -20,10 +21,11 @@ from tasks.manifest import SPLITS
 from tasks.params import Split
 
 VAL_FROM_TRAIN = 0.1  # share of the source's train groups that become val where the source has none
+FOLDS = 1  # apart from the seed of the sides
 
 
 def assign(table: pd.DataFrame, settings: Split, kind: str) -> pd.Series[str]:
-    """The split of every row.
+    """The split of every row, without a look at duplicates.
 
     Where the source gives a split it is kept; a val or test that the source lacks is cut from its
     train. A group with rows on several sides goes to train before val before test, so that nobody
@@ -38,28 +40,58 @@ def assign(table: pd.DataFrame, settings: Split, kind: str) -> pd.Series[str]:
     settled: dict[str, str] = {}
     held: dict[str, str] = {}  # groups drawn before the source gave them a side
     offered: set[str] = set()
+    shares = {"train": 1 - settings.val - settings.test, "val": settings.val, "test": settings.test}
+    dealt = dict.fromkeys(shares, 0)
     for batch, units in _units(table, kind).groupby("batch"):
         generator = np.random.default_rng([settings.seed, int(str(batch))])
         offered |= set(units["side"].dropna())
         _follow_source(units, settled, held, _cuts(offered, settings), generator)
         drawn = units[units["side"].isna() & ~units["unit"].isin(settled)]
-        held |= draw(drawn, {"val": settings.val, "test": settings.test}, generator)
+        held |= draw(drawn, shares, dealt, generator)
         settled |= held
     return table["unit"].map(settled)
 
 
+def assign_folds(
+    table: pd.DataFrame, sides: pd.Series[str], settings: Split, kind: str
+) -> pd.Series[Any]:
+    """The fold of every row on train or val, Int64; missing on test, and where no folds are asked
+    for. A group keeps its fold as batches come.
+
+    Args:
+        table: `group`, `batch` and `label` of each row.
+        sides: of each row.
+        settings: the section `split`.
+        kind: of the task.
+    """
+    if settings.folds is None:
+        return pd.Series(pd.NA, index=table.index, dtype="Int64")
+    rest = table[sides != "test"].assign(unit=table["group"])
+    shares = {str(fold): 1 / settings.folds for fold in range(settings.folds)}
+    dealt, folds = dict.fromkeys(shares, 0), dict[str, str]()
+    for batch, units in _units(rest, kind).groupby("batch"):
+        generator = np.random.default_rng([settings.seed, int(str(batch)), FOLDS])
+        folds |= draw(units, shares, dealt, generator)
+    return rest["unit"].map(folds).astype("Int64").reindex(table.index)
+
+
 def draw(
-    units: pd.DataFrame, shares: Mapping[str, float], generator: np.random.Generator
+    units: pd.DataFrame,
+    shares: Mapping[str, float],
+    dealt: dict[str, int],
+    generator: np.random.Generator,
 ) -> dict[str, str]:
-    """Draw `shares` of the units, the rest is train; each stratum gets its part of each.
+    """Draw `shares` of the units, each stratum gets its part of each.
 
     One stratum after the other is dealt out in random order, always to the side that lacks most:
-    both the whole and every stratum come within a unit or two of their shares.
+    both the whole and every stratum come within a unit or two of their shares. What earlier
+    batches `dealt` is counted too, and counted on, so that small batches keep to the shares.
     """
-    shares = {"train": 1 - sum(shares.values()), **shares}
     shuffled = units.sort_values("unit").iloc[generator.permutation(len(units))]
-    sides, dealt = {}, dict.fromkeys(shares, 0)
-    for count, unit in enumerate(shuffled.sort_values("stratum", kind="stable")["unit"], 1):
+    sides, before = {}, sum(dealt.values())
+    for count, unit in enumerate(
+        shuffled.sort_values("stratum", kind="stable")["unit"], before + 1
+    ):
         lacks = {side: share * count - dealt[side] for side, share in shares.items()}
         sides[unit] = max(lacks, key=lacks.__getitem__)
         dealt[sides[unit]] += 1
@@ -97,9 +129,10 @@ def _by_side(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _cuts(offered: set[str], settings: Split) -> dict[str, float]:
-    """What to cut from the source's train: the sides that it has not offered so far."""
+    """What to make of the source's train: the sides that it has not offered so far are cut."""
     wanted = {"val": VAL_FROM_TRAIN, "test": settings.test} if offered else {}
-    return {side: share for side, share in wanted.items() if side not in offered}
+    cuts = {side: share for side, share in wanted.items() if side not in offered}
+    return {"train": 1 - sum(cuts.values()), **cuts}
 
 
 def _follow_source(
@@ -115,7 +148,7 @@ def _follow_source(
     """
     given = _by_side(units[units["side"].notna()], "side")
     alone = ~given["group"].duplicated(keep=False) & ~given["group"].isin(settled)
-    cut = draw(given[alone & (given["side"] == "train")], cuts, generator)
+    cut = draw(given[alone & (given["side"] == "train")], cuts, dict.fromkeys(cuts, 0), generator)
     for unit, group, side in given[["unit", "group", "side"]].to_numpy().tolist():
         settled[unit] = held.get(group, cut.get(unit, side))
         settled.setdefault(group, settled[unit])

@@ -1,8 +1,13 @@
-"""Great Expectations at work: suites over tables, written as Data Docs, without anything sent."""
+"""Great Expectations at work: the suites of `gx/` over tables, written as Data Docs.
+
+Nothing is sent, and the folder itself stays as people left it: the context lives in a copy.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +16,14 @@ from typing import Any, NamedTuple
 import great_expectations as gx
 import pandas as pd
 from great_expectations.checkpoint import UpdateDataDocsAction
-from great_expectations.data_context.types.base import (
-    DataContextConfig,
-    InMemoryStoreBackendDefaults,
-    ProgressBarsConfig,
-)
-from great_expectations.expectations.expectation import Expectation
+from great_expectations.exceptions import ExpectationNotFoundError
+from great_expectations.expectations.registry import get_expectation_impl
+
+from tasks.documents import read_json
+from tasks.errors import ParameterError
 
 SITE = "data_docs"
+LIMITS = ("min_value", "max_value", "value_set")
 
 
 class Finding(NamedTuple):
@@ -28,76 +33,142 @@ class Finding(NamedTuple):
         table: that it is about.
         says: what is expected.
         mend: what to do where it does not hold.
+        severity: critical, or warning or info, which stop nothing.
         passed: whether it holds.
         rows: the rows that break it, by the first column; empty where it is about all of them.
         observed: the value found where the expectation is about all rows, else None.
+        limits: what was allowed, such as `{"max_value": 0.05}`.
     """
 
     table: str
     says: str
     mend: str
+    severity: str
     passed: bool
     rows: list[str]
     observed: float | None
+    limits: dict[str, Any]
 
 
 def examine(
-    tables: Mapping[str, pd.DataFrame], suites: Mapping[str, list[Expectation]], folder: Path
+    tables: Mapping[str, pd.DataFrame],
+    limits: Mapping[str, Any],
+    context: Path,
+    folder: Path,
 ) -> list[Finding]:
-    """Hold every table to its suite and write the Data Docs into `folder`, which must be empty."""
+    """Hold every table to the suite of its name and write the Data Docs into `folder`.
+
+    Args:
+        tables: by name, the name of a row in the first column.
+        limits: what a `$PARAMETER` of the suites stands for.
+        context: the folder of `great_expectations.yml` and `expectations/`.
+        folder: an empty one.
+
+    Raises:
+        ParameterError: a suite is missing or malformed, or speaks of what its table does not have.
+    """
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        context = gx.get_context(project_config=_quiet(folder), mode="ephemeral")
-        source = context.data_sources.add_pandas("medloop")
+        copy = Path(scratch) / "gx"
+        shutil.copytree(context, copy)
+        for name in tables:
+            _check(context / "expectations" / f"{name}.json", name)
+        opened = _open(copy, folder)
+        source = opened.data_sources.add_pandas("medloop")
         return [
             finding
             for name, table in tables.items()
-            for finding in _examine_one(context, source, name, table, suites[name])
+            for finding in _examine_one(opened, source, name, table, limits)
         ]
 
 
-def _quiet(folder: Path) -> DataContextConfig:
-    site = {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "store_backend": {
-            "class_name": "TupleFilesystemStoreBackend",
-            "base_directory": str(folder.resolve()),
-        },
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-    }
-    return DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(),
-        data_docs_sites={SITE: site},
-        analytics_enabled=False,
-        progress_bars=ProgressBarsConfig(globally=False),
-    )
+def _check(file: Path, name: str) -> None:
+    """Hold a suite to its form: Great Expectations drops an expectation of a kind that it does not
+    know without an error, and its messages say neither which file it is nor where.
+    """
+    form = f'{{"name": "{name}", "expectations": [..]}}'
+    try:
+        suite = read_json(file)
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"{file}: required: JSON of the form {form}; {error}") from None
+    if not isinstance(suite, dict) or suite.get("name") != name or not suite.get("expectations"):
+        raise ParameterError(f"{file}: required: the form {form}; received: another")
+    for count, expectation in enumerate(suite["expectations"], 1):
+        if not isinstance(expectation, dict) or not expectation.get("description"):
+            raise ParameterError(f"{file}: expectation {count} has no description; add one")
+        try:
+            get_expectation_impl(expectation.get("type"))
+        except ExpectationNotFoundError:
+            raise ParameterError(
+                f"{file}: expectation {count} is of the type {expectation.get('type')!r}; "
+                "required: one of Great Expectations' own, such as "
+                "expect_column_values_to_be_between"
+            ) from None
+
+
+def _open(copy: Path, folder: Path) -> Any:
+    """The file context in `copy`, with its Data Docs in `folder`."""
+    context = gx.get_context(mode="file", context_root_dir=copy)
+    site = context.list_data_docs_sites()[SITE]
+    site["store_backend"]["base_directory"] = str(folder.resolve())
+    context.update_data_docs_site(SITE, site)
+    return context
 
 
 def _examine_one(
-    context: Any, source: Any, name: str, table: pd.DataFrame, suite: list[Expectation]
+    context: Any, source: Any, name: str, table: pd.DataFrame, limits: Mapping[str, Any]
 ) -> list[Finding]:
-    batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all rows")
-    definition = gx.ValidationDefinition(
-        name=name,
-        data=batch,
-        suite=context.suites.add(gx.ExpectationSuite(name, expectations=suite)),
-    )
     index = str(table.columns[0])
+    try:
+        checkpoint = _checkpoint(context, source, name, index)
+        outcome = checkpoint.run(
+            batch_parameters={"dataframe": table}, expectation_parameters=dict(limits)
+        )
+    except Exception as error:  # of many classes, all of them about what the suite says
+        known = ", ".join(sorted(limits))
+        raise ParameterError(
+            f"gx/expectations/{name}.json cannot be used: {error}. A $PARAMETER is one of: {known}"
+        ) from error
+    (validated,) = outcome.run_results.values()
+    return [_finding(name, index, result) for result in validated.results]
+
+
+def _checkpoint(context: Any, source: Any, name: str, index: str) -> Any:
+    suite = context.suites.get(name)
+    suite.save()  # gives every expectation the id that a checkpoint asks for
+    batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all rows")
+    definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
     checkpoint = gx.Checkpoint(
         name=name,
         validation_definitions=[context.validation_definitions.add(definition)],
         actions=[UpdateDataDocsAction(name="docs", site_names=[SITE])],
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [index]},
     )
-    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": table})
-    (validated,) = outcome.run_results.values()
-    return [_finding(name, index, result) for result in validated.results]
+    return context.checkpoints.add(checkpoint)
 
 
 def _finding(name: str, index: str, result: Any) -> Finding:
-    config = result.expectation_config
-    rows = [str(row[index]) for row in result.result.get("unexpected_index_list") or []]
-    observed = result.result.get("observed_value")
-    return Finding(name, config.description, config.meta["mend"], result.success, rows, observed)
+    config, found = result.expectation_config, result.result
+    if result.exception_info.get("raised_exception", True):
+        raise ParameterError(
+            f"gx/expectations/{name}.json: {config.description!r} cannot be looked at: "
+            f"{_message(result.exception_info)}"
+        )
+    return Finding(
+        table=name,
+        says=config.description,
+        mend=(config.meta or {}).get("mend", f"see gx/expectations/{name}.json"),
+        severity=str(getattr(config.severity, "value", config.severity)),
+        passed=bool(result.success),
+        rows=[str(row[index]) for row in found.get("unexpected_index_list") or []],
+        observed=found.get("observed_value"),
+        limits={key: config.kwargs[key] for key in LIMITS if config.kwargs.get(key) is not None},
+    )
+
+
+def _message(information: Mapping[str, Any]) -> str:
+    """What went wrong; where a metric failed, the information lies one level deeper."""
+    if "exception_message" in information:
+        return str(information["exception_message"])
+    return "; ".join(sorted({str(of["exception_message"]) for of in information.values()}))

@@ -5,7 +5,7 @@ MedloopError                 something a person can mend; the message says how
 ├── SourceError              the source of the images is missing or malformed
 ├── DataError                the data break a rule that the pipeline stands on
 │   ├── DecodeError          one file cannot be turned into pixels
-│   ├── LeakError            a patient stands on two sides of the split
+│   ├── LeakError            a patient or a picture stands on two sides of the split
 │   └── ValidationError      an expectation over the data failed
 ├── PrivacyError             going on could disclose an identity
 ├── WeightsError             pretrained weights cannot be had or do not fit
@@ -43,7 +43,7 @@ class DecodeError(DataError):
 
 
 class LeakError(DataError):
-    """A patient stands on two sides of the split."""
+    """A patient or a picture stands on two sides of the split."""
 
 
 class ValidationError(DataError):

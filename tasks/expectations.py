@@ -1,42 +1,51 @@
-"""What must hold of manifest and pixels before anything trains on them."""
+"""What the expectation suites of `gx/expectations` are about: tables, and what limits stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
-from great_expectations import expectations as gxe
-from great_expectations.expectations.expectation import Expectation
 
 from tasks import labels
 from tasks.manifest import SPLITS
-from tasks.params import Preprocess, Task, Validate
+from tasks.params import Preprocess, Split, Task, Validate
 
-Suite = list[Expectation]
-
-SMALLEST = 16  # pixels: less is a thumbnail or a mistake
 SHOWN = ["image_id", "split", "row", "height", "width", "mean", "std"]
+CHANNELS = {"grey": 1, "rgb": 3}
 
 
-def tables(manifest: pd.DataFrame, pack: Mapping[str, Any], task: Task) -> dict[str, pd.DataFrame]:
-    """The tables that the expectations are about, the name of a row first. None holds a patient.
+def tables(
+    manifest: pd.DataFrame,
+    pack: Mapping[str, Any],
+    task: Task,
+    drifts: pd.DataFrame,
+    shortcuts: pd.DataFrame,
+) -> dict[str, pd.DataFrame]:
+    """The tables that the suites are about, the name of a row first. None holds a patient.
 
     Args:
         manifest: all rows, quarantined ones included.
         pack: `data/processed/pack.json`.
         task: the section `task`.
+        drifts: of `tasks.statistics.drift.compare`.
+        shortcuts: of `tasks.statistics.shortcuts.audit`.
     """
     usable = manifest[manifest["status"] == "ok"]
     named = [set(labels.names(label, task.kind)) for label in usable["label"]]
     return {
-        "images": manifest[["image_id"]].assign(quarantined=(manifest["status"] != "ok") * 1.0),
-        "usable images": usable[SHOWN].assign(
+        "images": manifest[["image_id"]].assign(
+            quarantined=(manifest["status"] != "ok") * 1.0,
+            without_patient=manifest["patient_id"].isna() * 1.0,
+        ),
+        "usable_images": usable[SHOWN].assign(
             unknown_classes=[len(names - set(task.names)) for names in named],
             splits_of_patient=usable.groupby("group")["split"].transform("nunique"),
         ),
         "classes": _classes(pd.Series(named, usable.index), usable["split"], task.names),
-        "pack": _pack(pack["shape"], len(usable)),
+        "pack": _pack(pack["shape"], int(manifest["row"].ge(0).sum())),
+        "drift": _drift(drifts),
+        "shortcuts": _shortcuts(shortcuts),
     }
 
 
@@ -52,119 +61,48 @@ def _classes(named: pd.Series[Any], split: pd.Series[str], classes: list[str]) -
     return pd.DataFrame(counts)
 
 
-def _pack(shape: list[int], usable: int) -> pd.DataFrame:
+def _pack(shape: list[int], rows: int) -> pd.DataFrame:
     count, height, width, channels = shape
     size = {"height": [height], "width": [width], "channels": [channels]}
-    return pd.DataFrame({"pack": ["pixels"], "surplus_images": [count - usable], **size})
+    return pd.DataFrame({"pack": ["pixels"], "surplus_images": [count - rows], **size})
 
 
-def suites(limits: Validate, preprocess: Preprocess, on_leak: str) -> dict[str, Suite]:
-    """The expectations about each table of `tables`, each with what mends it in its `meta`."""
-    share, images = preprocess.max_quarantined, limits.min_images_per_class
-    enough = "pull more images, change split.val and split.test, or validate.min_images_per_class"
-    return {
-        "images": [
-            gxe.ExpectColumnMeanToBeBetween(
-                column="quarantined",
-                max_value=share,
-                description=f"At most {share:.1%} of the images are quarantined",
-                meta={"mend": "mend the files at the source, or raise preprocess.max_quarantined"},
-            )
-        ],
-        "usable images": [
-            *_once(),
-            *([] if on_leak == "report" else [_one_split_a_patient()]),
-            *_sane_pixels(limits),
-        ],
-        "classes": [
-            _between("images", images, None, f"Each split has {images} images a class", enough)
-        ],
-        "pack": _as_set(preprocess),
+def _drift(drifts: pd.DataFrame) -> pd.DataFrame:
+    """An effect that chance alone can make counts as none."""
+    beyond = drifts["effect"].where(drifts["effect"] > drifts["chance"], 0.0)
+    return drifts[["field", "effect"]].assign(effect_beyond_chance=beyond)
+
+
+def _shortcuts(shortcuts: pd.DataFrame) -> pd.DataFrame:
+    """A field counts where it, and all fields together, do better than chance: of many fields one
+    does so easily.
+    """
+    better = shortcuts["auroc"] > shortcuts["chance"]
+    together = bool(better.iloc[:1].all())
+    beyond = shortcuts["auroc"].where(better & together, 0.5)
+    return shortcuts[["field", "auroc"]].assign(auroc_beyond_chance=beyond)
+
+
+def limits(task: Task, preprocess: Preprocess, split: Split, validate: Validate) -> dict[str, Any]:
+    """What a `$PARAMETER` of the suites stands for: every value of the sections task, preprocess,
+    split and validate, as `preprocess_max_quarantined` or, in a list, `preprocess_size_0`; and
+    `channels` and `splits_of_a_patient`, which follow from them. What says only where the work is
+    done stays out.
+    """
+    sections = {"task": task, "preprocess": preprocess, "split": split, "validate": validate}
+    values = {name: section.model_dump() for name, section in sections.items()}
+    values["preprocess"].pop("cluster", None)
+    return dict(_leaves(values)) | {
+        "channels": CHANNELS[preprocess.color],
+        "splits_of_a_patient": len(SPLITS) if split.on_leak == "report" else 1,
     }
 
 
-def _once() -> Suite:
-    return [
-        *(
-            gxe.ExpectColumnValuesToBeUnique(
-                column=column, description=says, meta={"mend": "`dvc repro -f preprocess`"}
-            )
-            for column, says in (
-                ("image_id", "Each image is there once"),
-                ("row", "Each image has pixels of its own in the pack"),
-            )
-        ),
-        gxe.ExpectColumnValuesToNotBeNull(
-            column="split",
-            description="Each image has a split",
-            meta={"mend": "`dvc repro -f split`"},
-        ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="split",
-            value_set=list(SPLITS),
-            description="The splits are train, val and test",
-            meta={"mend": "mend the split at the source"},
-        ),
-        _between(
-            "unknown_classes",
-            None,
-            0,
-            "Each label is one of task.classes",
-            "add the class to task.classes (at the end), or mend the label at the source",
-        ),
-    ]
-
-
-def _one_split_a_patient() -> Expectation:
-    says, mend = "No patient is in two splits", "mend the source's split, or set split.on_leak"
-    return _between("splits_of_patient", None, 1, says, mend)
-
-
-def _sane_pixels(limits: Validate) -> Suite:
-    dark, bright = limits.intensity_mean
-    contrast = limits.min_contrast
-    look = "look at these images and at preprocess.window, or change validate"
-    small = "replace thumbnails by the originals"
-    return [
-        _between("height", SMALLEST, None, f"Originals are {SMALLEST} pixels high or more", small),
-        _between("width", SMALLEST, None, f"Originals are {SMALLEST} pixels wide or more", small),
-        _between(
-            "mean",
-            dark,
-            bright,
-            f"Images are neither black nor white: mean {dark:g} to {bright:g} of 255",
-            f"{look}.intensity_mean",
-        ),
-        _between(
-            "std",
-            contrast,
-            None,
-            f"Images show something: standard deviation {contrast:g} or more of 255",
-            f"{look}.min_contrast",
-        ),
-    ]
-
-
-def _as_set(preprocess: Preprocess) -> Suite:
-    height, width = preprocess.size
-    expected = {
-        "surplus_images": (0, "The pack holds as many images as the manifest"),
-        "height": (height, f"The pack's images are {height} pixels high"),
-        "width": (width, f"The pack's images are {width} pixels wide"),
-        "channels": (
-            1 if preprocess.color == "grey" else 3,
-            f"The pack's images are {preprocess.color}",
-        ),
-    }
-    return [
-        _between(column, value, value, says, "`dvc repro -f preprocess`")
-        for column, (value, says) in expected.items()
-    ]
-
-
-def _between(
-    column: str, low: float | None, high: float | None, says: str, mend: str
-) -> Expectation:
-    return gxe.ExpectColumnValuesToBeBetween(
-        column=column, min_value=low, max_value=high, description=says, meta={"mend": mend}
-    )
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, of in inner:
+        path = f"{name}_{key}" if name else str(key)
+        if isinstance(of, Mapping | list):
+            yield from _leaves(of, path)
+        else:
+            yield path, of

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from tasks.wording import ends, interval, number
+from tasks.wording import allowed, ends, interval, number
 
 TEMPLATES = Path(__file__).parent / "templates"
 WORDS = {
@@ -32,7 +32,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    filters = (number, ends, worded, heading, pairs, grids, grid)
+    filters = (number, ends, worded, heading, allowed, pairs, grids, grid)
     environment.filters |= {of.__name__: of for of in filters}
     return environment.get_template(template).render(content)
 

@@ -44,9 +44,12 @@ def read_content() -> dict[str, Any]:
     """What the stages before this one wrote."""
     training = read_json(paths.TRAINING)
     gallery = read_json(paths.EXPLAIN / "index.json")
+    suspects = paths.AUDIT / "gallery.png"
     return {
         "receipt": read_json(paths.SPLIT_RECEIPT),
         "validation": read_json(paths.VALIDATION),
+        "drift": read_json(paths.DRIFT),
+        "shortcuts": read_json(paths.SHORTCUTS),
         "contact_sheet": data_uri(paths.CONTACT_SHEET.read_bytes()),
         "training": training,
         "histories": read_histories(training["kept"], training["best_epoch"]),
@@ -57,6 +60,8 @@ def read_content() -> dict[str, Any]:
             name: data_uri((paths.FIGURES / f"{name}.png").read_bytes()) for name in FIGURES
         },
         "gallery": {part: with_pictures(of, paths.EXPLAIN) for part, of in gallery.items()},
+        "audit": read_json(paths.AUDIT / "summary.json"),
+        "audit_gallery": data_uri(suspects.read_bytes()) if suspects.exists() else None,
         "compression": read_json(paths.COMPRESSION),
     }
 

@@ -1,27 +1,26 @@
-"""Stage: put each group, a patient or an image without one, on one side for good."""
+"""Stage: put each group, patients or images that share a picture, on one side for good."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
-from tasks import documents, labels, manifest, params, paths
-from tasks.assignment import assign
+from tasks import documents, duplicates, joining, labels, manifest, params, paths, split_receipt
+from tasks.assignment import assign, assign_folds
+from tasks.duplicates import Likeness
 from tasks.errors import LeakError, command
-from tasks.manifest import SPLITS
+from tasks.imaging.pack import open_pack
 from tasks.params import Split, Task
 
-PAIRS = (("train", "val"), ("train", "test"), ("val", "test"))
-DONE_ABOUT_LEAK = {
-    "report": "it is kept as it is, so figures on test may flatter (split.on_leak: report)",
-    "move": "each of them went to one side, train before val before test (split.on_leak: move)",
-}
 
+def to_manifest(images: pd.DataFrame, settings: Split, task: Task, like: Likeness) -> pd.DataFrame:
+    """Add `group`, `split` and `fold`, and quarantine copies that cannot be on one side with their
+    like or under one label; the split of quarantined images is missing.
 
-def to_manifest(images: pd.DataFrame, settings: Split, task: Task) -> pd.DataFrame:
-    """Add `group` and `split`; the split of quarantined images is missing.
+    Args:
+        images: the table of images, with the `group` of `by_patient`.
+        settings: the section `split`.
+        task: the section `task`.
+        like: which pictures are alike.
 
     Raises:
         DataError: a label is none of the task's classes.
@@ -29,103 +28,64 @@ def to_manifest(images: pd.DataFrame, settings: Split, task: Task) -> pd.DataFra
     """
     usable = images["status"] == "ok"
     labels.check(images.loc[usable, "label"], task.kind, task.names)
-    table = images.assign(group=images["patient_id"].fillna(images["image_id"]))
-    check_leak(table, settings)
+    check_leak(images, like.pairs, settings)
+    roots, bridges = joining.join(images, like.pairs)
     # Quarantined images take part, so that a file read better later moves nobody.
-    return table.assign(split=assign(table, settings, task.kind).where(usable))
+    sides = joining.place(images, assign(images, settings, task.kind), roots, settings.on_leak)
+    table = images.assign(group=images["group"].map(lambda group: roots.get(group, group)))
+    fold = assign_folds(table, sides, settings, task.kind)
+    places = fold.astype("object").where(fold.notna(), sides)
+    doubted = joining.two_labels(table, like.same, task.kind)
+    apart = joining.apart(bridges, places, doubted)
+    table.loc[[*doubted, *apart], "status"] = "quarantined"
+    table.loc[list(doubted), "reason"] = joining.TWO_LABELS
+    table.loc[list(apart), "reason"] = joining.APART
+    if settings.folds:
+        sides = sides.mask(fold.notna(), "train").mask(fold.eq(settings.fold).fillna(False), "val")
+    usable = table["status"] == "ok"
+    return table.assign(split=sides.where(usable), fold=fold.where(usable))
 
 
-def on_two_sides(table: pd.DataFrame) -> list[str]:
-    """The groups that the source's own split has on more than one side."""
-    sides = table.groupby("group")["source_split"].nunique()
-    return sorted(sides[sides > 1].index)
+def by_patient(images: pd.DataFrame) -> pd.DataFrame:
+    """With each image's patient as its `group`, or itself where it has none."""
+    return images.assign(group=images["patient_id"].fillna(images["image_id"]))
 
 
-def check_leak(table: pd.DataFrame, settings: Split) -> None:
-    """Refuse groups on two sides of the source's split, if `split.on_leak` says so.
+def check_leak(table: pd.DataFrame, pairs: pd.DataFrame, settings: Split) -> None:
+    """Refuse groups and pictures on two sides of the source's split, if `split.on_leak` says so.
 
     Raises:
-        LeakError: there are such groups.
+        LeakError: there are such.
     """
-    leaking = on_two_sides(table)
-    if leaking and settings.on_leak == "fail":
-        images = int(table["group"].isin(leaking).sum())
-        raise LeakError(
-            f"{len(leaking)} patients ({images} images) stand on two sides of the source's split. "
-            "Mend the source, or set split.on_leak in params.yaml: `move` puts each of them on one "
-            "side (train before val before test), `report` keeps the source's split as it is and "
-            "counts them"
-        )
-
-
-def receipt(table: pd.DataFrame, settings: Split, task: Task) -> dict[str, Any]:
-    """How the manifest is split, in numbers that name nobody."""
-    usable = table[table["status"] == "ok"]
-    leaking = on_two_sides(table)
-    sides = {name: manifest.of_split(usable, name) for name in manifest.SPLITS}
-    groups = {name: set(side["group"]) for name, side in sides.items()}
-    return {
-        "splits": {name: _count(side, task) for name, side in sides.items()},
-        "images": len(usable),
-        "quarantined": len(table) - len(usable),
-        "groups": int(usable["group"].nunique()),
-        "images_without_patient_id": int(usable["patient_id"].isna().sum()),
-        "batches": int(table["batch"].nunique()),
-        "sides_from_source": [side for side in SPLITS if side in set(table["source_split"])],
-        "on_leak": settings.on_leak,
-        "patients_on_two_sides": len(leaking),
-        "images_of_patients_on_two_sides": int(table["group"].isin(leaking).sum()),
-        "groups_shared": {f"{a}_{b}": len(groups[a] & groups[b]) for a, b in PAIRS},
-    }
-
-
-def _count(side: pd.DataFrame, task: Task) -> dict[str, Any]:
-    named = [set(labels.names(label, task.kind)) for label in side["label"]]
-    return {
-        "images": len(side),
-        "groups": int(side["group"].nunique()),
-        "classes": {name: sum(name in names for names in named) for name in task.names},
-    }
-
-
-def summary(numbers: Mapping[str, Any]) -> str:
-    """The receipt as a small table, and what a person should know."""
-    splits = numbers["splits"]
-    rows = [["split", "images", "patients", *splits["train"]["classes"]]]
-    for name, side in splits.items():
-        counts = [side["images"], side["groups"], *side["classes"].values()]
-        rows.append([name, *(f"{count:,}" for count in counts)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.rjust, row, widths)) for row in rows]
-    return "\n".join([*lines, *_remarks(numbers)])
-
-
-def _remarks(numbers: Mapping[str, Any]) -> list[str]:
-    remarks = []
-    if numbers["patients_on_two_sides"]:
-        remarks.append(
-            f"{numbers['patients_on_two_sides']} patients "
-            f"({numbers['images_of_patients_on_two_sides']} images) stand on two sides of the "
-            f"source's split: {DONE_ABOUT_LEAK[numbers['on_leak']]}"
-        )
-    if numbers["images_without_patient_id"]:
-        remarks.append(
-            f"{numbers['images_without_patient_id']:,} of {numbers['images']:,} images have no "
-            "patient_id: each counts as a patient of its own"
-        )
-    return remarks
+    leaking = split_receipt.on_two_sides(table)
+    copies = split_receipt.pairs_on_two_sides(table, pairs)
+    if settings.on_leak != "fail" or not (leaking or len(copies)):
+        return
+    images = int(table["group"].isin(leaking).sum())
+    found = [f"{len(leaking)} patients ({images} images)"] * bool(leaking)
+    found += [f"{len(copies)} pairs of the same picture"] * bool(len(copies))
+    raise LeakError(
+        f"{' and '.join(found)} stand on two sides of the source's split; "
+        f"{paths.SPLIT_FINDINGS} lists them. "
+        "Mend the source, or set split.on_leak in params.yaml: `move` puts each of them on one "
+        "side (train before val before test), `report` keeps the source's split as it is and "
+        "counts them"
+    )
 
 
 @command
 def main() -> None:
-    """Write the manifest and the receipt of the split."""
+    """Write the manifest, what was found on the way, and the receipt of the split."""
     settings = params.load()
-    images = manifest.read(paths.IMAGES, manifest.IMAGES)
-    table = to_manifest(images, settings.split, settings.task)
-    numbers = receipt(table, settings.split, settings.task)
+    images = by_patient(manifest.read(paths.IMAGES, manifest.IMAGES))
+    like = duplicates.compare(images, open_pack())
+    split_receipt.write_findings(images, like)
+    table = to_manifest(images, settings.split, settings.task, like)
+    split_receipt.write_findings(table, like)
+    numbers = split_receipt.receipt(table, like, settings.split, settings.task)
     manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
     documents.write_json(paths.SPLIT_RECEIPT, numbers)
-    print(summary(numbers), flush=True)
+    print(split_receipt.summary(numbers), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,62 +1,135 @@
-"""Stage: hold manifest and pixels to the expectation suite before anything trains on them."""
+"""Stage: hold manifest and pixels to the expectation suites before anything trains on them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from tasks import digests, documents, manifest, params, paths
+import pandas as pd
+
+from tasks import digests, documents, fields, labels, manifest, params, paths, wording
 from tasks.data_docs import Finding, examine
 from tasks.errors import ValidationError, command
-from tasks.expectations import suites, tables
+from tasks.expectations import limits, tables
+from tasks.params import Task
+from tasks.statistics import drift, shortcuts
 
 NAMED = 10  # rows that a message names
 
 
 def check(findings: Sequence[Finding]) -> None:
-    """Stop where an expectation does not hold.
+    """Stop where a critical expectation does not hold.
 
     Raises:
         ValidationError: it names every such expectation, its rows and what to do.
     """
-    failed = [finding for finding in findings if not finding.passed]
+    critical = [finding for finding in findings if finding.severity == "critical"]
+    failed = [finding for finding in critical if not finding.passed]
     if failed:
         told = "\n".join(_tell(finding) for finding in failed)
         raise ValidationError(
-            f"{len(failed)} of {len(findings)} expectations do not hold, so nothing trains on "
-            f"these data:\n{told}\nSee {paths.DATA_DOCS / 'index.html'}"
+            f"{len(failed)} of {len(critical)} critical expectations do not hold, so nothing "
+            f"trains on these data:\n{told}\nSee {paths.DATA_DOCS / 'index.html'}"
         )
 
 
 def _tell(finding: Finding) -> str:
+    allowed = wording.allowed(finding.limits)
+    required = f"required: {allowed}; " if allowed else ""
+    return (
+        f"  {finding.table}: {finding.says}\n    {required}received: {_found(finding)}\n"
+        f"    What to do: {finding.mend}"
+    )
+
+
+def _found(finding: Finding) -> str:
+    if not finding.rows:
+        return "nothing" if finding.observed is None else f"{finding.observed:.4g}"
     rows = [row[:12] if len(row) >= 64 else row for row in finding.rows[:NAMED]]
     more = len(finding.rows) - len(rows)
     listed = ", ".join(rows) + (f" and {more} more" if more else "")
-    found = f"{len(finding.rows)} rows: {listed}" if rows else f"received: {finding.observed}"
-    return f"  {finding.table}: {finding.says}\n    {found}\n    What to do: {finding.mend}"
+    return f"{len(finding.rows)} rows: {listed}"
+
+
+def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
+    """What `reports/validation.json` says of findings that `check` let pass."""
+    return {
+        "passed": True,
+        "warnings": [
+            {"table": of.table, "says": of.says, "found": _found(of), "mend": of.mend}
+            for of in findings
+            if not of.passed
+        ],
+        "expectations": [
+            {"table": of.table, "says": of.says, "severity": of.severity, "limits": of.limits}
+            | {"held": of.passed}
+            for of in findings
+        ],
+    }
+
+
+def compare_batches(table: pd.DataFrame, task: Task) -> tuple[dict[str, Any], pd.DataFrame]:
+    """The newest batch against all before it, which the last training had: who was compared, and
+    the drift of every field. Nothing where there is one batch only.
+    """
+    newest = table["batch"].max()
+    new = (table["batch"] == newest).to_numpy()
+    before, after = table[~new], table[new]
+    if before.empty:
+        return {}, drift.compare(pd.DataFrame(), pd.DataFrame(), (1, 1))
+    patients = before["group"].nunique(), after["group"].nunique()
+    compared = {
+        "batch": int(newest),
+        "images": len(after),
+        "patients": patients[1],
+        "images_before": len(before),
+        "patients_before": patients[0],
+    }
+    values = fields.compared(table, task)
+    return compared, drift.compare(values[~new], values[new], patients)
+
+
+def _by_field(table: pd.DataFrame) -> dict[str, Any]:
+    return {row.pop("field"): row for row in table.to_dict("records")}
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """What the log says."""
+    warnings = [finding for finding in findings if not finding.passed]
+    lines = [f"Warning, this does not hold (it stops nothing):\n{_tell(of)}" for of in warnings]
+    held = f"{len(findings) - len(warnings)} of {len(findings)}" if warnings else len(findings)
+    which = "" if warnings else "All "
+    docs = f"{which}{held} expectations hold; see {paths.DATA_DOCS / 'index.html'}"
+    return "\n".join([*lines, docs])
 
 
 @command
 def main() -> None:
-    """Write Data Docs, and the verdict where every expectation holds."""
+    """Write the audits and Data Docs, and the verdict where every critical expectation holds."""
     settings = params.load()
+    task, allowed = settings.task, settings.validate_
     table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
     pack = documents.read_json(paths.PACK)
+    known = fields.known(table, task)
+    compared, drifts = compare_batches(known, task)
+    targets = labels.encode(known["label"], task.kind, task.names)
+    told = shortcuts.audit(fields.acquisition(known), targets, known["group"])
+    documents.write_json(
+        paths.DRIFT, {"compared": compared, "limit": allowed.drift, "fields": _by_field(drifts)}
+    )
+    documents.write_json(
+        paths.SHORTCUTS, {"limit": allowed.shortcut_auroc, "fields": _by_field(told)}
+    )
     findings = examine(
-        tables(table, pack, settings.task),
-        suites(settings.validate_, settings.preprocess, settings.split.on_leak),
+        tables(table, pack, task, drifts, told),
+        limits(task, settings.preprocess, settings.split, allowed),
+        paths.EXPECTATIONS,
         documents.fresh_folder(paths.DATA_DOCS),
     )
     check(findings)
-    verdict = {
-        "passed": True,
-        "expectations": [f"{finding.table}: {finding.says}" for finding in findings],
-        "manifest": digests.of_file(paths.MANIFEST),
-        "pixels": pack["digest"],
-    }
-    documents.write_json(paths.VALIDATION, verdict)
-    print(
-        f"All {len(findings)} expectations hold; see {paths.DATA_DOCS / 'index.html'}", flush=True
-    )
+    digest = {"manifest": digests.of_file(paths.MANIFEST), "pixels": pack["digest"]}
+    documents.write_json(paths.VALIDATION, verdict(findings) | digest)
+    print(report(findings), flush=True)
 
 
 if __name__ == "__main__":

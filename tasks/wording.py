@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 
 def number(value: float | None) -> str:
@@ -20,3 +21,17 @@ def ends(value: Mapping[str, float | None]) -> str:
     if value["low"] is None:
         return ""
     return f"({number(value['low'])} to {number(value['high'])})"
+
+
+def allowed(limits: Mapping[str, Any]) -> str:
+    """What an expectation allows: `5 to 250`, `2 or more`, `train, val, test`."""
+    if "value_set" in limits:
+        return ", ".join(str(value) for value in limits["value_set"])
+    low, high = (_short(limits.get(end)) for end in ("min_value", "max_value"))
+    if low and high:
+        return low if low == high else f"{low} to {high}"
+    return f"{low} or more" if low else f"{high} or less" if high else ""
+
+
+def _short(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, int | float) else str(value)

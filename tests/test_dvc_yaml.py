@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from world import ROOT
 
 from tasks import paths
+from tasks.params import Preprocess
 
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = PIPELINE["stages"]
@@ -57,7 +58,7 @@ def test_paths_are_those_that_the_code_names(stage):
 @pytest.mark.parametrize("stage", STAGES)
 def test_files_come_from_earlier_stages(stage):
     earlier = list(STAGES)[: list(STAGES).index(stage)]
-    made = {out for name in earlier for out in outs_of(name)} | {"data/raw"}
+    made = {out for name in earlier for out in outs_of(name)} | {"data/raw", "gx"}
     files = [dep for dep in STAGES[stage]["deps"] if not dep.startswith("tasks/")]
     assert set(files) <= made
 
@@ -87,3 +88,8 @@ def test_only_publish_has_an_effect_and_no_outs():
 def test_nothing_trains_on_unvalidated_data():
     assert str(paths.VALIDATION) in STAGES["augment"]["deps"]
     assert str(paths.VIEWS) in STAGES["train"]["deps"]
+
+
+def test_preprocess_runs_again_for_every_setting_but_where_it_is_done():
+    settings = [*Preprocess.model_fields]
+    assert STAGES["preprocess"]["params"] == [f"preprocess.{n}" for n in settings if n != "cluster"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks import page
-from tasks.wording import interval, number
+from tasks.wording import allowed, interval, number
 
 
 @pytest.mark.parametrize(("given", "shown"), [(0.95812, "0.958"), (None, "-"), (0, "0.000")])
@@ -31,6 +31,21 @@ def test_an_interval_without_ends_is_the_value():
 )
 def test_values_are_worded(given, shown):
     assert page.worded(given) == shown
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [
+        ({}, ""),
+        ({"min_value": 5, "max_value": 250}, "5 to 250"),
+        ({"min_value": 2}, "2 or more"),
+        ({"max_value": 0.05}, "0.05 or less"),
+        ({"min_value": 224, "max_value": 224}, "224"),
+        ({"value_set": ["train", "val"]}, "train, val"),
+    ],
+)
+def test_limits_are_worded(limits, shown):
+    assert allowed(limits) == shown
 
 
 def test_keys_become_headings():

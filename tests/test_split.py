@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
-from tasks import documents, edit, manifest, paths
+from tasks import documents, edit, manifest, params, paths, split_receipt
+from tasks import split as stage
 from tasks.assignment import assign
-from tasks.errors import DataError, LeakError
+from tasks.duplicates import Likeness
+from tasks.errors import DataError, LeakError, ParameterError
+from tasks.imaging.describe import intensities, perceptual_hash
 from tasks.params import Split, Task
-from tasks.split import main, receipt, summary, to_manifest
+from tasks.split import main
+from tasks.split_receipt import summary
 
-SETTINGS = Split(val=0.15, test=0.2, on_leak="fail", seed=11)
+SETTINGS = Split(val=0.15, test=0.2, folds=None, fold=0, on_leak="fail", seed=11)
 TASK = Task(kind="binary", classes=["sane", "sick"])
 
 
@@ -50,6 +56,29 @@ def given(sides, **columns):
     table = pd.DataFrame(rows)
     table["image_id"] = [f"i{columns.get('batch', 0)}-{k}" for k in range(len(table))]
     return table.assign(**{"batch": 0, "label": "sane", "status": "ok", **columns})
+
+
+def alike(images, *links, same=None):
+    """`links` are pairs of image_ids, `same` maps image_ids to a digest of their pixels."""
+    known = images.reset_index().set_index("image_id")
+    order = [sorted(link, key=lambda of: (known["batch"][of], of)) for link in links]
+    order.sort(key=lambda link: (known["batch"][link[1]], link[1], link[0]))
+    ends = [[int(known["index"][of]) for of in link] for link in order]
+    pairs = pd.DataFrame(ends, columns=["first", "second"], dtype="int64")
+    of = [(same or {}).get(image_id) for image_id in images["image_id"]]
+    digests = pd.Series(of, index=images.index, dtype="str")
+    return Likeness(pairs.assign(distance=0, similarity=1.0), digests)
+
+
+def to_manifest(images, settings, task, like=None):
+    images = images.assign(reason=None) if "reason" not in images else images
+    like = alike(images) if like is None else like
+    return stage.to_manifest(stage.by_patient(images), settings, task, like)
+
+
+def receipt(table, settings, task, like=None):
+    like = alike(table) if like is None else like
+    return split_receipt.receipt(table.assign(std=50.0), like, settings, task)
 
 
 def split_of(images, settings=SETTINGS, task=TASK):
@@ -199,7 +228,11 @@ def test_leak_reported_keeps_the_split_and_val_stays_clean():
     numbers = receipt(table, leaky("report"), TASK)
     assert numbers["patients_on_two_sides"] == 1
     assert numbers["images_of_patients_on_two_sides"] == 3
-    assert numbers["groups_shared"] == {"train_val": 0, "train_test": 1, "val_test": 0}
+    assert {sides: of["patients"] for sides, of in numbers["shared"].items()} == {
+        "train and val": 0,
+        "train and test": 1,
+        "val and test": 0,
+    }
     assert "1 patients (3 images) stand on two sides" in summary(numbers)
 
 
@@ -226,7 +259,7 @@ def test_source_moves_no_group_that_an_earlier_batch_drew():
     assert table.set_index("image_id")["split"][before.index].equals(before)
     assert (table.groupby("group")["split"].nunique() == 1).all()
     numbers = receipt(table, leaky("report"), TASK)
-    assert set(numbers["groups_shared"].values()) == {0}
+    assert {count for of in numbers["shared"].values() for count in of.values()} == {0}
 
 
 def test_multilabel_strata():
@@ -246,10 +279,25 @@ def test_assignment_needs_no_look_at_later_batches():
     assert list(again[: len(early)]) == list(alone["split"])
 
 
-def test_stage_writes_manifest_and_receipt_and_prints_a_table(workspace, capsys):
+def prepared(images, seed=5):
+    """With pixels, and what the stage before says of them."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 256, (len(images), 12, 12), np.uint8)
+    pixels = np.stack([cv2.resize(of, (64, 64), interpolation=cv2.INTER_CUBIC) for of in coarse])
+    return described(images, pixels[..., None]), pixels[..., None]
+
+
+def described(images, pixels):
+    said = pd.DataFrame([intensities(of) for of in pixels], index=images.index)
+    phash = [perceptual_hash(of) for of in pixels]
+    return images.assign(row=range(len(images)), phash=phash, **said)
+
+
+def test_stage_writes_manifest_and_receipt_and_prints_a_table(workspace, capsys, monkeypatch):
     edit.set_values(paths.PARAMS, {"task.classes": ["sane", "sick"]})
-    images = batch(0, 80).assign(row=lambda t: range(len(t)))
+    images, pixels = prepared(batch(0, 80))
     images.loc[:3, "patient_id"] = None
+    monkeypatch.setattr(stage, "open_pack", lambda: pixels)
     manifest.write(images, paths.IMAGES, manifest.IMAGES)
     main()
     table = manifest.read_manifest()
@@ -266,3 +314,231 @@ def test_stage_writes_manifest_and_receipt_and_prints_a_table(workspace, capsys)
     manifest.write(images.iloc[::-1], paths.IMAGES, manifest.IMAGES)
     main()
     assert paths.SPLIT_RECEIPT.read_bytes() == first[1]
+
+
+def test_stage_finds_copies_and_lists_them(workspace, capsys, monkeypatch):
+    """The copy of a picture of p0 in p1, brighter; the same pixels of p2 and p3, who differ."""
+    edit.set_values(paths.PARAMS, {"task.classes": ["sane", "sick"], "split.on_leak": "move"})
+    images, pixels = prepared(given({f"p{k}": None for k in range(30)}))
+    pixels[1], pixels[3] = cv2.add(pixels[0], 12)[..., None], pixels[2]
+    images = described(images, pixels)
+    images.loc[3, "label"] = "sick"
+    monkeypatch.setattr(stage, "open_pack", lambda: pixels)
+    manifest.write(images, paths.IMAGES, manifest.IMAGES)
+    main()
+    table = manifest.read(paths.MANIFEST, manifest.MANIFEST).set_index("patient_id")
+    assert table["group"]["p1"] == table["group"]["p0"] == "p0"
+    assert table["split"]["p1"] == table["split"]["p0"]
+    assert list(table["status"][["p2", "p3"]]) == ["quarantined"] * 2
+    assert "two labels" not in table["reason"]["p2"]
+    assert "another label" in table["reason"]["p2"]
+    found = documents.read_json(paths.SPLIT_RECEIPT)["duplicates"]
+    assert found == {
+        "pairs_between_patients": 2,
+        "of_them_with_the_same_pixels": 1,
+        "of_them_under_two_labels": 1,
+        "patients_joined_to_another": 2,
+        "quarantined_settled_on_another_side": 0,
+        "quarantined_same_pixels_under_two_labels": 2,
+        "too_flat_to_compare": 0,
+    }
+    listed = pd.read_csv(paths.SPLIT_FINDINGS).set_index("image_id")
+    assert set(listed.index) == {"i0-1", "i0-2", "i0-3"}
+    assert list(listed.loc[["i0-1"], "other_image_id"]) == ["i0-0"]
+    assert "2 images quarantined: their pixels stand under two labels" in capsys.readouterr().out
+
+
+def test_a_leak_of_pictures_is_listed_before_it_fails(workspace, capsys, monkeypatch):
+    edit.set_values(paths.PARAMS, {"task.classes": ["sane", "sick"]})
+    images, pixels = prepared(given({f"p{k}": "train" for k in range(9)} | {"e": "test"}))
+    pixels[9] = pixels[0]
+    monkeypatch.setattr(stage, "open_pack", lambda: pixels)
+    manifest.write(described(images, pixels), paths.IMAGES, manifest.IMAGES)
+    with pytest.raises(SystemExit):
+        main()
+    assert "1 pairs of the same picture stand on two sides" in capsys.readouterr().err
+    assert list(pd.read_csv(paths.SPLIT_FINDINGS)["image_id"]) == ["i0-9"]
+
+
+LOOSE = {f"n{k:02}": None for k in range(40)}
+
+
+def test_copies_fall_on_the_side_of_the_first_and_nobody_else_moves():
+    images = given(LOOSE)
+    links = [(f"i0-{k}", f"i0-{k + 20}") for k in range(20)]
+    alone = split_of(images)
+    table = to_manifest(images, SETTINGS, TASK, alike(images, *links))
+    now = table.set_index("image_id")["split"]
+    assert list(now) == list(alone[:20]) * 2
+    assert table["group"].nunique() == 20
+    numbers = receipt(table, SETTINGS, TASK, alike(images, *links))
+    assert numbers["duplicates"]["patients_joined_to_another"] == 20
+    assert {count for of in numbers["shared"].values() for count in of.values()} == {0}
+
+
+def test_later_copies_take_the_settled_side():
+    first, second = given(LOOSE), given({f"m{k}": (None, None) for k in range(40)}, batch=1)
+    images = together(first, second)
+    links = [(f"i0-{k}", f"i1-{2 * k}") for k in range(40)]
+    before = split_of(first)
+    table = to_manifest(images, SETTINGS, TASK, alike(images, *links)).set_index("image_id")
+    assert table["split"][before.index].equals(before)
+    for k in range(40):  # the new patient's other image comes along
+        assert set(table["split"][[f"i1-{2 * k}", f"i1-{2 * k + 1}"]]) == {before[f"i0-{k}"]}
+    assert table["status"].eq("ok").all()
+
+
+def test_what_links_settled_groups_is_quarantined_and_moves_nobody():
+    first = given(LOOSE)
+    before = split_of(first)
+    a, b = before[before == "train"].index[0], before[before == "test"].index[0]
+    patients = first.set_index("image_id")["patient_id"]
+    second = given({patients[a]: None}, batch=1)  # a picture of b's in a's name
+    third = given({"new": (None, None)}, batch=2)  # one of a's and one of b's
+    images = together(first, second, third)
+    like = alike(images, (b, "i1-0"), (a, "i2-0"), (b, "i2-1"))
+    table = to_manifest(images, SETTINGS, TASK, like).set_index("image_id")
+    assert table["split"][before.index].equals(before)
+    assert table["status"]["i1-0"] == "quarantined"
+    assert "settled on another side" in table["reason"]["i1-0"]
+    assert list(table["split"][["i2-0", "i2-1"]].fillna("-")) in (["train", "-"], ["-", "test"])
+    numbers = receipt(table.reset_index(), SETTINGS, TASK, like)
+    assert numbers["duplicates"]["quarantined_settled_on_another_side"] == 2
+    assert numbers["shared"]["train and test"]["duplicates"] == 0
+
+
+def test_the_sources_sides_are_never_mixed_by_a_later_copy():
+    first = given({f"t{k}": "train" for k in range(20)} | {"e": "test", "v": "val"})
+    second = given({"late": "train", "loose": None}, batch=1)
+    images = together(first, second)
+    like = alike(images, ("i0-20", "i1-0"), ("i0-20", "i1-1"))
+    for mode in ("fail", "move", "report"):
+        table = to_manifest(images, leaky(mode), TASK, like).set_index("image_id")
+        assert table["status"]["i1-0"] == "quarantined"
+        assert table["split"]["i1-1"] == table["split"]["i0-20"] == "test"
+
+
+PICTURES = {f"t{k}": "train" for k in range(40)} | {"e": "test", "f": "test", "n": None}
+COPIES = [("i0-0", "i0-40"), ("i0-41", "i0-42")]  # t0 is e; f is n
+
+
+def test_pictures_on_two_sides_of_the_source_fail():
+    images = given(PICTURES)
+    with pytest.raises(LeakError, match=r"^1 pairs of the same picture stand on two sides"):
+        to_manifest(images, SETTINGS, TASK, alike(images, *COPIES))
+
+
+def test_pictures_on_two_sides_of_the_source_move_to_train():
+    images = given(PICTURES)
+    table = to_manifest(images, leaky("move"), TASK, alike(images, *COPIES))
+    sides = table.set_index("patient_id")["split"]
+    assert sides["e"] == sides["t0"] != "test"
+    assert sides["n"] == sides["f"] == "test"
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_pictures_on_two_sides_of_the_source_are_reported():
+    images = given(PICTURES)
+    like = alike(images, *COPIES)
+    table = to_manifest(images, leaky("report"), TASK, like)
+    sides = table.set_index("patient_id")["split"]
+    assert (sides["t0"], sides["e"], sides["f"], sides["n"]) == ("train", "test", "test", "test")
+    numbers = receipt(table, leaky("report"), TASK, like)
+    assert numbers["pictures_on_two_sides"] == 1
+    assert numbers["shared"]["train and test"] == {"patients": 0, "groups": 1, "duplicates": 1}
+    assert "1 pairs of the same picture stand on two sides" in summary(numbers)
+
+
+def test_a_reported_leak_of_pictures_is_cut_to_val_no_more_than_one_of_patients():
+    """Each training patient has an image without a side, and a picture that a test patient has."""
+    sides = {f"t{k:02}": ("train", None) for k in range(40)} | {f"u{k}": "train" for k in range(40)}
+    images = given(sides | {f"e{k}": "test" for k in range(40)})
+    like = alike(images, *[(f"i0-{2 * k}", f"i0-{120 + k}") for k in range(40)])
+    table = to_manifest(images, leaky("report"), TASK, like)
+    assert set(table["split"][:80]) == {"train"}
+    assert set(table["split"][80:120]) == {"train", "val"}
+    assert set(table["split"][120:]) == {"test"}
+
+
+def test_a_patient_who_joined_another_stays_there_whatever_the_source_says_later():
+    first = given({f"t{k}": "train" for k in range(20)} | {"e": "test"})
+    second = given({"f": None}, batch=1)
+    third = given({"f": "train"}, batch=2)
+    images = together(first, second, third)
+    table = to_manifest(images, leaky("report"), TASK, alike(images, ("i0-20", "i1-0")))
+    assert list(table["split"][-2:]) == ["test", "test"]
+
+
+def test_the_same_pixels_under_two_labels():
+    """Both go where they came together; of what came later only the one that differs."""
+    first = given(
+        {"a": None, "b": None, "c": None, **LOOSE}, label=["sick", "sane"] + ["sane"] * 41
+    )
+    second = given({"d": None, "e": None, "f": None}, batch=1, label=["sick", "sane", "sane"])
+    images = together(first, second)
+    same = {"i0-0": "x", "i0-1": "x", "i1-2": "x", "i0-2": "y", "i1-0": "y", "i1-1": "y"}
+    table = to_manifest(images, SETTINGS, TASK, alike(images, same=same)).set_index("image_id")
+    assert set(table.index[table["status"] != "ok"]) == {"i0-0", "i0-1", "i1-2", "i1-0"}
+    assert table.loc["i0-2":"i0-42", "split"].notna().all()
+
+
+def test_folds_cut_train_and_val_and_leave_test_alone():
+    images = together(batch(0, 200), batch(1, 60, first=180))
+    plain = split_of(images)
+    settings = SETTINGS.model_copy(update={"folds": 5})
+    vals = []
+    for fold in range(5):
+        table = to_manifest(images, settings.model_copy(update={"fold": fold}), TASK)
+        now = table.set_index("image_id")["split"]
+        assert (now == "test").equals(plain == "test")
+        assert (table.groupby("group")["split"].nunique() == 1).all()
+        assert (table["fold"].isna() == (table["split"] == "test")).all()
+        assert list((table["fold"] == fold).fillna(False)) == list(table["split"] == "val")
+        vals.append(set(now.index[now == "val"]))
+    assert set.union(*vals) == set(plain.index[plain != "test"])
+    assert sum(map(len, vals)) == len(set.union(*vals))
+    numbers = receipt(table, settings, TASK)
+    assert [of["patients"] for of in numbers["folds"].values()] == pytest.approx([38] * 5, abs=4)
+
+
+def test_a_fold_is_one_of_the_folds(workspace):
+    for folds, fold in ((None, 1), (5, 5), (1, 0)):
+        with pytest.raises(ParameterError, match="split"):
+            params.parse(
+                YAML(typ="safe").load(paths.PARAMS) | {"split": split_section(folds, fold)}
+            )
+    assert params.Split(**split_section(5, 4)).fold == 4
+
+
+def split_section(folds, fold):
+    return SETTINGS.model_dump() | {"folds": folds, "fold": fold}
+
+
+def test_copies_share_a_fold_and_folds_stay():
+    first, second = given(LOOSE), given({f"m{k}": None for k in range(40)}, batch=1)
+    settings = SETTINGS.model_copy(update={"folds": 4})
+    before = to_manifest(first, settings, TASK)["fold"]
+    images = together(first, second)
+    like = alike(images, *[(f"i0-{k}", f"i1-{k}") for k in range(10)])
+    now = to_manifest(images, settings, TASK, like)["fold"]
+    assert now[:40].equals(before)
+    assert list(now[40:50]) == list(before[:10])
+
+
+def test_what_links_two_folds_is_quarantined():
+    first = given(LOOSE)
+    settings = SETTINGS.model_copy(update={"folds": 2})
+    folds = to_manifest(first, settings, TASK).set_index("image_id")["fold"]
+    a, b = folds[folds == 0].index[0], folds[folds == 1].index[0]
+    patient = first.set_index("image_id")["patient_id"][a]
+    images = together(first, given({patient: None}, batch=1))
+    table = to_manifest(images, settings, TASK, alike(images, (b, "i1-0")))
+    assert list(table.index[table["status"] != "ok"]) == [40]
+
+
+def test_a_val_of_the_source_is_part_of_the_folds():
+    images = given({f"t{k}": "train" for k in range(20)} | {"v": "val", "w": "val", "e": "test"})
+    settings = SETTINGS.model_copy(update={"folds": 11, "fold": 2})
+    table = to_manifest(images, settings, TASK)
+    assert table["split"].value_counts().to_dict() == {"train": 20, "val": 2, "test": 1}
+    assert "val is part of the folds" in summary(receipt(table, settings, TASK))

@@ -62,7 +62,7 @@ def make_project(folder: Path, **settings: object) -> Path:
     """A clone of the project, as small as it gets: the code as it stands, committed anew."""
     folder.mkdir(parents=True)
     ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("tasks", "flows", ".dvc"):
+    for name in ("tasks", "flows", "gx", ".dvc"):
         shutil.copytree(
             ROOT / name,
             folder / name,

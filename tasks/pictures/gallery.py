@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -43,6 +44,23 @@ def beside(path: Path, pixels: Pixels, heatmap: Map, captions: tuple[str, str]) 
         _show(right, overlay(pixels, heatmap))
         plain(left, captions[0])
         plain(right, captions[1])
+
+
+def captioned(path: Path, images: Pixels, captions: Sequence[str], columns: int = 6) -> None:
+    """A grid of images `(N, H, W, C)`, each below its caption of up to three lines. What would run
+    into the next picture is cut off.
+    """
+    height, width = images.shape[1:3]
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    with drawn(path, max(1.75 * columns, 2.2), (1.7 * height / width + 0.65) * rows) as figure:
+        for axes, pixels, caption in zip(
+            panels(figure, len(images), columns), images, captions, strict=True
+        ):
+            _show(axes, pixels)
+            plain(axes)
+            lines = [line if len(line) <= 26 else f"{line[:25]}…" for line in caption.split("\n")]
+            axes.set_title("\n".join(lines), fontsize=8)
 
 
 def feature_maps(path: Path, pixels: Pixels, maps: Map, title: str, shown: int = 15) -> None:

@@ -11,7 +11,7 @@ def test_the_flow_is_the_stages_between_pull_and_gate(workspace):
     assert names[-2:] == ["register", "gate"]
     assert names[1:-2] == [
         *("preprocess", "split", "validate", "augment", "train", "fine_tune"),
-        *("evaluate", "explain", "compress", "report", "publish"),
+        *("evaluate", "explain", "audit", "compress", "report", "publish"),
     ]
 
 
@@ -30,11 +30,19 @@ def finished(workspace):
         ' "reasons": ["0.961 over the floor 0.8"]}'
     )
 
-    def write(low=0.94, high=0.98, leaking=0, on_leak="report"):
+    def write(low=0.94, high=0.98, leaking=0, copies=0, without=0, on_leak="report"):
         auroc = {"value": 0.961, "low": low, "high": high}
         (workspace / "reports/metrics.json").write_text(json.dumps({"test": {"auroc": auroc}}))
         (workspace / "reports/split.json").write_text(
-            json.dumps({"patients_on_two_sides": leaking, "on_leak": on_leak})
+            json.dumps(
+                {
+                    "patients_on_two_sides": leaking,
+                    "pictures_on_two_sides": copies,
+                    "images": 60,
+                    "images_without_patient_id": without,
+                    "on_leak": on_leak,
+                }
+            )
         )
 
     write()
@@ -51,6 +59,10 @@ def test_the_receipt_says_what_a_person_asks(finished):
 def test_the_receipt_counts_patients_on_two_sides(finished):
     finished(leaking=170)
     assert "170 patients stand on two sides" in receipt.render({})
+    finished(copies=3)
+    assert "3 pairs of the same picture stand on two sides" in receipt.render({})
+    finished(without=60)
+    assert "60 of 60 images have no patient id" in receipt.render({})
     finished(leaking=170, on_leak="move")
     assert "two sides" not in receipt.render({})
 

@@ -25,6 +25,39 @@ SPLIT = {
     },
 }
 FIGURES = [paths.FIGURES / f"{name}.png" for name in report.FIGURES]
+COUNTS = {"images": 60, "patients": 20, "classes": {"no_nodule": 30, "nodule": 30}}
+RECEIPT = {
+    "splits": {"train": COUNTS | {"images": 440}, "val": COUNTS, "test": COUNTS},
+    "shared": {"train and test": {"patients": 0, "groups": 0, "duplicates": 0}},
+    "folds": {},
+    "fold": None,
+    "images": 560,
+    "quarantined": 1,
+    "patients": 60,
+    "images_without_patient_id": 0,
+    "batches": 2,
+    "sides_from_source": ["train", "test"],
+    "on_leak": "fail",
+    "patients_on_two_sides": 0,
+    "images_of_patients_on_two_sides": 0,
+    "pictures_on_two_sides": 0,
+    "duplicates": {"pairs_between_patients": 3, "too_flat_to_compare": 0},
+}
+EXPECTATION = {
+    "says": "Images show something",
+    "table": "usable_images",
+    "severity": "critical",
+    "limits": {"min_value": 2},
+    "held": True,
+}
+AUDIT = {
+    "judged": True,
+    "features_auroc": 0.91234,
+    "least_auroc": 0.8,
+    "images": 60,
+    "likely_errors": 0,
+    "splits": {"train": {"images": 60, "likely_errors": 0}},
+}
 PICTURE = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
 
 
@@ -36,8 +69,11 @@ def made(workspace):
     documents.write_json(
         paths.OPERATING_POINT, {"rule": "youden", "target": 0.9, "thresholds": {"nodule": 0.41234}}
     )
-    documents.write_json(paths.SPLIT_RECEIPT, {"train": {"images": 500}, "test": {"images": 60}})
-    documents.write_json(paths.VALIDATION, {"success": True, "digest": "abc"})
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT)
+    documents.write_json(paths.VALIDATION, {"warnings": [], "expectations": [EXPECTATION]})
+    documents.write_json(paths.DRIFT, {"compared": {}, "limit": 0.5, "fields": {}})
+    documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "fields": {}})
+    documents.write_json(paths.AUDIT / "summary.json", AUDIT)
     documents.write_json(paths.TRAINING, {"kept": "head", "best_epoch": 2, "val_auroc": 0.97})
     documents.write_json(paths.COMPRESSION, {"float_auroc": 0.95, "int8_auroc": None})
     entry = {
@@ -139,5 +175,71 @@ def test_classes_of_a_multiclass_task_are_listed(made):
 
 def test_patients_on_two_sides_are_no_secret(made):
     assert "stand on two sides" not in page()
-    documents.write_json(paths.SPLIT_RECEIPT, {"patients_on_two_sides": 170, "on_leak": "report"})
+    leak = {"patients_on_two_sides": 170, "on_leak": "report"}
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak)
     assert "170 patients stand on two sides of the split" in page()
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak | {"pictures_on_two_sides": 3})
+    assert "170 patients and 3 pairs of the same picture stand on two sides" in page()
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak | {"on_leak": "move"})
+    assert "stand on two sides" not in page()
+
+
+def test_images_without_a_patient_are_said_loudly(made):
+    assert "patient id" not in page()
+    for without, words in {
+        560: "No image has",
+        9: "9 of 560 images have no",
+        1: "1 image has no",
+    }.items():
+        documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | {"images_without_patient_id": without})
+        assert f'<p class="notice"><strong>{words} patient id</strong>: each counts' in page()
+
+
+def test_folds_are_listed(made):
+    assert "folds" not in page()
+    folds = {f"fold {k}": RECEIPT["splits"]["val"] for k in range(5)}
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | {"folds": folds, "fold": 3})
+    assert "5 folds; fold 3 is val here" in page()
+
+
+def test_expectations_stand_with_their_limits(made):
+    html = page()
+    assert "All 1 expectations hold" in html
+    assert "2 or more" in html
+    assert "There is one batch only" in html
+    assert "All images were taken alike" in html
+
+
+def test_warnings_drift_and_shortcuts_are_told(made):
+    warning = {"says": "<b>no</b> drift", "found": "1 rows: site", "mend": "look", "table": "drift"}
+    broken = EXPECTATION | {"held": False, "severity": "warning"}
+    documents.write_json(paths.VALIDATION, {"warnings": [warning], "expectations": [broken]})
+    counts = {"images": 20, "patients": 8, "images_before": 40, "patients_before": 9}
+    drifted = {"before": "north: 40.0%", "after": "north: 0.0%", "effect": 1.37, "size": "large"}
+    documents.write_json(
+        paths.DRIFT,
+        {"compared": {"batch": 1, **counts}, "limit": 0.5, "fields": {"site": drifted}},
+    )
+    told = {"all fields together": {"auroc": 0.81, "chance": 0.6}}
+    documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "fields": told})
+    html = page()
+    for words in (
+        *("&lt;b&gt;no&lt;/b&gt; drift", "1 rows: site"),
+        *("20 images of 8 patients", "north: 40.0%", "1.37", "large"),
+        *("all fields together", "0.81"),
+    ):
+        assert words in html
+
+
+def test_likely_label_errors_are_shown_where_there_are_any(made):
+    assert "None of the 60 labels looks wrong" in page()
+    (paths.AUDIT / "gallery.png").write_bytes(PICTURE)
+    documents.write_json(paths.AUDIT / "summary.json", AUDIT | {"likely_errors": 3})
+    html = page()
+    assert "3 of 60 labels may be wrong" in html
+    assert "AUROC of 0.912" in html
+    documents.write_json(paths.AUDIT / "summary.json", AUDIT | {"features_auroc": 0.7})
+    assert "No label is doubted" in page()
+    nothing = {"judged": False, "features_auroc": None}
+    documents.write_json(paths.AUDIT / "summary.json", AUDIT | nothing)
+    assert "Not judged" in page()

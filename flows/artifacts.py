@@ -1,0 +1,37 @@
+"""What a stage found, as an artifact beside the flow run in Prefect."""
+
+from __future__ import annotations
+
+import json
+
+from prefect.artifacts import create_table_artifact
+
+from tasks import paths
+
+VALIDATION_KEY = "validation"
+
+
+def publish_validation() -> None:
+    """One row an expectation, with what is wrong where it does not hold. Nothing where the stage
+    has left no result.
+    """
+    if not paths.VALIDATION.exists():
+        return
+    validation = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
+    warnings = {(of["table"], of["says"]): of for of in validation["warnings"]}
+    rows = []
+    for of in validation["expectations"]:
+        warning = warnings.get((of["table"], of["says"]), {})
+        rows.append(
+            {
+                "about": of["table"],
+                "expectation": of["says"],
+                "result": "holds" if of["held"] else of["severity"],
+                "found": warning.get("found", ""),
+                "what to do": warning.get("mend", ""),
+            }
+        )
+    rows.sort(key=lambda row: row["result"] == "holds")
+    count = len(warnings)
+    told = f"{count} of {len(rows)} expectations do not hold" if count else "All hold"
+    create_table_artifact(key=VALIDATION_KEY, table=rows, description=f"{told}.")

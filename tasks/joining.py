@@ -1,0 +1,155 @@
+"""Which groups are one because pictures of theirs are, and what is done where they cannot be.
+
+A group that an earlier batch settled, or that the source gave a side, is never moved to another:
+a new group without a side joins it, and what links two of them is a bridge. Groups that come in
+one batch with a side from the source are joined in any case; on two sides they are its leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from tasks import labels
+from tasks.manifest import SPLITS
+
+APART = "near duplicate of an image that was settled on another side"
+NO_SIDE = len(SPLITS)
+TWO_LABELS = "same pixels as another image, under another label"
+
+
+class Rank(NamedTuple):
+    """Which of several groups is the first: the lowest."""
+
+    batch: int
+    side: int
+    name: str
+
+
+class Joined(NamedTuple):
+    """What links make of groups.
+
+    Attributes:
+        roots: group -> the group whose side it takes; only those that join another.
+        bridges: pairs that link what is not joined, in the order of their coming.
+    """
+
+    roots: dict[str, str]
+    bridges: pd.DataFrame
+
+
+def join(table: pd.DataFrame, pairs: pd.DataFrame) -> Joined:
+    """Join groups batch by batch: what comes later changes nothing that was joined before.
+
+    Args:
+        table: `batch`, `group` and `source_split` of each row.
+        pairs: `first` and `second`, labels of the index of `table`, of like pictures in different
+            groups, in the order of their coming.
+    """
+    group, batch = table["group"], table["batch"]
+    linked = set(group[pairs["first"]]) | set(group[pairs["second"]])
+    ranks = _ranks(table[group.isin(linked)])
+    roots = {of: of for of in ranks}
+    bridges = []
+    for number, (first, second) in enumerate(pairs[["first", "second"]].to_numpy().tolist()):
+        a, b = sorted((_root(roots, group[at]) for at in (first, second)), key=ranks.__getitem__)
+        now = max(batch[first], batch[second])
+        a_settled, b_settled = ranks[a].batch < now, ranks[b].batch < now
+        if a_settled and (b_settled or ranks[b].side < NO_SIDE) and a != b:
+            bridges.append(number)
+        else:
+            roots[b] = a
+    joined = {of: _root(roots, of) for of in roots}
+    return Joined({of: root for of, root in joined.items() if of != root}, pairs.iloc[bridges])
+
+
+def place(
+    table: pd.DataFrame, sides: pd.Series[str], roots: Mapping[str, str], on_leak: str
+) -> pd.Series[str]:
+    """`sides` with the members of joined groups on the side of the first of them.
+
+    Args:
+        table: `batch`, `group` and `source_split` of each row.
+        sides: of each row, as assigned without a look at duplicates.
+        roots: as in `Joined`.
+        on_leak: with `report` a row keeps the side that the source gives it, where what joined is
+            on two sides of the source's split.
+    """
+    if not roots:
+        return sides
+    root = table["group"].map(lambda group: roots.get(group, group))
+    rows = table.assign(root=root, side=sides)[root.isin(set(roots.values()))]
+    if on_leak == "report":
+        rows["side"] = rows["side"].where(~_kept(rows), rows["source_split"])
+    leading = rows[rows["group"] == rows["root"]]
+    leading = leading.assign(order=leading["side"].map(SPLITS.index))
+    first = leading.sort_values(["batch", "order"]).groupby("root")["side"].first()
+    placed = rows["root"].map(first)
+    if on_leak == "report":
+        placed = placed.where(~_kept(rows), rows["source_split"])
+    return placed.reindex(table.index).fillna(sides)
+
+
+def _kept(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Rows on a side of the source's that is not the one side of all that were joined."""
+    new = rows["batch"] == rows.groupby("group")["batch"].transform("min")
+    given = rows["source_split"].where(new)
+    of_group = given.groupby(rows["group"]).transform("nunique")
+    of_root = given.groupby(rows["root"])
+    alien = (of_root.transform("nunique") > 1) | (
+        rows["source_split"] != of_root.transform("first")
+    )
+    return rows["source_split"].notna() & (of_group > 0) & alien
+
+
+def apart(bridges: pd.DataFrame, places: pd.Series[str], gone: Collection[int]) -> set[int]:
+    """The newer image of every bridge whose ends are in different places, unless one of them is
+    `gone` or taken out already.
+    """
+    out: set[int] = set()
+    for first, second in bridges[["first", "second"]].to_numpy().tolist():
+        if places[first] != places[second] and not any(
+            at in gone or at in out for at in (first, second)
+        ):
+            out.add(second)
+    return out
+
+
+def two_labels(table: pd.DataFrame, same: pd.Series[str], kind: str) -> set[int]:
+    """Images whose pixels stand under several labels: all of them where they came in one batch;
+    where the first batch was of one mind its label stays, and later ones that differ go.
+
+    Args:
+        table: `batch` and `label` of each row.
+        same: a digest of the pixels, as `duplicates.same_pixels` gives it.
+        kind: of the task.
+    """
+    same = same.dropna()
+    known = table.loc[same.index].assign(pixels=same)
+    known["names"] = ["|".join(sorted(labels.names(of, kind))) for of in known["label"]]
+    out: set[int] = set()
+    for _, rows in known.groupby("pixels"):
+        first = rows[rows["batch"] == rows["batch"].min()]["names"]
+        doubted = rows if first.nunique() > 1 else rows[rows["names"] != first.iloc[0]]
+        out |= set(doubted.index)
+    return out
+
+
+def _ranks(rows: pd.DataFrame) -> dict[str, Rank]:
+    """When and on which side of the source's each group was first seen."""
+    first = rows[rows["batch"] == rows.groupby("group")["batch"].transform("min")]
+    side = first["source_split"].map({name: k for k, name in enumerate(SPLITS)})
+    seen = first.assign(side=side.fillna(NO_SIDE)).groupby("group")[["batch", "side"]].min()
+    return {
+        name: Rank(int(batch), int(side), name)
+        for name, batch, side in seen.reset_index().to_numpy().tolist()
+    }
+
+
+def _root(roots: dict[str, str], group: str) -> str:
+    while roots[group] != group:
+        roots[group] = roots[roots[group]]
+        group = roots[group]
+    return group
