@@ -9,15 +9,17 @@ from prefect.artifacts import create_table_artifact
 from tasks import paths
 
 VALIDATION_KEY = "validation"
+ORDER = ("critical", "warning", "info", "holds")
 
 
 def publish_validation() -> None:
-    """One row an expectation, with what is wrong where it does not hold. Nothing where the stage
-    has left no result.
+    """One row an expectation, with what is wrong where it does not hold: first what stopped the
+    stage, then warnings. Nothing where the stage has left no result.
     """
-    if not paths.VALIDATION.exists():
+    there = [path for path in (paths.VALIDATION, paths.FINDINGS) if path.exists()]
+    if not there:
         return
-    validation = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
+    validation = json.loads(there[0].read_text(encoding="utf-8"))
     warnings = {(of["table"], of["says"]): of for of in validation["warnings"]}
     rows = []
     for of in validation["expectations"]:
@@ -31,7 +33,8 @@ def publish_validation() -> None:
                 "what to do": warning.get("mend", ""),
             }
         )
-    rows.sort(key=lambda row: row["result"] == "holds")
+    rows.sort(key=lambda row: ORDER.index(row["result"]))
     count = len(warnings)
     told = f"{count} of {len(rows)} expectations do not hold" if count else "All hold"
-    create_table_artifact(key=VALIDATION_KEY, table=rows, description=f"{told}.")
+    stopped = "" if validation["passed"] else " Nothing trains on these data."
+    create_table_artifact(key=VALIDATION_KEY, table=rows, description=f"{told}.{stopped}")

@@ -59,10 +59,11 @@ def _run_steps() -> State[Any]:
         started = time.monotonic()
         state = run_command.with_options(name=name)(name, command, return_state=True)
         seconds[name] = time.monotonic() - started
+        # A failed stage that has its result has not run: the result is of an earlier run.
+        if name == "validate" and (state.is_completed() or not paths.VALIDATION.exists()):
+            artifacts.publish_validation()
         if not state.is_completed():
             return Failed(message=f"{name} failed")
-        if name == "validate":
-            artifacts.publish_validation()
     return Completed(message="retrained", data=seconds)
 
 

@@ -27,12 +27,13 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Known:
     """What `data/raw` has: digests of files with and without a copy, digests by the pseudonym of
-    the name at the source, and who was withdrawn.
+    the name at the source, a row of each file, and who was withdrawn.
     """
 
     copied: frozenset[str]
     failed: frozenset[str]
     names: Mapping[str, str]
+    rows: Mapping[str, Mapping[Any, Any]]
     patients: frozenset[str]
     images: frozenset[str]
 
@@ -47,6 +48,7 @@ class Arrivals:
         identities: identifying values of each file, as the source and the header have them.
         replaced: known files without a copy that a new row takes the place of.
         changed: known files that have other bytes at the source now.
+        redescribed: files with another patient, split or slice than was taken first.
         counts: `duplicates`, `mended`, `withdrawn`.
         size: bytes of the new files.
     """
@@ -56,6 +58,7 @@ class Arrivals:
     identities: list[set[str]] = field(default_factory=list)
     replaced: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
+    redescribed: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     size: int = 0
 
@@ -70,10 +73,12 @@ def known_of(table: pd.DataFrame, withdrawn: Mapping[str, Sequence[str]]) -> Kno
     files = table["image_id"].map(cohort.digest_of)
     copied = frozenset(files[table["path"].notna()])
     named = table["source_name"].notna()
+    said = table[["patient_id", "source_split", *manifest.SLICES]].join(table.filter(like="slice_"))
     return Known(
         copied,
         frozenset(files) - copied,
         dict(zip(table.loc[named, "source_name"], files[named], strict=True)),
+        dict(zip(files, said.to_dict("records"), strict=True)),
         frozenset(withdrawn) - {""},
         frozenset(digest for digests_ in withdrawn.values() for digest in digests_),
     )
@@ -120,12 +125,28 @@ class Door:
         elif digest in arrivals.labels or digest in known.copied:
             arrivals.counts["duplicates"] += digest in arrivals.labels
             arrivals.labels[digest].add(item.label)
+            self._compare(item, digest)
             if self._all_headers:
                 self._note_header(content)
         elif before != digest and before in known.copied:
             arrivals.changed.add(before)
         else:
             self._bring_one(item, content, digest, name, before)
+
+    def _said(self, item: Item) -> Row:
+        """What the source itself says of an image, in the cohort's columns."""
+        said: Row = dict(item.slices)
+        if item.patient_id:
+            said["patient_id"] = self._pseudonyms.patient(item.patient_id)
+        if item.source_split:
+            said["source_split"] = item.source_split
+        return said
+
+    def _compare(self, item: Item, digest: str) -> None:
+        brought = self.arrivals.rows.get(digest)
+        row: Mapping[Any, Any] = brought[0] if brought else self._known.rows[digest]
+        if any(row.get(column) != value for column, value in self._said(item).items()):
+            self.arrivals.redescribed.add(digest)
 
     def _note_header(self, content: bytes) -> None:
         try:
@@ -136,11 +157,8 @@ class Door:
 
     def _bring_one(self, item: Item, content: bytes, digest: str, name: str, before: str) -> None:
         """Write one file and note its rows: one, or one a frame that is taken."""
-        row: Row = {"label": item.label, "source_split": item.source_split, "source_name": name}
-        said = dict(item.slices)
-        if item.patient_id:
-            said["patient_id"] = self._pseudonyms.patient(item.patient_id)
-        arrivals = self.arrivals
+        row: Row = {"label": item.label, "source_name": name}
+        said, arrivals = self._said(item), self.arrivals
         try:
             clean = deidentify(content, self._pseudonyms, self._burned_in)
         except DecodeError as error:

@@ -113,10 +113,22 @@ def read_withdrawn(key: str) -> dict[str, list[str]]:
     return dict(known["patients"]) if known["key_id"] == key else {}
 
 
-def write_withdrawn(patients: Mapping[str, Collection[str]], key: str) -> None:
-    """Replace the record of withdrawals."""
+def read_joined() -> dict[str, str]:
+    """Groups that shared a picture with somebody since withdrawn, each with the group whose side it
+    has: the picture that told so is gone, and they stay where they are.
+    """
+    if not paths.WITHDRAWN.exists():
+        return {}
+    return dict(json.loads(paths.WITHDRAWN.read_text("utf-8")).get("joined", {}))
+
+
+def write_withdrawn(
+    patients: Mapping[str, Collection[str]], joined_: Mapping[str, str], key: str
+) -> None:
+    """Replace the record of withdrawals; `joined_` is as `read_joined` gives it."""
     sorted_ = {patient: sorted(patients[patient]) for patient in sorted(patients)}
-    text = json.dumps({"key_id": key, "patients": sorted_}, indent=2) + "\n"
+    record = {"key_id": key, "patients": sorted_, "joined": dict(sorted(joined_.items()))}
+    text = json.dumps(record, indent=2) + "\n"
     replace(paths.WITHDRAWN, lambda draft: draft.write_text(text, "utf-8"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tasks import labels
-from tasks.manifest import SPLITS
+from tasks.manifest import GONE, SPLITS
 from tasks.params import Preprocess, Split, Task, Validate
 
 SHOWN = ["image_id", "split", "row", "height", "width", "mean", "std"]
@@ -25,18 +25,20 @@ def tables(
     """The tables that the suites are about, the name of a row first. None holds a patient.
 
     Args:
-        manifest: all rows, quarantined ones included.
+        manifest: all rows, quarantined ones included. Those that no file stands behind any more
+            are left out.
         pack: `data/processed/pack.json`.
         task: the section `task`.
         drifts: of `tasks.statistics.drift.compare`.
         shortcuts: of `tasks.statistics.shortcuts.audit`.
     """
-    usable = manifest[manifest["status"] == "ok"]
+    there = manifest[~manifest["reason"].isin(GONE)]
+    usable = there[there["status"] == "ok"]
     named = [set(labels.names(label, task.kind)) for label in usable["label"]]
     return {
-        "images": manifest[["image_id"]].assign(
-            quarantined=(manifest["status"] != "ok") * 1.0,
-            without_patient=manifest["patient_id"].isna() * 1.0,
+        "images": there[["image_id"]].assign(
+            quarantined=(there["status"] != "ok") * 1.0,
+            without_patient=there["patient_id"].isna() * 1.0,
         ),
         "usable_images": usable[SHOWN].assign(
             unknown_classes=[len(names - set(task.names)) for names in named],

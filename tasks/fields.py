@@ -34,7 +34,8 @@ def compared(table: pd.DataFrame, task: Task) -> pd.DataFrame:
     names = [f"class {name}" for name in labels.scored(task.kind, task.names)]
     slices = sorted(str(name) for name in table if str(name).startswith("slice_"))
     given = _plain(table[[*INTENSITY, *ACQUISITION, *PATIENT, *slices]])
-    return pd.DataFrame(targets, columns=names).join(given)
+    there = pd.DataFrame(targets == 1, columns=names)
+    return there.replace({True: "with", False: "without"}).join(given)
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:

@@ -143,11 +143,12 @@ def vocabulary(params: Params, table: pd.DataFrame) -> set[str]:
     code = [file for file in room.rglob("*") if file.suffix in (".py", ".j2")]
     texts = [file.read_text("utf-8") for file in code if file.parent.name != "sources"]
     collection = params.pull.collection.model_dump().values()
-    texts += [*params.task.names, *(text for text in collection if text)]
+    names = [*params.task.names, *(text for text in collection if text)]
     for column in table.columns.intersection([*SLICES, "modality", "body_part", "compression"]):
-        texts += list(table[column].dropna().unique())
+        names += list(table[column].dropna().unique())
     for column in table.columns.difference([*COHORT]):
         if str(column).startswith("slice_"):
-            texts += [text for text in table[column].dropna().unique() if str(text).isalpha()]
-    words = {word for text in texts for word in WORD.findall(_normal(str(text)))}
-    return {word for word in words if not word.isdigit()}
+            names += [text for text in table[column].dropna().unique() if str(text).isalpha()]
+    words = {word for text in [*texts, *names] for word in WORD.findall(_normal(str(text)))}
+    words |= {mark for name in names for mark in of_value(str(name))}  # COVID-19 is one mark
+    return {word for word in words if any(c.isalpha() for c in word)}

@@ -40,18 +40,20 @@ class Joined(NamedTuple):
     bridges: pd.DataFrame
 
 
-def join(table: pd.DataFrame, pairs: pd.DataFrame) -> Joined:
+def join(table: pd.DataFrame, pairs: pd.DataFrame, known: Mapping[str, str]) -> Joined:
     """Join groups batch by batch: what comes later changes nothing that was joined before.
 
     Args:
         table: `batch`, `group` and `source_split` of each row.
         pairs: `first` and `second`, labels of the index of `table`, of like pictures in different
             groups, in the order of their coming.
+        known: group -> the group whose side it takes, for links whose pictures are gone.
     """
     group, batch = table["group"], table["batch"]
     linked = set(group[pairs["first"]]) | set(group[pairs["second"]])
-    ranks = _ranks(table[group.isin(linked)])
+    ranks = _ranks(table[group.isin({*linked, *known, *known.values()})])
     roots = {of: of for of in ranks}
+    roots |= {of: root for of, root in known.items() if of in ranks and root in ranks}
     bridges = []
     for number, (first, second) in enumerate(pairs[["first", "second"]].to_numpy().tolist()):
         a, b = sorted((_root(roots, group[at]) for at in (first, second)), key=ranks.__getitem__)

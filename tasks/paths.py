@@ -29,6 +29,7 @@ EXPECTATIONS = Path("gx")  # Great Expectations' context: the suites, edited by 
 DRIFT = Path("reports/drift.json")
 SHORTCUTS = Path("reports/shortcuts.json")
 DATA_DOCS = Path("reports/data_docs")  # no out: Great Expectations writes it anew each time
+FINDINGS = DATA_DOCS / "findings.json"  # what validation.json says, also where the stage fails
 
 VIEWS = Path("data/views.json")
 CONTACT_SHEET = Path("reports/augment/contact_sheet.png")

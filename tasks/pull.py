@@ -18,7 +18,7 @@ import pandas as pd
 from tasks import arrivals, cohort, edit, identifiers, labels, paths, versions, withdraw
 from tasks import params as parameters
 from tasks.arrivals import CONFLICT, Arrivals
-from tasks.errors import SourceError, command
+from tasks.errors import ParameterError, SourceError, command
 from tasks.manifest import REPLACED
 from tasks.params import Params
 from tasks.pseudonyms import Pseudonyms, load_key
@@ -39,6 +39,7 @@ class PullSummary:
         conflicting: new, under several labels at the source.
         duplicates: further files at the source with the very same bytes.
         relabelled: known, but the source has another label now; the old one stays.
+        redescribed: taken, but the source has another patient, split or slice too; the first stays.
         changed: known, but the file has other bytes at the source now; the old ones stay.
         mended: files that could not be parsed before; new.
         vanished: in `data/raw`, but no longer at the source; they stay.
@@ -55,6 +56,7 @@ class PullSummary:
     conflicting: int
     duplicates: int
     relabelled: int
+    redescribed: int
     changed: int
     mended: int
     vanished: int
@@ -77,6 +79,9 @@ class PullSummary:
             "known images have another label at the source now; the first one stays": (
                 self.relabelled
             ),
+            "images have another patient, split or slice at a second place of the source, or by "
+            f"now; the first stays. Where it is wrong, mend the source, move {paths.RAW} and "
+            f"{paths.RAW_DVC} away and pull anew": self.redescribed,
             "known files have other content at the source now; the first one stays. Give the new "
             "file another name to pull it as well": self.changed,
             "known images are no longer at the source; they stay": self.vanished,
@@ -173,7 +178,14 @@ def settle_classes(params: Params, found: Iterable[str]) -> str:
             f"required: at most {MOST_CLASSES} classes; received: {len(names)}; "
             "is pull.path one level too high?"
         )
-    return edit.set_values(paths.PARAMS, {"task.classes": names})
+    try:
+        return edit.set_values(paths.PARAMS, {"task.classes": names})
+    except ParameterError:  # its message quotes the names, which may be patients' folders
+        raise ParameterError(
+            f"required: classes that fit task.kind {kind} (binary 2, multiclass 3 or more); "
+            f"received: {len(names)} at the source: set another task.kind, or pull.path to the "
+            "folder of the class folders"
+        ) from None
 
 
 def summarise(
@@ -197,6 +209,7 @@ def summarise(
         conflicting=int(conflicts.sum()),
         duplicates=came.counts["duplicates"],
         relabelled=sum(came.claim(digest) != claims[digest] for digest in there),
+        redescribed=len(came.redescribed),
         changed=len(came.changed - there),
         mended=came.counts["mended"],
         vanished=len(claims.keys() - there - came.changed - came.replaced),

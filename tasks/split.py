@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pandas as pd
 
-from tasks import documents, duplicates, joining, labels, manifest, params, paths, split_receipt
+from tasks import (
+    cohort,
+    documents,
+    duplicates,
+    joining,
+    labels,
+    manifest,
+    params,
+    paths,
+    split_receipt,
+)
 from tasks.assignment import assign, assign_folds
 from tasks.duplicates import Likeness
 from tasks.errors import LeakError, command
@@ -12,7 +25,13 @@ from tasks.imaging.pack import open_pack
 from tasks.params import Split, Task
 
 
-def to_manifest(images: pd.DataFrame, settings: Split, task: Task, like: Likeness) -> pd.DataFrame:
+def to_manifest(
+    images: pd.DataFrame,
+    settings: Split,
+    task: Task,
+    like: Likeness,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> pd.DataFrame:
     """Add `group`, `split` and `fold`, and quarantine copies that cannot be on one side with their
     like or under one label; the split of quarantined images is missing.
 
@@ -21,6 +40,7 @@ def to_manifest(images: pd.DataFrame, settings: Split, task: Task, like: Likenes
         settings: the section `split`.
         task: the section `task`.
         like: which pictures are alike.
+        known: as in `joining.join`.
 
     Raises:
         DataError: a label is none of the task's classes.
@@ -29,7 +49,7 @@ def to_manifest(images: pd.DataFrame, settings: Split, task: Task, like: Likenes
     usable = images["status"] == "ok"
     labels.check(images.loc[usable, "label"], task.kind, task.names)
     check_leak(images, like.pairs, settings)
-    roots, bridges = joining.join(images, like.pairs)
+    roots, bridges = joining.join(images, like.pairs, known)
     # Quarantined images take part, so that a file read better later moves nobody.
     sides = joining.place(images, assign(images, settings, task.kind), roots, settings.on_leak)
     table = images.assign(group=images["group"].map(lambda group: roots.get(group, group)))
@@ -80,7 +100,7 @@ def main() -> None:
     images = by_patient(manifest.read(paths.IMAGES, manifest.IMAGES))
     like = duplicates.compare(images, open_pack())
     split_receipt.write_findings(images, like)
-    table = to_manifest(images, settings.split, settings.task, like)
+    table = to_manifest(images, settings.split, settings.task, like, cohort.read_joined())
     split_receipt.write_findings(table, like)
     numbers = split_receipt.receipt(table, like, settings.split, settings.task)
     manifest.write(table, paths.MANIFEST, manifest.MANIFEST)

@@ -28,7 +28,7 @@ def receipt(table: pd.DataFrame, like: Likeness, settings: Split, task: Task) ->
     patient = table["patient_id"].fillna(table["image_id"])
     table = table.assign(joined=table["group"], group=patient)
     usable = table[table["status"] == "ok"]
-    leaking = on_two_sides(table)
+    leaking, gone = on_two_sides(table), table["reason"].isin(manifest.GONE)
     sides = {name: manifest.of_split(usable, name) for name in SPLITS}
     folds = {int(str(of)): rows for of, rows in usable.groupby("fold")}
     return {
@@ -37,22 +37,23 @@ def receipt(table: pd.DataFrame, like: Likeness, settings: Split, task: Task) ->
         "folds": {f"fold {fold}": _count(rows, task) for fold, rows in folds.items()},
         "fold": settings.fold if settings.folds else None,
         "images": len(usable),
-        "quarantined": len(table) - len(usable),
+        "quarantined": int((table["status"] != "ok").sum() - gone.sum()),
         "patients": int(usable["group"].nunique()),
         "images_without_patient_id": int(usable["patient_id"].isna().sum()),
         "batches": int(table["batch"].nunique()),
         "sides_from_source": [side for side in SPLITS if side in set(table["source_split"])],
         "on_leak": settings.on_leak,
         "patients_on_two_sides": len(leaking),
-        "images_of_patients_on_two_sides": int(table["group"].isin(leaking).sum()),
+        "images_of_patients_on_two_sides": int(table[~gone]["group"].isin(leaking).sum()),
         "pictures_on_two_sides": len(pairs_on_two_sides(table, like.pairs)),
         "duplicates": _duplicates(table, like),
     }
 
 
 def on_two_sides(table: pd.DataFrame) -> list[str]:
-    """The groups that the source's own split has on more than one side."""
-    sides = table.groupby("group")["source_split"].nunique()
+    """The groups that the source's own split has on more than one side, with images on each."""
+    there = table[~table["reason"].isin(manifest.GONE)]
+    sides = there.groupby("group")["source_split"].nunique()
     return sorted(sides[sides > 1].index)
 
 

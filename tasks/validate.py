@@ -52,9 +52,11 @@ def _found(finding: Finding) -> str:
 
 
 def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
-    """What `reports/validation.json` says of findings that `check` let pass."""
+    """What `reports/validation.json` says of findings; of those that `check` does not let pass, the
+    Data Docs only.
+    """
     return {
-        "passed": True,
+        "passed": all(of.passed or of.severity != "critical" for of in findings),
         "warnings": [
             {"table": of.table, "says": of.says, "found": _found(of), "mend": of.mend}
             for of in findings
@@ -69,8 +71,8 @@ def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def compare_batches(table: pd.DataFrame, task: Task) -> tuple[dict[str, Any], pd.DataFrame]:
-    """The newest batch against all before it, which the last training had: who was compared, and
-    the drift of every field. Nothing where there is one batch only.
+    """The newest batch against all before it, which the last training had where each pull was
+    trained on: who was compared, and the drift of every field. Nothing where there is one batch.
     """
     newest = table["batch"].max()
     new = (table["batch"] == newest).to_numpy()
@@ -106,7 +108,7 @@ def report(findings: Sequence[Finding]) -> str:
 @command
 def main() -> None:
     """Write the audits and Data Docs, and the verdict where every critical expectation holds."""
-    settings = params.load()
+    docs, settings = documents.fresh_folder(paths.DATA_DOCS), params.load()
     task, allowed = settings.task, settings.validate_
     table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
     pack = documents.read_json(paths.PACK)
@@ -124,8 +126,9 @@ def main() -> None:
         tables(table, pack, task, drifts, told),
         limits(task, settings.preprocess, settings.split, allowed),
         paths.EXPECTATIONS,
-        documents.fresh_folder(paths.DATA_DOCS),
+        docs,
     )
+    documents.write_json(paths.FINDINGS, verdict(findings))
     check(findings)
     digest = {"manifest": digests.of_file(paths.MANIFEST), "pixels": pack["digest"]}
     documents.write_json(paths.VALIDATION, verdict(findings) | digest)

@@ -9,13 +9,13 @@ the patient are gone for good: `dvc checkout` of one fails, and does not bring t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks import cohort, paths, purge, versions
+from tasks import cohort, manifest, paths, purge, versions
 from tasks.errors import DataError, MedloopError
 from tasks.manifest import GONE, WITHDRAWN
 from tasks.params import Params
@@ -32,7 +32,8 @@ def withdraw(params: Params, patient: str) -> str:
     anywhere and run again, it ends the same.
 
     Raises:
-        DataError: nobody of this id is known, or DVC or the disk does not allow it.
+        DataError: nobody of this id is known, the manifest is missing, or DVC or the disk does not
+            allow it.
         PrivacyError: the key is missing.
     """
     key, remote = params.deid.key_id, versions.has_remote()
@@ -54,8 +55,8 @@ def withdraw(params: Params, patient: str) -> str:
     for image_id, whose in table.loc[mine, ["image_id", "patient_id"]].to_numpy().tolist():
         known = record.setdefault(whose if theirs.any() else "", [])
         known += {cohort.digest_of(image_id)} - set(known)
-    stand_ins = cohort.stand_ins(table[mine], WITHDRAWN)
-    _remove(cohort.joined(table[~mine], stand_ins), record, key)
+    cohort.write_withdrawn(record, cohort.read_joined() | _joined(table[mine]), key)
+    _remove(cohort.joined(table[~mine], cohort.stand_ins(table[mine], WITHDRAWN)), key)
     versions.save()
     purged = purge.purge(images, remote)
     _remove_derived()
@@ -72,9 +73,31 @@ def _push(remote: bool) -> list[str]:
     return []
 
 
-def _remove(kept: pd.DataFrame, record: Mapping[str, Collection[str]], key: str) -> None:
-    """Remember first: a pull after a kill must not bring back what is gone already."""
-    cohort.write_withdrawn(record, key)
+def _joined(going: pd.DataFrame) -> dict[str, str]:
+    """Groups that are on one side because of pictures that go, each with the one whose side it has.
+
+    Raises:
+        DataError: the data were split, but the manifest that tells is not here.
+    """
+    recorded = paths.DVC_LOCK.exists() and str(paths.MANIFEST) in paths.DVC_LOCK.read_text("utf-8")
+    if going.empty or not (recorded or paths.MANIFEST.exists()):
+        return {}
+    if not paths.MANIFEST.exists():
+        raise DataError(
+            f"required: {paths.MANIFEST}, which tells who is on one side because of the patient's "
+            "pictures; received: none, though the data were split. `dvc checkout` or `dvc repro "
+            "split` brings it; then run the same again"
+        )
+    table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
+    touched = table.loc[table["image_id"].isin(going["image_id"]), "group"]
+    rows = table[table["group"].isin(touched)]
+    member = rows["patient_id"].fillna(rows["image_id"])
+    apart = member != rows["group"]
+    return dict(zip(member[apart], rows.loc[apart, "group"], strict=True))
+
+
+def _remove(kept: pd.DataFrame, key: str) -> None:
+    """What was withdrawn is remembered by now: no pull after a kill here brings it back."""
     cohort.write(kept, key)
     cohort.sweep(kept["path"].dropna())
 

@@ -29,6 +29,40 @@ def test_what_vanished_or_changed_label_is_counted_not_followed():
 
 
 @pytest.mark.usefixtures("source")
+def test_another_patient_split_or_slice_is_counted_not_followed():
+    rows = {"sick/Smith_0.png": "Ann,train,61,7", "well/Smith_1.png": ",,,"}
+
+    def write() -> None:
+        listed = "".join(f"{file},{file[:4]},{said}\n" for file, said in rows.items())
+        (SOURCE / "l.csv").write_text(f"file,label,patient_id,split,age,ward\n{listed}")
+
+    write()
+    configure(pull__path=str(SOURCE / "l.csv"), pull__slices=["ward"])
+    run()
+    before = cohort()
+    assert run().redescribed == 0
+    for said in ("Bob,train,61,7", "Ann,test,61,7", "Ann,train,71,7", "Ann,train,61,8"):
+        rows["sick/Smith_0.png"] = said
+        write()
+        assert run().redescribed == 1
+    rows["well/Smith_1.png"] = "Eve,,,"  # ids that came later
+    write()
+    summary = run()
+    assert (summary.redescribed, summary.new, summary.relabelled) == (2, 0, 0)
+    assert "2 images have another patient, split or slice" in str(summary)
+    pd.testing.assert_frame_equal(cohort(), before)
+
+
+@pytest.mark.usefixtures("source")
+def test_the_same_bytes_of_two_patients_are_told():
+    rows = "sick/Smith_0.png,sick,Ann\nsick/Smith_0.png,sick,Bob\n"
+    (SOURCE / "l.csv").write_text(f"file,label,patient_id\n{rows}")
+    configure(pull__path=str(SOURCE / "l.csv"))
+    summary = run()
+    assert (summary.new, summary.duplicates, summary.redescribed) == (1, 1, 1)
+
+
+@pytest.mark.usefixtures("source")
 def test_the_same_bytes_are_one_row():
     shutil.copy(SOURCE / "sick/Smith_0.png", SOURCE / "sick/copy.png")
     summary = run()

@@ -90,3 +90,18 @@ def test_words_of_the_project_classes_and_slices_do_not_count(workspace):
     assert words.isdisjoint({"smith", "mallory", "quillfeather", "12345678"})
     marks = {"philips", "philips ingenuity", "smith", "patient smith", "12345678"}
     assert identifiers.without(marks, words) == {"smith", "patient smith", "12345678"}
+
+
+@pytest.mark.parametrize(
+    "name", ["COVID-19", "grade-2", "T1_contrast", "Viral Pneumonia", "Site-01"]
+)
+def test_a_class_or_slice_in_parts_does_not_count_though_a_folder_is_called_so(defaults, name):
+    table = pd.DataFrame({"site": ["Site-01"]})
+    classes = ["COVID-19", "grade-2", "T1_contrast", "Viral Pneumonia", "12-34-56"]
+    task = defaults.task.model_copy(update={"kind": "multiclass", "classes": classes})
+    words = identifiers.vocabulary(defaults.model_copy(update={"task": task}), table)
+    (folder, *_) = arrivals.identities(Item(f"{name}/a.png", bytes, name)) - {"a"}
+    marks = set(identifiers.of_value(folder)) & identifiers.of_text(f"AUROC of {name}: 0.9")
+    assert marks
+    assert not identifiers.without(marks, words)
+    assert identifiers.without({"12-34-56"}, words) == {"12-34-56"}

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from tasks import documents, edit, manifest, params, paths, split_receipt
+from tasks import cohort, documents, edit, manifest, params, paths, split_receipt
 from tasks import split as stage
 from tasks.assignment import assign
 from tasks.duplicates import Likeness
@@ -70,10 +70,10 @@ def alike(images, *links, same=None):
     return Likeness(pairs.assign(distance=0, similarity=1.0), digests)
 
 
-def to_manifest(images, settings, task, like=None):
+def to_manifest(images, settings, task, like=None, **known):
     images = images.assign(reason=None) if "reason" not in images else images
     like = alike(images) if like is None else like
-    return stage.to_manifest(stage.by_patient(images), settings, task, like)
+    return stage.to_manifest(stage.by_patient(images), settings, task, like, **known)
 
 
 def receipt(table, settings, task, like=None):
@@ -220,6 +220,16 @@ def test_leak_moves_to_train_so_that_no_training_patient_is_tested():
     table = to_manifest(given(LEAKING), leaky("move"), TASK)
     assert (table.groupby("group")["split"].nunique() == 1).all()
     assert "x" not in set(table[table["split"] == "test"]["group"])
+
+
+def test_a_leak_that_was_withdrawn_is_none_any_more():
+    images = given(LEAKING)
+    gone = images["patient_id"] == "x"
+    images = images.assign(status=gone.map({True: "quarantined", False: "ok"}))
+    table = to_manifest(images.assign(reason=gone.map({True: "withdrawn"})), SETTINGS, TASK)
+    numbers = receipt(table, SETTINGS, TASK)
+    assert numbers["patients_on_two_sides"] == numbers["images_of_patients_on_two_sides"] == 0
+    assert numbers["quarantined"] == 0
 
 
 def test_leak_reported_keeps_the_split_and_val_stays_clean():
@@ -542,3 +552,23 @@ def test_a_val_of_the_source_is_part_of_the_folds():
     table = to_manifest(images, settings, TASK)
     assert table["split"].value_counts().to_dict() == {"train": 20, "val": 2, "test": 1}
     assert "val is part of the folds" in summary(receipt(table, settings, TASK))
+
+
+def test_a_withdrawal_moves_nobody_who_was_joined_by_its_pictures():
+    """The pictures that linked them are gone; `known` is what the withdrawal remembers."""
+    would_have_moved = 0
+    for seed in range(12):
+        images = batch(0, 30, seed).assign(reason=None, source_name=None, path="x")
+        before = to_manifest(images, SETTINGS, TASK, alike(images, ("0-0-0", "0-1-0")))
+        root = before.set_index("image_id").loc["0-0-0", "group"]
+        other = {"p0": "p1", "p1": "p0"}[root]
+        gone = images["patient_id"] == root
+        stand_ins = cohort.stand_ins(images[gone], "withdrawn").assign(status="quarantined")
+        left = together(images[~gone], stand_ins)
+        side = before[before["patient_id"] == other]["split"].iloc[0]
+        for known in ({other: root}, {}):
+            after = to_manifest(left, SETTINGS, TASK, known=known)
+            kept = after[after["patient_id"] == other]["split"].iloc[0] == side
+            assert kept or not known
+            would_have_moved += not kept
+    assert would_have_moved > 2

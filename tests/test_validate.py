@@ -118,6 +118,13 @@ def test_tables_as_a_whole(world):
     assert "The pack's images have the channels of preprocess.color" in found
 
 
+def test_withdrawn_patients_are_nobody_that_is_missing(world):
+    """What stands in for them cannot be mended at the source."""
+    world.loc[:5, ["status", "row"]] = ["quarantined", -1]
+    world.loc[:5, "reason"] = [manifest.WITHDRAWN, manifest.REPLACED] * 3
+    assert [of for of in findings_of(world, pack(54), ["images", "pack"]) if not of.passed] == []
+
+
 def test_patients_in_two_splits_are_a_warning_with_report(world):
     world.loc[3, "group"] = world["group"][9]
     assert len(failed(world, only=["usable_images"])) == 1
@@ -164,6 +171,9 @@ def test_failed_stage_leaves_docs_but_no_verdict(world, capsys):
     with pytest.raises(SystemExit):
         run_on(world)
     assert not paths.VALIDATION.exists()
+    told = documents.read_json(paths.FINDINGS)
+    assert not told["passed"]
+    assert len(told["warnings"]) == 3
     assert world["image_id"][3] in "".join(p.read_text() for p in paths.DATA_DOCS.rglob("*.html"))
     assert not any(SECRET in page.read_text() for page in paths.DATA_DOCS.rglob("*.html"))
     assert SECRET not in capsys.readouterr().err
@@ -203,7 +213,7 @@ def test_a_batch_like_those_before_does_not_drift(world):
     world["batch"] = [0, 0, 0, 0, 1] * 12
     compared, found = compare_batches(world, params.load().task)
     assert compared["images"] == 12
-    assert "class sick" in set(found["field"])
+    assert found.set_index("field").loc["class sick", "before"] == "with: 50.0%"
     assert not (found["effect"] > found["chance"]).any()
 
 

@@ -215,3 +215,34 @@ def test_a_remote_that_fails_is_told_after_everything_here_is_gone(monkeypatch):
     assert "the remote could not be purged (ConnectionError)" in said
     assert "not at the remote: no route" in said
     assert [holding(content) for content in mine] == [[], []]
+
+
+def write_manifest(groups: dict[str, str]) -> None:
+    """The cohort as if split, with patients in the groups of others."""
+    table = cohort()
+    table["group"] = table["patient_id"].map(lambda of: groups.get(of, of))
+    manifest.write(table.assign(status="ok", row=0), paths.MANIFEST, manifest.MANIFEST)
+
+
+@pytest.mark.usefixtures("unversioned")
+def test_who_was_joined_by_the_pictures_that_go_is_remembered():
+    first, second, third = map(pseudonym, PATIENTS)
+    write_manifest({second: first})
+    go(PATIENTS[2])
+    assert tables.read_joined() == {}
+    write_manifest({second: first})
+    go()
+    assert tables.read_joined() == {second: first}
+    paths.MANIFEST.unlink(missing_ok=True)
+    go()  # again, as after a kill
+    assert tables.read_joined() == {second: first}
+    assert third not in tables.read_joined()
+
+
+@pytest.mark.usefixtures("unversioned")
+def test_without_the_manifest_of_data_that_were_split_nothing_goes():
+    paths.DVC_LOCK.write_text(f"outs: [{{path: {paths.MANIFEST}}}]\n")
+    before = tree()
+    with pytest.raises(DataError, match="dvc checkout"):
+        go()
+    assert tree() == before

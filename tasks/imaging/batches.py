@@ -30,6 +30,7 @@ PIXEL_CODE = (
     "decode",
     "jp2",
     "jpeg",
+    "limits",
     "codecs",
     "windows",
     "dicom",

@@ -14,6 +14,7 @@ from pydicom.pixels import convert_color_space
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
 
 from tasks.errors import DecodeError
+from tasks.imaging.jpeg import read_any_header
 from tasks.imaging.levels import Numbers
 
 
@@ -31,9 +32,13 @@ def decode_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
         stored = imagecodecs.jpeg2k_decode(frame)
     else:
         stored = _decode_jpeg(dataset, frame)
-    if stored.shape[:2] != (dataset.Rows, dataset.Columns):
-        raise DecodeError("the pixel data are not of the size that the header says")
+    _require_size(dataset, *stored.shape[:2])
     return _with_sign(dataset, stored)
+
+
+def _require_size(dataset: Dataset, height: int, width: int) -> None:
+    if (height, width) != (dataset.Rows, dataset.Columns):
+        raise DecodeError("the pixel data are not of the size that the header says")
 
 
 def _whole(frame: bytes) -> bytes:
@@ -44,6 +49,9 @@ def _whole(frame: bytes) -> bytes:
 
 
 def _decode_jpeg(dataset: Dataset, frame: bytes) -> Numbers:
+    _, header = read_any_header(frame)
+    if header:  # before room is made for it
+        _require_size(dataset, header.height, header.width)
     if dataset.SamplesPerPixel == 1:
         return np.asarray(imagecodecs.jpeg8_decode(frame))
     coded = "YCBCR" if dataset.PhotometricInterpretation.startswith("YBR") else "RGB"

@@ -3,7 +3,7 @@
 Alpha is dropped, except that libtiff lays 8-bit colours of a TIFF over black. CMYK becomes RGB
 without a colour profile. A file that ends early is refused. Damage inside the coded data of a JPEG
 is not seen: libjpeg goes on with wrong blocks and only warns, and no reader here hands the warning
-on; nor does TIFF carry a checksum. PNG does.
+on; nor does TIFF carry a checksum. PNG does. Of an animated PNG the still picture is taken.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import numpy as np
 from cv2.utils import logging
 
 from tasks.errors import DecodeError
+from tasks.imaging import limits
 from tasks.imaging.formats import sniff
 from tasks.imaging.levels import Numbers, Pixels, spread
 
 # Keeps grey as one channel and the depth of the file, resolves palettes, turns as EXIF says and
 # drops the alpha channel. IMREAD_UNCHANGED would neither turn nor drop.
 AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # PNG chunks
 
 
 def decode(content: bytes, frame: int | None = None) -> Pixels:
@@ -31,28 +33,41 @@ def decode(content: bytes, frame: int | None = None) -> Pixels:
         frame: page of a TIFF, the middle one by default.
 
     Raises:
-        DecodeError: it cannot be read.
+        DecodeError: it cannot be read, or is larger than `limits` allows.
     """
-    if sniff(content) == "png":
-        _require_whole_png(content)
-    pages = _pages(content)
+    pages = decode_pages(_still_png(content) if sniff(content) == "png" else content)
     pixels = pages[choose_frame(len(pages), frame)]
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return pixels if pixels.dtype == np.uint8 else spread(pixels)
 
 
-def _require_whole_png(content: bytes) -> None:
-    """OpenCV makes room for as many bytes as a chunk says it has, gigabytes where it is damaged."""
-    at, kind = 8, b""
+def _still_png(content: bytes) -> bytes:
+    """A whole PNG without its animation, which de-identification drops too.
+
+    Raises:
+        DecodeError: a chunk reaches past the end. OpenCV makes room for as many bytes as a chunk
+            says it has, gigabytes where it is damaged.
+    """
+    parts, at, kind = [content[:8]], 8, b""
     while kind != b"IEND":
+        start = at
         length, kind = struct.unpack(">I4s", content[at : at + 8].ljust(8, b"\0"))
         at += 12 + length
         if at > len(content):
             raise DecodeError("the picture is damaged: it ends early")
+        if kind not in ANIMATION:
+            parts.append(content[start:at])
+    return b"".join(parts)
 
 
-def _pages(content: bytes) -> tuple[Numbers, ...]:
+def decode_pages(content: bytes) -> tuple[Numbers, ...]:
+    """Every page as OpenCV reads it, colours as BGR.
+
+    Raises:
+        DecodeError: it cannot be read, or is larger than `limits` allows.
+    """
+    limits.require_picture(content)
     logging.setLogLevel(
         logging.LOG_LEVEL_SILENT
     )  # it prints what it cannot read, beside the error raised here

@@ -12,7 +12,7 @@ import re
 import warnings
 from typing import Any, NamedTuple
 
-from pydicom import DataElement, Dataset, dcmread
+from pydicom import DataElement, Dataset
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import FileMetaDataset
@@ -29,6 +29,7 @@ from tasks.errors import DecodeError
 from tasks.imaging.burned_in import BurnedIn, refuse_text
 from tasks.imaging.deidentify_frames import clean_pixels
 from tasks.imaging.identifying import identifying
+from tasks.imaging.limits import read_dicom
 from tasks.imaging.profile import STANDARD_UIDS, Profile
 from tasks.pseudonyms import Pseudonyms
 
@@ -87,7 +88,7 @@ def clean_dicom(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn) -> 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
-            original = dcmread(io.BytesIO(content), force=True)
+            original = read_dicom(content)
             if "PixelData" not in original or not original.PixelData:
                 raise DecodeError("DICOM without pixel data")
             refuse_text(original, content, burned_in)

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from cv2.utils import logging
 
 from tasks.errors import DecodeError
-from tasks.imaging.decode import AS_STORED
+from tasks.imaging.decode import AS_STORED, decode_pages
 from tasks.imaging.jpeg import ORIENTATION, read_orientation
 from tasks.imaging.levels import Numbers
 
@@ -42,10 +41,11 @@ def clean_jpeg(content: bytes) -> bytes:
     Raises:
         DecodeError: its structure is broken.
     """
-    parts, orientation = [content[:2]], 1
+    parts = [content[:2]]
+    orientation: int | None = None
     for marker, segment, scan in _jpeg_segments(content):
         body = segment[4:]
-        if marker == APP1 and body.startswith(b"Exif\0\0") and orientation == 1:
+        if marker == APP1 and body.startswith(b"Exif\0\0") and orientation is None:
             orientation = read_orientation(body[6:])
         elif marker == APP0 and body.startswith(b"JFIF\0"):
             parts.append(_segment(APP0, body[:12] + b"\0\0"))  # no thumbnail: 0 x 0
@@ -53,7 +53,7 @@ def clean_jpeg(content: bytes) -> bytes:
             parts.append(_segment(APP14, body[:12]))
         elif marker in JPEG_TABLES or marker in (SOS, EOI):
             parts.append(segment + scan)
-    if orientation != 1:
+    if orientation is not None and orientation != 1:
         parts.insert(1, _segment(APP1, b"Exif\0\0" + _minimal_exif(orientation)))
     return b"".join(parts)
 
@@ -106,6 +106,7 @@ def clean_png(content: bytes) -> bytes:
         DecodeError: its structure is broken or a chunk is damaged.
     """
     parts = [PNG]
+    orientation: int | None = None
     for kind, body in _png_chunks(content):
         if len(parts) == 1 and kind != b"IHDR":
             raise DecodeError("broken PNG: it begins with no header")
@@ -113,8 +114,10 @@ def clean_png(content: bytes) -> bytes:
             if len(body) > PNG_CHUNKS[kind]:
                 raise DecodeError("broken PNG: a chunk is longer than what it holds")
             parts.append(_chunk(kind, body))
-        elif kind == b"eXIf" and (orientation := read_orientation(body)) != 1:
-            parts.append(_chunk(kind, _minimal_exif(orientation)))
+        elif kind == b"eXIf" and orientation is None:  # libpng heeds the first, whatever it says
+            orientation = read_orientation(body) or 1
+            if orientation != 1:
+                parts.append(_chunk(kind, _minimal_exif(orientation)))
     return b"".join(parts)
 
 
@@ -161,13 +164,7 @@ def rewrite(content: bytes) -> tuple[bytes, str, int]:
 
 
 def _only_page(content: bytes) -> Numbers:
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # it prints beside the error raised here
-    try:
-        read, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), AS_STORED)
-    except cv2.error:
-        read, pages = False, ()
-    if not read or not pages:
-        raise DecodeError("broken TIFF or BMP: it cannot be read")
+    pages = decode_pages(content)
     if len(pages) > 1:
         raise DecodeError(f"{len(pages)} pages; required: one image a file")
     return np.asarray(pages[0])

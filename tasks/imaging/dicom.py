@@ -7,11 +7,10 @@ Overlays are not drawn: neither those in the unused high bits nor those beside t
 
 from __future__ import annotations
 
-import io
 import warnings
 
 import numpy as np
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
 from pydicom.uid import (
@@ -22,7 +21,7 @@ from pydicom.uid import (
 )
 
 from tasks.errors import DecodeError
-from tasks.imaging import windows
+from tasks.imaging import limits, windows
 from tasks.imaging.codecs import decode_frame
 from tasks.imaging.decode import choose_frame
 from tasks.imaging.jp2 import require_codestream
@@ -49,7 +48,7 @@ def decode(content: bytes, window: Window | None, frame: int | None = None) -> P
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
-            return _decode(dcmread(io.BytesIO(content), force=True), window, frame)
+            return _decode(limits.read_dicom(content), window, frame)
     except DecodeError:
         raise
     except Exception as error:  # a damaged file fails in any way, and messages quote values
@@ -61,6 +60,7 @@ def _decode(dataset: Dataset, window: Window | None, frame: int | None) -> Pixel
         raise DecodeError("DICOM with floating-point pixels; required: integers")
     if not dataset.get("PixelData"):
         raise DecodeError("DICOM without pixel data")
+    limits.require_size(int(dataset.Rows) * int(dataset.Columns))
     _name_coding(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
     index = choose_frame(frames, frame)

@@ -100,23 +100,33 @@ def decode_reduced(content: bytes, size: Sequence[int]) -> Reduced | None:
 
 def read_header(content: bytes) -> Header | None:
     """What the segments before the first scan say; None where they hold no frame of 8 bits."""
-    at, orientation = 2, 1
+    bits, header = read_any_header(content)
+    return header if bits == 8 else None
+
+
+def read_any_header(content: bytes) -> tuple[int, Header | None]:
+    """Bits of a sample and the header, of lossless and 12-bit JPEGs too; 0 and None without."""
+    at, bits, header = 2, 0, None
+    orientation: int | None = None
     while at + 10 <= len(content) and content[at] == 0xFF and content[at + 1] != SOS:
         marker, length = struct.unpack_from(">BH", content, at + 1)
         if marker in FRAMES:
             bits, height, width, channels = struct.unpack_from(">BHHB", content, at + 4)
-            return Header(height, width, channels, orientation) if bits == 8 else None
-        if marker == APP1 and content[at + 4 : at + 10] == b"Exif\0\0" and orientation == 1:
+            header = Header(height, width, channels, 1)
+        if marker == APP1 and content[at + 4 : at + 10] == b"Exif\0\0" and orientation is None:
             orientation = read_orientation(content[at + 10 : at + 2 + length])
         at += 1 if marker == 0xFF else 2 + length  # 0xFF may be repeated before a marker
-    return None
+    return bits, header and header._replace(orientation=orientation or 1)
 
 
-def read_orientation(exif: bytes) -> int:
-    """The orientation in the first directory of an EXIF block, 1 (upright) where there is none."""
+def read_orientation(exif: bytes) -> int | None:
+    """The orientation in the first directory of an EXIF block, None where there is none.
+
+    Of several blocks OpenCV heeds the first that has one, and 1 (upright) counts.
+    """
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
-        return 1
+        return None
     try:
         (start,) = struct.unpack_from(f"{order}I", exif, 4)
         (count,) = struct.unpack_from(f"{order}H", exif, start)
@@ -126,7 +136,7 @@ def read_orientation(exif: bytes) -> int:
                 return int(value) if 1 <= value <= 8 else 1
     except struct.error:  # a directory cut off holds no orientation
         pass
-    return 1
+    return None
 
 
 def _turned(pixels: Numbers, orientation: int) -> Numbers:

@@ -7,6 +7,7 @@ of the standard set some actions aside: dates are shifted (113107), sex and age 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
@@ -24,6 +25,7 @@ Action = Callable[[Dataset, Tag], None]
 
 EDITION = "2026c"
 STANDARD_UIDS = "1.2.840.10008."  # the standard's own: kinds of object, not objects
+STANDARD_UID = re.compile(re.escape(STANDARD_UIDS) + r"[0-9.]+")
 
 BASIC = (("113100", "Basic Application Confidentiality Profile"),)
 MODIFIED_DATES = (("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),)
@@ -37,6 +39,7 @@ def _tags(keywords: str) -> frozenset[Tag]:
 
 UIDS = _tags("SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID SOPClassUID")
 DATES = _tags("StudyDate SeriesDate AcquisitionDate ContentDate")
+STANDARDIZED = _tags("SOPClassUID FrameOfReferenceUID")  # what the standard gives UIDs to
 KEPT = _tags("PatientSex")
 TABLE: dict[Tag, Action] = initialize_actions(f"dicomfields_{EDITION}")
 
@@ -82,7 +85,7 @@ class Profile:
 
     def _key_uid(self, dataset: Dataset, tag: Tag) -> None:
         uid = str(dataset[tag].value or "")
-        if uid and not uid.startswith(STANDARD_UIDS):
+        if uid and not (tag in STANDARDIZED and STANDARD_UID.fullmatch(uid)):
             dataset[tag].value = self._pseudonyms.uid(uid)
 
     def _shift_date(self, dataset: Dataset, tag: Tag) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
-PICTURES = (paths.EXPLAIN, paths.CONTACT_SHEET, paths.REPORT)
+PICTURES = (paths.EXPLAIN, paths.AUDIT, paths.CONTACT_SHEET, paths.REPORT)
 Counts = Mapping[str, int]  # split -> how many of the images
 
 

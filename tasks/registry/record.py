@@ -223,14 +223,15 @@ def _plain_files() -> list[Path]:
 def _log_files(
     store: Store, run_id: str, manifest: pd.DataFrame, documents: Mapping[str, Any]
 ) -> None:
+    images = {split: sorted(of_split(manifest, split)["image_id"]) for split in SPLITS}
+    # First: a run that ends early must not hold a picture without saying whose.
+    store.client.log_dict(
+        run_id, {"test.digest": cases.digest(manifest), **images}, cases.IMAGES_FILE
+    )
     for name, document in documents.items():
         store.client.log_text(run_id, _dumped(document), name)
     for file in _plain_files():
         store.client.log_artifact(run_id, str(file), str(file.parent))
-    images = {split: sorted(of_split(manifest, split)["image_id"]) for split in SPLITS}
-    store.client.log_dict(
-        run_id, {"test.digest": cases.digest(manifest), **images}, cases.IMAGES_FILE
-    )
 
 
 def _log_model_once(store: Store, run_id: str, settings: params.Params) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tasks.sources.table import read_table
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ""}
 LAYOUT = "<class>/<files>, or train/<class>/<files> beside val/ and test/, or a CSV of file,label"
 TABLE = "labels.csv"  # of an archive, at its top
+OTHERS = "others"  # an ending that is no common one may be a name, as in scan.smith
 
 
 def listing(pull: Pull, kind: str) -> Listing:
@@ -78,14 +80,21 @@ def read_class_folders(root: Path) -> Listing:
     ignored: Counter[str] = Counter()
     for folder, split in classes:
         for file in _files(folder):
-            if file.suffix.lower() in SUFFIXES:
+            suffix = _suffix(file)
+            if suffix in SUFFIXES:
                 name = file.relative_to(root).as_posix()
                 items.append(Item(name, file.read_bytes, folder.name, source_split=split))
             else:
-                ignored[file.suffix.lower()] += 1
+                ignored[suffix if suffix in mimetypes.types_map else OTHERS] += 1
     if not items:
         raise SourceError(f"{root} holds no images; required: {LAYOUT}")
     return Listing(items, _about_ignored(ignored))
+
+
+def _suffix(file: Path) -> str:
+    """In small letters; digits alone are part of a name, as in 1.2.840.10008."""
+    suffix = file.suffix.lower()
+    return "" if suffix[1:].isdigit() else suffix
 
 
 def _about_ignored(ignored: Counter[str]) -> list[str]:

@@ -24,14 +24,17 @@ def folds(
         seed: of the folds.
 
     Returns:
-        Nothing where only one class occurs, or one of them in a single group.
+        Nothing where only one class occurs, one of them in a single group, or a fold holds out all
+        of one, which then cannot be learnt.
     """
     occurring = np.unique(classes)
     count = min(FOLDS, *(len(np.unique(groups[classes == k])) for k in occurring), FOLDS)
     if len(occurring) < 2 or count < 2:
         return []
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    return list(splitter.split(classes, classes, groups))
+    splits = list(splitter.split(classes, classes, groups))
+    whole = all(len(np.unique(classes[learnt])) == len(occurring) for learnt, _ in splits)
+    return splits if whole else []
 
 
 def probabilities(

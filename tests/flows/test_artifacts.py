@@ -13,13 +13,28 @@ WARNING = {"table": "drift", "says": "No field drifts", "found": "1 rows: site",
 def test_validation_is_a_table_with_its_warnings_first(workspace, monkeypatch):
     made = {}
     monkeypatch.setattr("flows.artifacts.create_table_artifact", lambda **given: made.update(given))
-    documents.write_json(paths.VALIDATION, {"warnings": [WARNING], "expectations": EXPECTATIONS})
+    told = {"passed": True, "warnings": [WARNING], "expectations": EXPECTATIONS}
+    documents.write_json(paths.VALIDATION, told)
     artifacts.publish_validation()
     assert made["key"] == "validation"
     assert made["description"] == "1 of 2 expectations do not hold."
     assert [row["result"] for row in made["table"]] == ["warning", "holds"]
     assert made["table"][0]["found"] == "1 rows: site"
     assert made["table"][0]["what to do"] == "look"
+
+
+def test_what_stopped_the_stage_stands_first(workspace, monkeypatch):
+    made = {}
+    monkeypatch.setattr("flows.artifacts.create_table_artifact", lambda **given: made.update(given))
+    failure = {"table": "images", "says": "Each is there", "found": "2 rows: a, b", "mend": "pull"}
+    expectations = [EXPECTATIONS[1], EXPECTATIONS[0] | {"held": False}]
+    told = {"passed": False, "warnings": [WARNING, failure], "expectations": expectations}
+    documents.write_json(paths.FINDINGS, told)
+    artifacts.publish_validation()
+    assert made["description"].endswith("do not hold. Nothing trains on these data.")
+    assert [row["result"] for row in made["table"]] == ["critical", "warning"]
+    assert made["table"][0]["found"] == "2 rows: a, b"
+    assert made["table"][0]["what to do"] == "pull"
 
 
 def test_without_a_result_there_is_no_artifact(workspace, monkeypatch):

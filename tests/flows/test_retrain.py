@@ -1,8 +1,10 @@
 import json
 
 import pytest
+from prefect.states import Failed
 
 from flows import receipt, retrain
+from tasks import documents, paths
 
 
 def test_the_flow_is_the_stages_between_pull_and_gate(workspace):
@@ -84,3 +86,24 @@ def test_a_malformed_setting_is_refused(workspace, monkeypatch, capsys, text):
     monkeypatch.setattr("sys.argv", ["retrain", "--set", text])
     assert retrain.main() == 1
     assert "key=value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("ran", "told"), [(True, 1), (False, 0)])
+def test_what_stops_validation_is_told_but_no_earlier_result(workspace, monkeypatch, ran, told):
+    documents.write_json(paths.VALIDATION, {"passed": True, "warnings": [], "expectations": []})
+    published = []
+    monkeypatch.setattr("flows.artifacts.publish_validation", lambda: published.append(1))
+
+    class Step:
+        def with_options(self, name):
+            return self
+
+        def __call__(self, name, command, return_state):
+            if ran:
+                paths.VALIDATION.unlink()
+            return Failed(message="validate failed")
+
+    monkeypatch.setattr("flows.retrain.run_command", Step())
+    monkeypatch.setattr("flows.retrain.steps", lambda: {"validate": []})
+    assert retrain._run_steps().message == "validate failed"
+    assert len(published) == told

@@ -18,6 +18,7 @@ from tasks.errors import DecodeError
 from tasks.imaging import decode
 from tasks.imaging.batches import PIXEL_CODE
 from tasks.imaging.deidentify import deidentify
+from tasks.imaging.deidentify_raster import _chunk, _minimal_exif, _segment
 from tasks.imaging.describe import intensities, perceptual_hash
 from tasks.imaging.prepare import prepare
 from tasks.imaging.resize import resize
@@ -177,3 +178,41 @@ def test_the_same_bytes_give_the_same_pixels(encode, photo):
         for _ in range(3)
     }
     assert len(digests) == 1
+
+
+def exif(orientation):
+    return b"Exif\0\0" + _minimal_exif(orientation)
+
+
+@pytest.mark.parametrize("size", [[16, 16], [200, 200]])  # decoded at reduced scale, and whole
+def test_odd_places_of_an_orientation_are_read_alike(encode, size):
+    picture = cv2.resize(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20, (200, 120))
+    jpeg, png = encode(".jpg", picture), encode(".png", picture)
+    scan, data = jpeg.index(b"\xff\xda"), png.index(b"IDAT") - 4
+    one, six = (_segment(0xE1, exif(value)) for value in (1, 6))
+    chunks = [_chunk(b"eXIf", _minimal_exif(value)) for value in (1, 6)]
+    settings = GREY.model_copy(update={"size": size})
+    plain, turned = (prepare(encode(".png", p), settings).pixels for p in (picture, picture.T))
+    for content, upright in (
+        (jpeg[:scan] + six + jpeg[scan:], False),
+        (jpeg[:2] + one + six + jpeg[2:], True),
+        (png[:data] + b"".join(chunks) + png[data:], True),
+    ):
+        raw = prepare(content, settings).pixels
+        clean = prepare(deidentify(content, Pseudonyms(b"a key")).content, settings).pixels
+        assert np.array_equal(raw, clean)
+        expected = plain if upright else turned[:, ::-1]
+        assert np.abs(raw.astype(int) - expected).mean() < 4
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_animated_png_is_its_still_picture(photo, still):
+    frames = [Image.fromarray(np.roll(photo, 9 * number, axis=0)) for number in range(3)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:], default_image=still)
+    clean = deidentify(buffer.getvalue(), Pseudonyms(b"a key")).content
+    expected = prepare(clean, RGB).pixels
+    assert np.array_equal(prepare(buffer.getvalue(), RGB).pixels, expected)
+    first = io.BytesIO()
+    frames[0].save(first, "PNG")
+    assert np.array_equal(expected, prepare(first.getvalue(), RGB).pixels)

@@ -112,3 +112,16 @@ def test_uids_inside_sequences_are_keyed_and_dates_shifted():
     assert inner.FrameOfReferenceUID == PSEUDONYMS.uid("1.2.77")
     assert inner.StudyDate == read(content).StudyDate
     assert "PatientName" not in inner
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+@pytest.mark.parametrize("name", ["", "Study", "Series"])
+def test_only_what_the_standard_gives_out_keeps_its_uid(name):
+    """A name behind the standard's root would pass, and ids of objects are never the standard's."""
+    where = f"{name}InstanceUID" if name else "FrameOfReferenceUID"
+    known = "1.2.840.10008.1.4.1.1"  # Talairach's brain
+    for uid in (known, "1.2.840.10008.QUILLFEATHER"):
+        content = clean(dicom(**{where: uid})).content
+        kept = not name and uid == known
+        assert read(content)[where].value == (uid if kept else PSEUDONYMS.uid(uid))
+        assert b"QUILLFEATHER" not in content

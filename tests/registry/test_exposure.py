@@ -2,13 +2,15 @@ import os
 import subprocess
 import sys
 
+import pytest
+from mlflow import MlflowClient
 from registry_world import write_lock, write_model
 from world import ROOT
 
 from tasks import params, paths
 from tasks.manifest import of_split, read_manifest
 from tasks.publish import publish
-from tasks.registry import exposure
+from tasks.registry import exposure, record
 from tasks.registry.register import register
 
 
@@ -28,7 +30,27 @@ def test_versions_and_runs_that_saw_images_are_named(result, store):
     assert lines[0].startswith("medloop version 1: trained on 2 of these files, validated on 0")
     assert not [line for line in lines if "version 2" in line]
     assert [line.strip() for line in lines if line.startswith("  ")] == [first]
+    recorded = [f for f in record.FILES if f.suffix == ".html" or list(f.rglob("*.png"))]
+    pictured = {str(file) for file in recorded if file != paths.FIGURES}  # curves, no images
+    assert all(file in lines[1] for file in pictured), pictured
     assert exposure.describe(result, {"0" * 64}) == ["no run and no version of MLflow holds them"]
+
+
+@pytest.mark.parametrize("before", [1, 5])
+def test_a_run_that_ended_while_it_was_filled_is_named_too(result, store, monkeypatch, before):
+    left, log_artifact = iter(range(before)), MlflowClient.log_artifact
+
+    def killed(*arguments):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        log_artifact(*arguments)
+
+    monkeypatch.setattr(MlflowClient, "log_artifact", killed)
+    with pytest.raises(KeyboardInterrupt):
+        publish(result)
+    lines = exposure.describe(result, set(read_manifest()["image_id"]))
+    assert lines[0].startswith("these runs hold pictures")
+    assert len(lines) == 2
 
 
 def test_a_workspace_without_records_gets_none(workspace):

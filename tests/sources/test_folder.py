@@ -57,6 +57,18 @@ def test_files_that_are_no_images_are_counted(tmp_path):
     assert listing.notes == ["ignored files that are no images: 2 .txt"]
 
 
+def test_an_ending_that_may_be_a_name_is_not_told(tmp_path):
+    root = grow(tmp_path, "sick/a.png", "sick/scan.Smith", "well/b.Smith^Jane", "well/c.csv")
+    listing = folder.listing(pull_of(root), "binary")
+    assert listing.notes == ["ignored files that are no images: 1 .csv, 2 others"]
+
+
+def test_files_named_by_a_uid_or_a_number_are_images(tmp_path):
+    root = grow(tmp_path, "sick/1.2.840.113619.2.55.3", "well/IM.0001")
+    items = folder.listing(pull_of(root), "binary").items
+    assert [item.label for item in items] == ["sick", "well"]
+
+
 def test_splits_and_classes_do_not_mix(tmp_path):
     root = grow(tmp_path, "train/sick/a.png", "Smith/b.png")
     with pytest.raises(SourceError, match="1 of them") as caught:

@@ -75,6 +75,13 @@ def test_too_few_patients_are_not_judged(kind):
     assert suspects(np.zeros((6, 2)), targets, np.array([0, 0, 0, 1, 1, 1]), kind) is None
 
 
+def test_a_class_that_no_fold_could_learn_is_not_judged():
+    """Of three patients two have positives, and they fall into one fold."""
+    targets = np.array([[1], [1], [1], [1], [0], [0], [0], [1], [0], [0], [0], [0]], np.float32)
+    features = np.random.default_rng(0).normal(size=(12, 2))
+    assert suspects(features, targets, np.arange(12) // 4, "binary") is None
+
+
 def test_features_that_tell_little_doubt_no_label():
     targets = (np.arange(IMAGES)[:, None] // 2 % 2).astype(np.float32)
     features = np.random.default_rng(0).normal(size=(IMAGES, FEATURES))
