@@ -1,4 +1,4 @@
-"""Stage augment: draw the seeds of the random views, and show what they look like."""
+"""Stage augment: settle the random views, and show what they look like."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.documents import write_json
 from tasks.errors import command
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation
-from tasks.networks.augmentation import PRESETS
+from tasks.networks.views import Views
 from tasks.pictures.canvas import drawn, panels, plain
 
 SHOWN_IMAGES = 6
@@ -27,13 +27,12 @@ def choose(train: pd.DataFrame, count: int) -> pd.DataFrame:
     return ordered.iloc[picks].reset_index(drop=True)
 
 
-def render_views(
-    images: NDArray[np.uint8], image_ids: pd.Series[str], preset: str, seeds: list[int]
-) -> list[NDArray[np.uint8]]:
-    """The images themselves and then each of their views, `(N, H, W, C)` each."""
-    size = images.shape[1:3]
-    views = [augmentation.draw(PRESETS[preset], seed, image_ids, size) for seed in seeds]
-    return [images, *(augmentation.render(images, view) for view in views)]
+def render_views(images: NDArray[np.uint8], views: Views) -> list[NDArray[np.uint8]]:
+    """The images themselves and then the first of their views, `(N, H, W, C)` each."""
+    epochs = range(1, SHOWN_VIEWS + 1)
+    generations = dict.fromkeys(views.generation(epoch) for epoch in epochs)
+    drawn = [view for generation in generations for view in views.draw(generation)]
+    return [images, *(augmentation.render(images, view) for view in drawn[:SHOWN_VIEWS])]
 
 
 def draw_sheet(path: Path, columns: list[NDArray[np.uint8]]) -> None:
@@ -51,17 +50,28 @@ def draw_sheet(path: Path, columns: list[NDArray[np.uint8]]) -> None:
 
 @command
 def main() -> None:
-    """Read manifest and pack; write the views' seeds and the contact sheet."""
-    settings = params.load()
-    preset, views = settings.augment.preset, settings.augment.views
-    # Without any change all views are alike, and one is enough.
-    seeds = augmentation.view_seeds(settings.augment.seed, 1 if preset == "none" else views)
+    """Read manifest and pack; write what draws the views, and the contact sheet."""
+    settings = params.load().augment
     train = choose(manifest.of_split(manifest.read_manifest(), "train"), SHOWN_IMAGES)
     images = open_pack()[train["row"].to_numpy()]
-    shown = render_views(images, train["image_id"], preset, seeds[:SHOWN_VIEWS])
-    draw_sheet(paths.CONTACT_SHEET, shown)
-    write_json(paths.VIEWS, {"preset": preset, "seeds": seeds})
-    print(f"{len(seeds)} views of each training image, preset {preset}: {paths.CONTACT_SHEET}")
+    views = Views(
+        preset=settings.preset,
+        seed=settings.seed,
+        count=settings.views,
+        refresh=settings.refresh,
+        image_ids=tuple(train["image_id"]),
+        size=images.shape[1:3],
+    )
+    draw_sheet(paths.CONTACT_SHEET, render_views(images, views))
+    write_json(paths.VIEWS, views.settings)
+    print(f"{_said(views)}, preset {views.preset}: {paths.CONTACT_SHEET}")
+
+
+def _said(views: Views) -> str:
+    if views.count == 0:
+        return "A new view of each training image every epoch"
+    anew = f", drawn anew every {views.refresh} epochs" if views.refresh else ""
+    return f"{views.shown} views of each training image{anew}"
 
 
 if __name__ == "__main__":

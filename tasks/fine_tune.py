@@ -12,7 +12,6 @@ from tasks.documents import write_json
 from tasks.errors import command
 from tasks.networks import data, device, files, history
 from tasks.networks.build import DROPOUT
-from tasks.networks.data import Split
 from tasks.networks.fit import Metrics, Plan, best_epoch, compile_for, fit, measure
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights
@@ -42,8 +41,7 @@ class Outcome:
 def fine_tune(
     model: keras.Model,
     layers: list[str],
-    train: Split,
-    val: Split,
+    images: data.Data,
     plan: Plan,
     on_epoch: Callable[[int, Metrics], None],
 ) -> Outcome:
@@ -53,11 +51,11 @@ def fine_tune(
     The further layers are those that the head phase stored in the same pass.
     """
     _, suffix = cut(model, layers[0])
-    stored = data.examples(model, layers, train, val)[layers[0]]
+    train, val = data.feed(model, layers, layers[0], images)
     train_only(model, suffix)
     compile_for(suffix, plan)
-    before = measure(suffix, stored[1], plan.phase.batch_size)
-    return Outcome(fit(suffix, *stored, plan, on_epoch), before["loss"])
+    before = measure(suffix, val, plan.phase.batch_size)
+    return Outcome(fit(suffix, train, val, plan, on_epoch), before["loss"])
 
 
 def receipt(
@@ -88,16 +86,16 @@ def main() -> None:
     settings = params.load()
     task, phase = settings.task, settings.fine_tune
     device.prepare(settings.train.threads, settings.train.seed)
-    train, val = data.read(task)
+    images = data.read(task)
     outputs = labels.scored(task.kind, task.names)
-    weights = class_weights(task.kind, outputs, train.targets, settings.train.class_weights)
+    weights = class_weights(task.kind, outputs, images.train.targets, settings.train.class_weights)
     model = files.load(paths.HEAD_MODEL)
     default = default_cut(settings.model.backbone)
     layer = default if phase.cut_layer == "auto" else phase.cut_layer
     layers = [default, DROPOUT] if layer == default else [layer]
     plan = Plan(task.kind, phase, weights, settings.train.seed)
     with live_run("fine_tune") as run:
-        outcome = fine_tune(model, layers, train, val, plan, run.log_epoch)
+        outcome = fine_tune(model, layers, images, plan, run.log_epoch)
     if outcome.better:
         files.save(model, paths.MODEL)
     else:

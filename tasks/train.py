@@ -9,7 +9,6 @@ from tasks import labels, params, paths
 from tasks.errors import command
 from tasks.networks import data, device, files, history
 from tasks.networks.build import DROPOUT, build
-from tasks.networks.data import Split
 from tasks.networks.fit import Metrics, Plan, best_epoch, fit
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 def train_head(
     model: keras.Model,
     backbone: str,
-    train: Split,
-    val: Split,
+    images: data.Data,
     plan: Plan,
     on_epoch: Callable[[int, Metrics], None],
 ) -> list[Metrics]:
@@ -31,10 +29,10 @@ def train_head(
     The pass through the backbone also stores what arrives at its default cut layer, so that
     fine-tuning need not run it again.
     """
-    stored = data.examples(model, [default_cut(backbone), DROPOUT], train, val)
+    train, val = data.feed(model, [default_cut(backbone), DROPOUT], DROPOUT, images)
     _, head = cut(model, DROPOUT)
     train_only(model, head)
-    return fit(head, *stored[DROPOUT], plan, on_epoch)
+    return fit(head, train, val, plan, on_epoch)
 
 
 @command
@@ -45,13 +43,13 @@ def main() -> None:
     settings = params.load()
     task, phase = settings.task, settings.train
     device.prepare(phase.threads, phase.seed)
-    train, val = data.read(task)
+    images = data.read(task)
     outputs = labels.scored(task.kind, task.names)
-    weights = class_weights(task.kind, outputs, train.targets, phase.class_weights)
+    weights = class_weights(task.kind, outputs, images.train.targets, phase.class_weights)
     model = build(settings.model, settings.preprocess, task)
     plan = Plan(task.kind, phase, weights, phase.seed)
     with live_run("train") as run:
-        epochs = train_head(model, settings.model.backbone, train, val, plan, run.log_epoch)
+        epochs = train_head(model, settings.model.backbone, images, plan, run.log_epoch)
     files.save(model, paths.HEAD_MODEL)
     history.write(paths.HEAD_HISTORY, epochs)
     best = best_epoch(epochs)

@@ -53,9 +53,10 @@ class Transforms:
         return Transforms(self.affine[rows], self.contrast[rows])
 
 
-def view_seeds(seed: int, views: int) -> list[int]:
-    """One seed a view; more views keep the seeds of the first ones."""
-    return [int.from_bytes(_hash(f"{seed}/{view}")[:4], "big") for view in range(views)]
+def view_seeds(seed: int, views: int, generation: int = 0) -> list[int]:
+    """One seed a view, others in each generation; more views keep the seeds of the first ones."""
+    drawn = f"{seed}/{generation}" if generation else f"{seed}"
+    return [int.from_bytes(_hash(f"{drawn}/{view}")[:4], "big") for view in range(views)]
 
 
 def plain(count: int) -> Transforms:

@@ -4,60 +4,100 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import keras
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tasks import labels, manifest, params, paths
 from tasks.documents import read_json
 from tasks.imaging.pack import open_pack
-from tasks.networks import augmentation
-from tasks.networks.augmentation import PRESETS, Transforms
-from tasks.networks.fit import Examples
-from tasks.networks.prefix import activations
+from tasks.networks import augmentation, prefix
+from tasks.networks.augmentation import Transforms
+from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored
+from tasks.networks.images import Images
+from tasks.networks.layers import cut
+from tasks.networks.views import Views
 
 
 @dataclass(frozen=True)
 class Split:
-    """Prepared images `(N, H, W, C)`, targets `(N, K)` and the views that training sees."""
+    """Images of one split, read when they are asked for, and their targets `(N, K)`."""
 
-    images: NDArray[np.uint8]
+    images: Images
     targets: NDArray[np.float32]
-    views: list[Transforms]
 
 
-def read(task: params.Task) -> tuple[Split, Split]:
-    """The train split in its random views, and the val split as it is."""
-    table, pack, views = manifest.read_manifest(), open_pack(), read_json(paths.VIEWS)
-    size = pack.shape[1:3]
-    splits = []
-    for name in ("train", "val"):
-        rows = manifest.of_split(table, name)
-        drawn = [
-            augmentation.draw(PRESETS[views["preset"]], seed, rows["image_id"], size)
-            for seed in views["seeds"]
-        ]
-        splits.append(
-            Split(
-                pack[rows["row"].to_numpy()],
-                labels.encode(rows["label"], task.kind, task.names),
-                drawn if name == "train" else [augmentation.plain(len(rows))],
-            )
-        )
-    return splits[0], splits[1]
+@dataclass(frozen=True)
+class Data:
+    """The train split with its random views, and the val split, shown as it is."""
+
+    train: Split
+    val: Split
+    views: Views
 
 
-def examples(
-    model: keras.Model, layers: Sequence[str], train: Split, val: Split
-) -> dict[str, tuple[Examples, Examples]]:
-    """Layer -> what arrives there from the train and from the val split."""
-    passes: list[list[Any]] = [
-        activations(model, layers, split.images, split.views, f"Frozen part, {name} images")
-        for name, split in (("train", train), ("val", val))
-    ]
-    return {
-        layer: (Examples(passes[0][i], train.targets), Examples(passes[1][i], val.targets))
-        for i, layer in enumerate(layers)
-    }
+def read(task: params.Task) -> Data:
+    """What the manifest, the pack and `data/views.json` say."""
+    table, pack = manifest.read_manifest(), open_pack()
+    train, val = (manifest.of_split(table, name) for name in ("train", "val"))
+    ids = tuple(train["image_id"])
+    views = Views(**read_json(paths.VIEWS), image_ids=ids, size=pack.shape[1:3])
+    return Data(_split(train, pack, task), _split(val, pack, task), views)
+
+
+def _split(rows: pd.DataFrame, pack: NDArray[np.uint8], task: params.Task) -> Split:
+    targets = labels.encode(rows["label"], task.kind, task.names)
+    return Split(Images(pack, rows["row"].to_numpy(np.int64)), targets)
+
+
+def feed(
+    model: keras.Model, layers: Sequence[str], wanted: str, data: Data
+) -> tuple[Feed, Examples]:
+    """What arrives at the layer `wanted` from the train split, and from the val split.
+
+    One pass stores what arrives at all of `layers`, or only at `wanted` where the disk has no room
+    for more. Where it has none for that either, and with `augment.views: 0`, the training images
+    go through the frozen part on the fly.
+    """
+    plain = [augmentation.plain(len(data.val.images))]
+    val = _store(model, layers, wanted, data.val, plain, "Frozen part, val images")
+    return _train_feed(model, layers, wanted, data), val
+
+
+def _train_feed(model: keras.Model, layers: Sequence[str], wanted: str, data: Data) -> Feed:
+    split, views = data.train, data.views
+    what = "Frozen part, train images"
+
+    def examples(names: Sequence[str], generation: int) -> Examples:
+        return _store(model, names, wanted, split, views.draw(generation), what)
+
+    if views.count:
+        try:
+            first = examples(layers, 0)
+            later = lru_cache(maxsize=1)(lambda generation: examples([wanted], generation))
+            return Stored(lambda generation: later(generation) if generation else first, views)
+        except prefix.NoRoomError as error:
+            print(f"{error} For now they are computed anew in each step.", flush=True)
+    frozen, _ = cut(model, wanted)
+    return OnTheFly(frozen, split.images, split.targets, views)
+
+
+def _store(
+    model: keras.Model,
+    layers: Sequence[str],
+    wanted: str,
+    split: Split,
+    views: Sequence[Transforms],
+    what: str,
+) -> Examples:
+    """Run the pass for all layers, for the one wanted alone if there is no room for the others."""
+    try:
+        stored = prefix.activations(model, layers, split.images, views, what)
+        return Examples(stored[list(layers).index(wanted)], split.targets)
+    except prefix.NoRoomError:
+        if len(layers) == 1:
+            raise
+        return _store(model, [wanted], wanted, split, views, what)

@@ -1,4 +1,4 @@
-"""Fit what is trainable on stored activations.
+"""Fit what is trainable on a feed: stored activations, or pixels on the fly.
 
 An epoch shows every view of every image once, in an order drawn from (seed, epoch).
 The best epoch is the one with the lowest loss on val, class weights included: on a small val set
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -20,22 +19,11 @@ from tasks import params
 from tasks.errors import TrainingError
 from tasks.networks import keys
 from tasks.networks.checkpoint import Checkpoint, State
+from tasks.networks.feeds import Examples, Feed
 from tasks.networks.losses import cross_entropy
 
 Metrics = dict[str, float]
 AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Activations `(V * N, ...)`, view after view, and targets `(N, K)` of N images in V views."""
-
-    activations: NDArray[np.float16]
-    targets: NDArray[np.float32]
-
-    def rows(self, epoch: int, seed: int) -> NDArray[np.int64]:
-        """All rows in the order of one epoch, counted from 1."""
-        return np.random.default_rng([seed, epoch]).permutation(len(self.activations))
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class Plan:
 
 def fit(
     model: keras.Model,
-    train: Examples,
+    train: Feed,
     val: Examples,
     plan: Plan,
     on_epoch: Callable[[int, Metrics], None],
@@ -75,11 +63,15 @@ def fit(
         TrainingError: the loss is not a number any more.
     """
     compile_for(model, plan)
+    network = train.network(model)
+    if network is not model:  # one optimiser serves both
+        compile_for(network, plan, model.optimizer)
     checkpoint = Checkpoint(_key(model, train, val, plan))
     state = checkpoint.load(model) or State([], model.get_weights())
     while not _finished(state.history, plan.phase):
         epoch = len(state.history) + 1
-        metrics = _one_epoch(model, train, val, plan, epoch)
+        metrics = _one_epoch(network, train, plan, epoch) | _on_val(model, val, plan)
+        _require_finite(metrics, epoch, plan)
         history = [*state.history, metrics]
         best = model.get_weights() if best_epoch(history) == epoch else state.best
         state = State(history, best)
@@ -91,8 +83,10 @@ def fit(
     return state.history
 
 
-def compile_for(model: keras.Model, plan: Plan) -> None:
-    """Compile with Adam, the task's cross-entropy and its metrics."""
+def compile_for(
+    model: keras.Model, plan: Plan, optimizer: keras.optimizers.Optimizer | None = None
+) -> None:
+    """Compile with the task's cross-entropy, its metrics, and Adam unless an optimiser is given."""
     if plan.kind == "multiclass":
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     else:
@@ -100,17 +94,18 @@ def compile_for(model: keras.Model, plan: Plan) -> None:
     several = model.output_shape[-1] > 1
     auroc = keras.metrics.AUC(AUROC_THRESHOLDS, multi_label=several, name="auroc")
     model.compile(
-        keras.optimizers.Adam(plan.phase.learning_rate),
+        optimizer or keras.optimizers.Adam(plan.phase.learning_rate),
         loss=cross_entropy(plan.kind, plan.weights),
         metrics=[accuracy, auroc],
         jit_compile=False,  # XLA compiles convolutions for CPUs to slow code
     )
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
 
 def measure(model: keras.Model, examples: Examples, batch_size: int) -> Metrics:
     """Loss, accuracy and AUROC of a compiled model, each image in its first view."""
-    batches = _Batches(examples, np.arange(len(examples.targets)), batch_size)
+    batches = examples.batches(np.arange(len(examples.targets)), batch_size)
     found = model.evaluate(batches, verbose=0, return_dict=True)
     return {name: float(value) for name, value in found.items()}
 
@@ -120,37 +115,25 @@ def best_epoch(history: list[Metrics]) -> int:
     return 1 + int(np.argmin([metrics["val_loss"] for metrics in history]))
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
-    """Activations, in float32, and targets of the given rows."""
-
-    def __init__(self, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> None:
-        super().__init__()
-        self._examples, self._rows, self._size = examples, rows, batch_size
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._rows) / self._size)
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        rows = self._rows[index * self._size : (index + 1) * self._size]
-        targets = self._examples.targets[rows % len(self._examples.targets)]
-        return self._examples.activations[rows].astype(np.float32), targets
+def _one_epoch(network: keras.Model, train: Feed, plan: Plan, epoch: int) -> Metrics:
+    batches = train.batches(epoch, plan.seed, plan.phase.batch_size)
+    found = network.fit(batches, shuffle=False, verbose=0).history
+    return {name: float(values[0]) for name, values in found.items()}
 
 
-def _one_epoch(
-    model: keras.Model, train: Examples, val: Examples, plan: Plan, epoch: int
-) -> Metrics:
-    batches = _Batches(train, train.rows(epoch, plan.seed), plan.phase.batch_size)
-    found = model.fit(batches, shuffle=False, verbose=0).history
-    metrics = {name: float(values[0]) for name, values in found.items()}
+def _on_val(model: keras.Model, val: Examples, plan: Plan) -> Metrics:
     measured = measure(model, val, plan.phase.batch_size)
-    metrics |= {f"val_{name}": value for name, value in measured.items()}
-    if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["val_loss"])):
-        raise TrainingError(
-            f"required: a finite loss; received: {metrics['loss']} in train and "
-            f"{metrics['val_loss']} in val after epoch {epoch}. The usual cause is a learning rate "
-            f"too high (learning_rate: {plan.phase.learning_rate:g}; try a tenth of it)"
-        )
-    return metrics
+    return {f"val_{name}": value for name, value in measured.items()}
+
+
+def _require_finite(metrics: Metrics, epoch: int, plan: Plan) -> None:
+    if math.isfinite(metrics["loss"]) and math.isfinite(metrics["val_loss"]):
+        return
+    raise TrainingError(
+        f"required: a finite loss; received: {metrics['loss']} in train and "
+        f"{metrics['val_loss']} in val after epoch {epoch}. The usual cause is a learning rate "
+        f"too high (learning_rate: {plan.phase.learning_rate:g}; try a tenth of it)"
+    )
 
 
 def _finished(history: list[Metrics], phase: params.Train | params.FineTune) -> bool:
@@ -158,16 +141,9 @@ def _finished(history: list[Metrics], phase: params.Train | params.FineTune) -> 
     return epoch >= phase.epochs or (epoch > 0 and epoch - best_epoch(history) >= phase.patience)
 
 
-def _key(model: keras.Model, train: Examples, val: Examples, plan: Plan) -> str:
-    arrays: list[NDArray[Any]] = [
-        train.activations,
-        train.targets,
-        val.activations,
-        val.targets,
-        plan.weights,
-    ]
-    settings = [plan.kind, plan.seed, plan.phase.model_dump()]
-    return keys.of_fit(model, arrays, settings)
+def _key(model: keras.Model, train: Feed, val: Examples, plan: Plan) -> str:
+    sees = [train.key(), val.key(), keys.of_arrays([plan.weights])]
+    return keys.of_fit(model, sees, [plan.kind, plan.seed, plan.phase.model_dump()])
 
 
 def _line(epoch: int, epochs: int, metrics: Metrics, best: bool) -> str:

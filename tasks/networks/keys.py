@@ -15,22 +15,26 @@ from numpy.typing import NDArray
 
 from tasks import digests
 from tasks.networks.augmentation import Transforms
+from tasks.networks.images import Images
 
-PASS_CODE = ("augmentation", "backbones", "batches", "lite0", "prefix")
-FIT_CODE = ("checkpoint", "fit", "losses")
+PASS_CODE = ("augmentation", "backbones", "batches", "feeds", "lite0", "prefix")
+FIT_CODE = ("checkpoint", "feeds", "fit", "losses", "views")
+CHUNK = 256  # images hashed at a time
 
 
-def of_pass(frozen: keras.Model, images: NDArray[np.uint8], views: Sequence[Transforms]) -> str:
+def of_pass(
+    frozen: keras.Model, images: Images | NDArray[np.uint8], views: Sequence[Transforms]
+) -> str:
     """The key of one pass of images in their views through a frozen part."""
     drawn = [of_arrays([view.affine, view.contrast]) for view in views]
-    return digests.of_json([made_with(PASS_CODE), of_model(frozen), of_arrays([images]), drawn])
+    return digests.of_json([made_with(PASS_CODE), of_model(frozen), of_images(images), drawn])
 
 
-def of_fit(model: keras.Model, arrays: Sequence[NDArray[Any]], settings: Any) -> str:
+def of_fit(model: keras.Model, sees: Any, settings: Any) -> str:
     """The key of one fit: where it starts, what it sees and how it goes."""
     trainable = [variable.trainable for variable in model.weights]
     start = [of_model(model), trainable]
-    return digests.of_json([made_with(FIT_CODE), start, of_arrays(arrays), settings])
+    return digests.of_json([made_with(FIT_CODE), start, sees, settings])
 
 
 def of_model(model: keras.Model) -> str:
@@ -39,6 +43,14 @@ def of_model(model: keras.Model) -> str:
     """
     kinds = [type(operation).__name__ for operation in model.operations]
     return digests.of_json([kinds, of_arrays(model.get_weights())])
+
+
+def of_images(images: Images | NDArray[np.uint8]) -> str:
+    """sha256 of shape and pixels, read a few at a time."""
+    hashed = hashlib.sha256(str(list(images.shape)).encode())
+    for start in range(0, len(images), CHUNK):
+        hashed.update(np.ascontiguousarray(images[start : start + CHUNK]).data)
+    return hashed.hexdigest()
 
 
 def of_arrays(arrays: Sequence[NDArray[Any]]) -> str:

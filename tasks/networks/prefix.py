@@ -19,21 +19,28 @@ from numpy.typing import NDArray
 
 from tasks import paths
 from tasks.errors import TrainingError
-from tasks.networks import augmentation, keys
+from tasks.networks import keys
 from tasks.networks.augmentation import Transforms
 from tasks.networks.batches import BATCH_SIZE, predict, slices
+from tasks.networks.feeds import with_views
+from tasks.networks.images import Images
 from tasks.networks.layers import cut_layers
 from tasks.progress import progress
 
 Activations = NDArray[np.float16]
 KEPT = 12  # stored files; older passes make room
+SHARE_OF_DISK = 0.5  # of the free disk that one pass may fill
 MARK_EVERY = 16  # batches between two marks of how far a pass has come
+
+
+class NoRoomError(TrainingError):
+    """The activations of a pass would fill too much of the disk."""
 
 
 def activations(
     model: keras.Model,
     layers: Sequence[str],
-    images: NDArray[np.uint8],
+    images: Images | NDArray[np.uint8],
     views: Sequence[Transforms],
     what: str,
 ) -> list[Activations]:
@@ -49,7 +56,8 @@ def activations(
         what: the images in words, for the progress.
 
     Raises:
-        TrainingError: the activations do not fit on the disk, or are not finite.
+        NoRoomError: the activations would fill more than half of the free disk.
+        TrainingError: they are not finite.
     """
     cuts = cut_layers(model)
     frozen = keras.Model(model.input, [cuts[layer] for layer in layers])
@@ -58,27 +66,17 @@ def activations(
     if all(file.exists() for file in files):
         print(f"{what}: stored activations found", flush=True)
     else:
-        _compute(_with_views(frozen), files, images, views, what)
+        _compute(with_views(frozen), files, images, views, what)
     for file in files:
         file.touch()
     keys.make_room(files[0].parent, KEPT)
     return [np.load(file, mmap_mode="r") for file in files]
 
 
-def _with_views(frozen: keras.Model) -> keras.Model:
-    """The frozen part behind the augmentation, as one graph to compile."""
-    pixels = keras.Input(frozen.input_shape[1:])
-    affine, contrast = keras.Input((8,)), keras.Input((1,))
-    outputs = frozen(augmentation.apply(pixels, affine, contrast), training=False)
-    part = keras.Model([pixels, affine, contrast], outputs)
-    part.jit_compile = False  # XLA compiles convolutions for CPUs to slow code
-    return part
-
-
 def _compute(
     part: keras.Model,
     files: Sequence[Path],
-    images: NDArray[np.uint8],
+    images: Images | NDArray[np.uint8],
     views: Sequence[Transforms],
     what: str,
 ) -> None:
@@ -118,12 +116,12 @@ def _open(
     if not fresh:
         return [np.lib.format.open_memmap(draft, mode="r+") for draft in drafts]
     needed = sum(int(np.prod(shape)) * 2 for shape in shapes)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise TrainingError(
+    allowed = SHARE_OF_DISK * shutil.disk_usage(folder).free
+    if needed > allowed:
+        raise NoRoomError(
             f"required: {needed / 1e9:.1f} GB of disk for stored activations; received: "
-            f"{free / 1e9:.1f} GB. Lower augment.views, choose a later fine_tune.cut_layer, or "
-            "set MEDLOOP_STATE to a folder on a larger disk"
+            f"{allowed / 1e9:.1f} GB, half of what is free. Lower augment.views, choose a later "
+            "fine_tune.cut_layer, or set MEDLOOP_STATE to a folder on a larger disk."
         )
     return [
         np.lib.format.open_memmap(draft, mode="w+", dtype=np.float16, shape=shape)

@@ -13,8 +13,7 @@ def table(workspace, monkeypatch):
 
 def test_it_writes_seeds_and_a_sheet_that_repeat(table):
     augment.main()
-    assert read_json(paths.VIEWS)["preset"] == "tutorial"
-    assert len(read_json(paths.VIEWS)["seeds"]) == 2
+    assert read_json(paths.VIEWS) == {"preset": "tutorial", "seed": 13, "count": 2, "refresh": None}
     first = contents(paths.VIEWS, paths.CONTACT_SHEET)
     augment.main()
     assert contents(paths.VIEWS, paths.CONTACT_SHEET) == first
@@ -31,18 +30,19 @@ def test_the_sheet_shows_originals_beside_views(table):
     assert chosen["image_id"].is_unique
 
 
-def test_without_change_one_view_is_enough(table):
-    edit.set_values(paths.PARAMS, {"augment.preset": "none", "augment.views": 5})
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"augment.views": 3}, "3 views of each training image,"),
+        ({"augment.views": 3, "augment.refresh": 4}, "drawn anew every 4 epochs"),
+        ({"augment.views": 0}, "A new view of each training image every epoch"),
+        ({"augment.preset": "none", "augment.views": 5}, "1 views of each"),
+    ],
+)
+def test_the_log_says_what_training_will_see(table, capsys, settings, words):
+    edit.set_values(paths.PARAMS, settings)
     augment.main()
-    assert len(read_json(paths.VIEWS)["seeds"]) == 1
-
-
-def test_a_new_seed_gives_new_views(table):
-    augment.main()
-    before = read_json(paths.VIEWS)
-    edit.set_values(paths.PARAMS, {"augment.seed": 14, "augment.views": 3})
-    augment.main()
-    assert not set(before["seeds"]) & set(read_json(paths.VIEWS)["seeds"])
+    assert words in capsys.readouterr().out
 
 
 def test_few_images_are_shown_once(table):

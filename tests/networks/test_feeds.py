@@ -1,0 +1,142 @@
+"""Stored or on the fly: the same views in the same order give the same weights."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tasks import params
+from tasks.errors import TrainingError
+from tasks.networks import data, prefix
+from tasks.networks.data import Data, Split
+from tasks.networks.feeds import OnTheFly, Stored
+from tasks.networks.fit import Plan, fit
+from tasks.networks.images import Images
+from tasks.networks.layers import cut, train_only
+from tasks.networks.views import Views
+
+COUNT, VAL, SIZE = 40, 16, 16
+CUT = "late"
+
+
+def start():
+    """A small network, the same each time."""
+    keras.utils.set_random_seed(3)
+    pixels = keras.Input((SIZE, SIZE, 1), name="pixels")
+    x = layers.Rescaling(1 / 255, name="normalise")(pixels)
+    x = layers.Conv2D(8, 3, 2, activation="relu", name="early")(x)
+    x = layers.Conv2D(8, 3, 2, activation="relu", name=CUT)(x)
+    x = layers.GlobalAveragePooling2D(name="pooled")(x)
+    x = layers.Dropout(0.2, name="dropout")(x)
+    return keras.Model(pixels, layers.Dense(1, "sigmoid", name="scores")(x))
+
+
+def make_data(count, refresh=None):
+    """Noise on which a bright square shows a class; pack rows in another order than the images."""
+    random = np.random.default_rng(5)
+    pack = random.integers(20, 120, (COUNT + VAL, SIZE, SIZE, 1))
+    pack[::2, 4:12, 4:12] += 100
+    targets = (np.arange(COUNT + VAL) % 2 == 0).astype(np.float32)[:, None]
+    rows = random.permutation(COUNT + VAL)
+    parts = [
+        Split(Images(pack.astype(np.uint8), part), targets[part])
+        for part in (rows[:COUNT], rows[COUNT:])
+    ]
+    ids = tuple(f"{k:064x}" for k in rows[:COUNT])
+    return Data(*parts, Views("tutorial", 3, count, refresh, ids, (SIZE, SIZE)))
+
+
+def train(model, layer, given, epochs=3):
+    keras.utils.set_random_seed(7)
+    feed, val = data.feed(model, [layer], layer, given)
+    _, head = cut(model, layer)
+    train_only(model, head)
+    phase = params.FineTune(
+        cut_layer=layer, epochs=epochs, batch_size=16, learning_rate=1e-2, patience=epochs
+    )
+    plan = Plan("binary", phase, np.ones((2, 1), np.float32), seed=4)
+    history = fit(head, feed, val, plan, lambda *_: None)
+    return feed, history, head.get_weights()
+
+
+@pytest.mark.parametrize("layer", ["dropout", CUT])
+def test_on_the_fly_gives_the_weights_of_stored_views(layer):
+    """`views: 0` is one view, drawn anew every epoch."""
+    stored, first, expected = train(start(), layer, make_data(count=1, refresh=1))
+    on_the_fly, second, found = train(start(), layer, make_data(count=0))
+    assert isinstance(stored, Stored)
+    assert isinstance(on_the_fly, OnTheFly)
+    assert first[-1]["loss"] != pytest.approx(first[0]["loss"], abs=1e-3), "nothing was learnt"
+    for one, other in zip(first, second, strict=True):
+        assert one == pytest.approx(other, abs=2e-3)
+    for a, b in zip(expected, found, strict=True):
+        assert np.abs(a - b).max() < 1e-5 * max(1, np.abs(a).max())
+
+
+def test_without_room_views_go_on_the_fly_in_the_same_order(monkeypatch, capsys):
+    _, _, expected = train(start(), "dropout", make_data(count=2), epochs=2)
+    real = prefix._open
+
+    def no_room(drafts, part, rows, fresh):
+        if rows == 2 * COUNT:
+            raise prefix.NoRoomError("required: more.")
+        return real(drafts, part, rows, fresh)
+
+    monkeypatch.setattr(prefix, "_open", no_room)
+    for file in (prefix.paths.state() / "prefix").iterdir():
+        file.unlink()
+    feed, _, found = train(start(), "dropout", make_data(count=2), epochs=2)
+    assert isinstance(feed, OnTheFly)
+    assert "computed anew in each step" in capsys.readouterr().out
+    for a, b in zip(expected, found, strict=True):
+        assert np.abs(a - b).max() < 1e-5 * max(1, np.abs(a).max())
+
+
+def test_what_is_wanted_is_stored_where_more_has_no_room(monkeypatch):
+    model, given = start(), make_data(count=1)
+    real = prefix._open
+
+    def room_for_one(drafts, part, rows, fresh):
+        if len(drafts) > 1:
+            raise prefix.NoRoomError("required: more.")
+        return real(drafts, part, rows, fresh)
+
+    monkeypatch.setattr(prefix, "_open", room_for_one)
+    feed, val = data.feed(model, [CUT, "dropout"], "dropout", given)
+    assert feed.examples(0).activations.shape == (COUNT, 8)
+    assert val.activations.shape == (VAL, 8)
+
+
+def test_later_generations_store_what_is_wanted_only():
+    model, given = start(), make_data(count=1, refresh=1)
+    feed, _ = data.feed(model, [CUT, "dropout"], "dropout", given)
+    first, second = feed.examples(0).activations, feed.examples(1).activations
+    assert first.shape == second.shape
+    assert not np.allclose(first, second)
+    assert len(list((prefix.paths.state() / "prefix").glob("*.dropout.npy"))) == 3  # and val
+    assert len(list((prefix.paths.state() / "prefix").glob(f"*.{CUT}.npy"))) == 2
+
+
+def test_val_without_room_is_an_error(monkeypatch):
+    usage = prefix.shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(prefix.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(TrainingError, match="half of what is free"):
+        data.feed(start(), [CUT], CUT, make_data(count=0))
+
+
+def test_images_are_read_from_the_pack_when_asked_for():
+    pack = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2, 1)
+    images = Images(pack, np.array([4, 0, 2]))
+    assert images.shape == (3, 2, 2, 1)
+    assert np.array_equal(images[1:], pack[[0, 2]])
+    assert np.array_equal(images[np.array([2, 0])], pack[[2, 4]])
+
+
+def test_keys_tell_views_apart():
+    model = start()
+    frozen, _ = cut(model, "dropout")
+    found = set()
+    for given in (make_data(0), make_data(0, refresh=2), make_data(2), make_data(2, refresh=2)):
+        feed = OnTheFly(frozen, given.train.images, given.train.targets, given.views)
+        found.add(str(feed.key()))
+    assert len(found) == 4
