@@ -51,14 +51,14 @@ def draw_sheet(path: Path, columns: list[NDArray[np.uint8]]) -> None:
 @command
 def main() -> None:
     """Read manifest and pack; write what draws the views, and the contact sheet."""
-    settings = params.load().augment
+    settings = params.load()
     train = choose(manifest.of_split(manifest.read_manifest(), "train"), SHOWN_IMAGES)
     images = open_pack()[train["row"].to_numpy()]
     views = Views(
-        preset=settings.preset,
-        seed=settings.seed,
-        count=settings.views,
-        refresh=settings.refresh,
+        preset=settings.augment.preset,
+        seed=settings.augment.seed,
+        count=settings.augment.views,
+        refresh=settings.augment.refresh,
         image_ids=tuple(train["image_id"]),
         size=images.shape[1:3],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from tasks.networks.build import DROPOUT
 from tasks.networks.fit import Metrics, Plan, best_epoch, compile_for, fit, measure
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights
+from tasks.networks.precision import computing
+from tasks.shown_live import shown_live
 
 if TYPE_CHECKING:
     import keras
@@ -74,28 +77,29 @@ def receipt(
             "fine_tune": round(outcome.best["val_loss"], 6) if outcome.epochs else None,
         },
         "parameters": model.count_params(),
-        "fine_tuned_parameters": sum(int(w.numpy().size) for w in model.trainable_variables),
+        "fine_tuned_parameters": sum(math.prod(w.shape) for w in model.trainable_variables),
     }
 
 
 @command
 def main() -> None:
     """Read the head phase's model and history; write the kept model, history and receipt."""
-    from tasks.registry.live import live_run
-
     settings = params.load()
     task, phase = settings.task, settings.fine_tune
-    device.prepare(settings.train.threads, settings.train.seed)
+    device.prepare(settings.train.threads, settings.train.seed, settings.train.devices)
     images = data.read(task)
     outputs = labels.scored(task.kind, task.names)
     weights = class_weights(task.kind, outputs, images.train.targets, settings.train.class_weights)
-    model = files.load(paths.HEAD_MODEL)
+    with device.scope():
+        model = files.load(paths.HEAD_MODEL)
     default = default_cut(settings.model.backbone)
     layer = default if phase.cut_layer == "auto" else phase.cut_layer
     layers = [default, DROPOUT] if layer == default else [layer]
     plan = Plan(task.kind, phase, weights, settings.train.seed)
-    with live_run("fine_tune") as run:
-        outcome = fine_tune(model, layers, images, plan, run.log_epoch)
+    with shown_live("fine_tune") as on_epoch, computing(model, settings.train.precision):
+        outcome = fine_tune(model, layers, images, plan, on_epoch)
+    if device.machine() > 0:
+        return
     if outcome.better:
         files.save(model, paths.MODEL)
     else:

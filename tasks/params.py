@@ -223,7 +223,9 @@ class Augment(Section):
 
 
 class Train(Section):
-    """The head phase: the backbone is frozen."""
+    """The head phase: the backbone is frozen. Threads, devices, precision and seed hold for the
+    fine-tune phase too.
+    """
 
     epochs: Positive
     batch_size: Positive
@@ -231,6 +233,8 @@ class Train(Section):
     patience: Positive
     class_weights: bool
     threads: Annotated[int, Field(ge=1, le=256)]
+    devices: Annotated[int, Field(ge=1, le=64)]
+    precision: Literal["auto", "float32", "mixed_bfloat16"]
     seed: Seed
 
 

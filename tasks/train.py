@@ -12,6 +12,8 @@ from tasks.networks.build import DROPOUT, build
 from tasks.networks.fit import Metrics, Plan, best_epoch, fit
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights
+from tasks.networks.precision import computing
+from tasks.shown_live import shown_live
 
 if TYPE_CHECKING:
     import keras
@@ -38,18 +40,19 @@ def train_head(
 @command
 def main() -> None:
     """Read manifest, pack and views; write the head phase's model and history."""
-    from tasks.registry.live import live_run
-
     settings = params.load()
     task, phase = settings.task, settings.train
-    device.prepare(phase.threads, phase.seed)
+    device.prepare(phase.threads, phase.seed, phase.devices)
     images = data.read(task)
     outputs = labels.scored(task.kind, task.names)
     weights = class_weights(task.kind, outputs, images.train.targets, phase.class_weights)
-    model = build(settings.model, settings.preprocess, task)
+    with device.scope():
+        model = build(settings.model, settings.preprocess, task)
     plan = Plan(task.kind, phase, weights, phase.seed)
-    with live_run("train") as run:
-        epochs = train_head(model, settings.model.backbone, images, plan, run.log_epoch)
+    with shown_live("train") as on_epoch, computing(model, phase.precision):
+        epochs = train_head(model, settings.model.backbone, images, plan, on_epoch)
+    if device.machine() > 0:
+        return
     files.save(model, paths.HEAD_MODEL)
     history.write(paths.HEAD_HISTORY, epochs)
     best = best_epoch(epochs)

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.float64]
+Numbers = NDArray[np.float64]  # one an image
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,21 @@ def draw(
     preset: Preset, view_seed: int, image_ids: Iterable[str], size: Sequence[int]
 ) -> Transforms:
     """The transforms of one view of images of `size` (height, width)."""
-    drawn = [_draw_one(preset, view_seed, image_id, size) for image_id in image_ids]
-    affine = np.array([matrix.ravel()[:8] for matrix, _ in drawn], np.float32)
-    contrast = np.array([factor for _, factor in drawn], np.float32)
-    return Transforms(affine.reshape(-1, 8), contrast.reshape(-1, 1))
+    # All numbers are drawn in every preset, so that one setting does not change another's draw.
+    words = _words(view_seed, image_ids)
+    angle, down, right, zoom, contrast = (words[:, :5] / 2**31 - 1).T
+    mirrored = np.where(words[:, 5:7] >= 2**31, -1.0, 1.0)
+    turn = np.radians(preset.rotation * angle)
+    scale = 1 / (1 + preset.zoom * zoom)
+    x_scale = scale * (mirrored[:, 0] if preset.flip_left_right else 1)
+    y_scale = scale * (mirrored[:, 1] if preset.flip_up_down else 1)
+    linear = [
+        [np.cos(turn) * x_scale, -np.sin(turn) * y_scale],
+        [np.sin(turn) * x_scale, np.cos(turn) * y_scale],
+    ]
+    shift = (preset.shift * right * size[1], preset.shift * down * size[0])
+    factor = 1 + preset.contrast * contrast
+    return Transforms(_about_centre(linear, shift, size), factor.astype(np.float32)[:, None])
 
 
 def apply(pixels: Any, affine: Any, contrast: Any) -> Any:
@@ -96,34 +107,24 @@ def render(images: NDArray[np.uint8], transforms: Transforms) -> NDArray[np.uint
     return shown.astype(np.uint8)
 
 
-def _draw_one(
-    preset: Preset, view_seed: int, image_id: str, size: Sequence[int]
-) -> tuple[Matrix, float]:
-    random = np.random.default_rng(int.from_bytes(_hash(f"{view_seed}/{image_id}"), "big"))
-    # All numbers are drawn in every preset, so that one setting does not change another's draw.
-    angle, down, right, zoom, contrast = random.uniform(-1, 1, 5)
-    left_right, up_down = random.integers(0, 2, 2).astype(bool)
-    scale = 1 / (1 + preset.zoom * zoom)
-    matrix = _about_centre(
-        np.radians(preset.rotation * angle),
-        scale * (-1 if preset.flip_left_right and left_right else 1),
-        scale * (-1 if preset.flip_up_down and up_down else 1),
-        size,
-    ) @ _shift(preset.shift * right * size[1], preset.shift * down * size[0])
-    return matrix, 1 + preset.contrast * float(contrast)
+def _words(view_seed: int, image_ids: Iterable[str]) -> NDArray[np.float64]:
+    """Eight numbers `(N, 8)` from 0 to 2**32 of each image, from a hash of seed and id alone."""
+    drawn = b"".join(_hash(f"{view_seed}/{image_id}") for image_id in image_ids)
+    return np.frombuffer(drawn, ">u4").reshape(-1, 8).astype(np.float64)
 
 
-def _about_centre(angle: float, x_scale: float, y_scale: float, size: Sequence[int]) -> Matrix:
-    x, y = (size[1] - 1) / 2, (size[0] - 1) / 2
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.array(
-        [[cos * x_scale, -sin * y_scale, 0], [sin * x_scale, cos * y_scale, 0], [0, 0, 1]]
-    )
-    return np.asarray(_shift(x, y) @ turn @ _shift(-x, -y))
-
-
-def _shift(x: float, y: float) -> Matrix:
-    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
+def _about_centre(
+    linear: list[list[Numbers]], shift: tuple[Numbers, Numbers], size: Sequence[int]
+) -> NDArray[np.float32]:
+    """Affine maps `(N, 8)` that shift and then apply `linear` about the centre of the image."""
+    centre = ((size[1] - 1) / 2, (size[0] - 1) / 2)
+    x, y = (moved - middle for moved, middle in zip(shift, centre, strict=True))
+    rows = [
+        (to_x, to_y, middle + to_x * x + to_y * y)
+        for (to_x, to_y), middle in zip(linear, centre, strict=True)
+    ]
+    none = np.zeros_like(x)
+    return np.stack([*rows[0], *rows[1], none, none], axis=1).astype(np.float32)
 
 
 def _hash(text: str) -> bytes:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BATCH_SIZE = 32
+# XLA compiles convolutions for CPUs to slow code, and JAX has nothing else.
+JIT = keras.backend.backend() == "jax"
 
 
 def predict(model: keras.Model, inputs: list[NDArray[Any]], batch_size: int) -> list[NDArray[Any]]:
@@ -18,7 +20,7 @@ def predict(model: keras.Model, inputs: list[NDArray[Any]], batch_size: int) -> 
     result depends on how many others came along.
     """
     rows = len(inputs[0])
-    full = [_fill(array.astype(np.float32), batch_size) for array in inputs]
+    full = [_fill(array, batch_size) for array in inputs]
     outputs = keras.tree.flatten(model.predict_on_batch(full if len(full) > 1 else full[0]))
     return [np.asarray(output)[:rows] for output in outputs]
 

@@ -14,7 +14,7 @@ from tasks.errors import ParameterError
 from tasks.networks.backbones import BACKBONES
 from tasks.networks.weights import load_weights
 
-POOLED, DROPOUT, LOGITS, SCORES = "pooled", "dropout", "logits", "scores"
+NORMALISED, POOLED, DROPOUT, LOGITS, SCORES = "normalise", "pooled", "dropout", "logits", "scores"
 
 
 def build(model: params.Model, preprocess: params.Preprocess, task: params.Task) -> keras.Model:
@@ -37,7 +37,7 @@ def build(model: params.Model, preprocess: params.Preprocess, task: params.Task)
     inputs = keras.Input((*preprocess.size, channels), name="pixels")
     x = layers.Concatenate(name="channels")([inputs] * 3) if channels == 1 else inputs
     scale, offset = backbone.normalisation.scale, backbone.normalisation.offset
-    x = layers.Rescaling(scale, offset, name="normalise")(x)
+    x = layers.Rescaling(scale, offset, name=NORMALISED)(x)
     try:
         features = backbone.features(x)
     except ValueError as error:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks import paths
-from tasks.networks import keys
+from tasks.networks import device, keys
 
+METRICS = ("loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc")
 KEPT = 4  # checkpoints of abandoned fits
 Weights = list[NDArray[Any]]
 
@@ -35,8 +36,14 @@ class Checkpoint:
     def __init__(self, key: str) -> None:
         self._path = paths.state() / "checkpoints" / f"{key}.npz"
 
-    def load(self, model: keras.Model) -> State | None:
-        """Put the last full epoch's state into a compiled `model`; None if there is none."""
+    def load(self, model: keras.Model) -> State:
+        """Put the last full epoch's state into a compiled `model`, and return it; the beginning if
+        there is none. Where several machines train, that of the first one holds.
+        """
+        state = self._load(model) or State([], model.get_weights())
+        return _of_first(model, state)
+
+    def _load(self, model: keras.Model) -> State | None:
         if not self._path.exists():
             return None
         with np.load(self._path) as stored:
@@ -49,9 +56,9 @@ class Checkpoint:
 
     def save(self, model: keras.Model, state: State) -> None:
         """Store the state after an epoch; a kill leaves the one before it whole."""
-        arrays: dict[str, Any] = {
-            f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))
-        }
+        if device.machine() > 0:
+            return
+        arrays: dict[str, Any] = {f"variable_{i}": v for i, v in enumerate(_values(model))}
         arrays |= {f"best_{i}": weight for i, weight in enumerate(state.best)}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_suffix(".draft")
@@ -63,6 +70,27 @@ class Checkpoint:
         """The fit is done; those of fits that never were go in time."""
         self._path.unlink(missing_ok=True)
         keys.make_room(self._path.parent, KEPT)
+
+
+def _of_first(model: keras.Model, state: State) -> State:
+    together = device.replicas()
+    if together is None or device.machines() == 1:
+        return state
+    (count,) = together.of_first([np.array([len(state.history)])])
+    if count[0] == 0:  # strategies copy a new network's variables themselves
+        return State([], model.get_weights())
+    table = np.zeros((int(count[0]), len(METRICS)))
+    for row, metrics in zip(table, state.history, strict=False):
+        row[:] = [metrics[name] for name in METRICS]
+    variables, (table, *best) = _variables(model), together.of_first([table, *state.best])
+    for variable, value in zip(variables, together.of_first(_values(model)), strict=True):
+        variable.assign(value)
+    history = [dict(zip(METRICS, row.tolist(), strict=True)) for row in table]
+    return State(history, best)
+
+
+def _values(model: keras.Model) -> Weights:
+    return [np.asarray(variable) for variable in _variables(model)]
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

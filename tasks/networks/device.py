@@ -1,49 +1,111 @@
-"""The device that computes, and what makes its results repeat."""
+"""The devices that compute, and what makes their results repeat."""
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
+import json
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
+import keras
+
+from tasks import paths
 from tasks.errors import TrainingError
 
+if TYPE_CHECKING:
+    from tasks.networks import on_tensorflow as edge
+    from tasks.networks.replicas import Replicas
+elif keras.backend.backend() == "jax":
+    from tasks.networks import on_jax as edge
+else:
+    from tasks.networks import on_tensorflow as edge
 
-def prepare(threads: int, seed: int) -> str:
-    """Make results repeat bit by bit, claim GPU memory only as it is needed, and print and return
-    what computes.
+__all__ = ["describe", "edge", "machine", "machines", "prepare", "replicas", "scope"]
 
-    Another thread count gives other weights, so it is set, once a process.
+_replicas: Replicas | None = None
+
+
+def prepare(threads: int, seed: int, devices: int = 1) -> str:
+    """Make results repeat bit by bit, take the devices to train on, and print and return what
+    computes.
+
+    Another thread count gives other weights, so it is set, once a process. With `TF_CONFIG` in the
+    environment the machines that it names train together; each keeps its own state.
+
+    Args:
+        threads: on the CPU.
+        seed: of all random numbers of Keras.
+        devices: of each machine.
 
     Raises:
-        TrainingError: TensorFlow has already started with another number of threads.
+        TrainingError: the backend has already started with another number of threads, or there are
+            fewer devices.
     """
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+    global _replicas
+    edge.make_exact()
     _set_threads(threads)
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    _replicas = _share_out(devices)
     found = describe(threads)
     print(f"Computing on {found}", flush=True)
     return found
 
 
 def describe(threads: int) -> str:
-    """The first GPU's name, or the CPU with its threads."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return f"CPU, {threads} threads"
-    details = tf.config.experimental.get_device_details(gpus[0])
-    return f"GPU {details.get('device_name', gpus[0].name)}"
+    """The first GPU's name, or the CPU with its threads, and how many devices train together."""
+    gpus = edge.gpus()
+    found = f"GPU {gpus[0]}" if gpus else f"CPU, {threads} threads"
+    return f"{found}, {_replicas.count} devices together" if _replicas else found
+
+
+def replicas() -> Replicas | None:
+    """The devices that train together; None: there is one."""
+    return _replicas
+
+
+def scope() -> AbstractContextManager[Any]:
+    """Where a network that is trained must be made."""
+    return _replicas.scope() if _replicas else nullcontext()
+
+
+def machines() -> int:
+    """How many machines `TF_CONFIG` names; 1 where it is not set."""
+    return len(_cluster().get("cluster", {}).get("worker", [])) or 1
+
+
+def machine() -> int:
+    """Which of them this process is, from 0. The first one writes the outs, the others nothing."""
+    return int(_cluster().get("task", {}).get("index", 0))
+
+
+def _share_out(devices: int) -> Replicas | None:
+    if machine() > 0:  # several may share a disk
+        os.environ["MEDLOOP_STATE"] = str(paths.state() / f"machine-{machine()}")
+    if devices == machines() == 1:
+        edge.use_first_only()
+        return None
+    if keras.backend.backend() != "tensorflow":
+        raise TrainingError(
+            f"required: {devices * machines()} devices (train.devices, TF_CONFIG); received: the "
+            f"backend {keras.backend.backend()}, which trains on one here. Set "
+            "KERAS_BACKEND=tensorflow, or train.devices to 1"
+        )
+    from tasks.networks.replicas import Replicas
+
+    return Replicas(devices, machines())
+
+
+def _cluster() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    return found
 
 
 def _set_threads(threads: int) -> None:
-    threading = tf.config.threading
     try:
-        threading.set_intra_op_parallelism_threads(threads)
-        threading.set_inter_op_parallelism_threads(threads)
+        edge.set_threads(threads)
     except RuntimeError:
         raise TrainingError(
-            f"required: {threads} threads (train.threads); received: TensorFlow has already "
-            f"started with {threading.get_intra_op_parallelism_threads() or 'its own number of'} "
-            "threads; run each stage in a process of its own, python -m tasks.<stage>"
+            f"required: {threads} threads (train.threads); received: {keras.backend.backend()} has "
+            f"already started with {edge.threads() or 'its own number of'} threads; run each "
+            "stage in a process of its own, python -m tasks.<stage>"
         ) from None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.networks import augmentation, keys
 from tasks.networks.augmentation import Transforms
+from tasks.networks.batches import JIT
 from tasks.networks.images import Images
 from tasks.networks.views import Views
 
@@ -46,11 +47,11 @@ class Examples:
     targets: NDArray[np.float32]
 
     def batches(self, rows: Rows, batch_size: int) -> keras.utils.PyDataset:
-        """The activations of some rows, in float32, and their targets."""
+        """The activations of some rows, as they are stored, and their targets."""
 
         def take(chosen: Rows) -> tuple[Any, Any]:
             targets = self.targets[chosen % len(self.targets)]
-            return self.activations[chosen].astype(np.float32), targets
+            return self.activations[chosen], targets
 
         return _Batches(rows, batch_size, take)
 
@@ -151,7 +152,7 @@ def with_views(frozen: keras.Model) -> keras.Model:
     affine, contrast = keras.Input((8,)), keras.Input((1,))
     outputs = frozen(augmentation.apply(pixels, affine, contrast), training=False)
     part = keras.Model([pixels, affine, contrast], outputs)
-    part.jit_compile = False  # XLA compiles convolutions for CPUs to slow code
+    part.jit_compile = JIT
     return part
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tasks import params
 from tasks.errors import TrainingError
-from tasks.networks import keys
+from tasks.networks import device, keys
+from tasks.networks.batches import JIT
 from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed
 from tasks.networks.losses import cross_entropy
@@ -62,15 +63,12 @@ def fit(
     Raises:
         TrainingError: the loss is not a number any more.
     """
-    compile_for(model, plan)
-    network = train.network(model)
-    if network is not model:  # one optimiser serves both
-        compile_for(network, plan, model.optimizer)
+    network = compiled(model, train, plan)
     checkpoint = Checkpoint(_key(model, train, val, plan))
-    state = checkpoint.load(model) or State([], model.get_weights())
+    state = checkpoint.load(model)
     while not _finished(state.history, plan.phase):
         epoch = len(state.history) + 1
-        metrics = _one_epoch(network, train, plan, epoch) | _on_val(model, val, plan)
+        metrics = one_epoch(network, train, plan, epoch) | _on_val(model, val, plan)
         _require_finite(metrics, epoch, plan)
         history = [*state.history, metrics]
         best = model.get_weights() if best_epoch(history) == epoch else state.best
@@ -87,6 +85,10 @@ def compile_for(
     model: keras.Model, plan: Plan, optimizer: keras.optimizers.Optimizer | None = None
 ) -> None:
     """Compile with the task's cross-entropy, its metrics, and Adam unless an optimiser is given."""
+    if optimizer is None:
+        with device.scope():
+            optimizer = keras.optimizers.Adam(plan.phase.learning_rate)
+            optimizer.build(model.trainable_variables)
     if plan.kind == "multiclass":
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     else:
@@ -94,13 +96,35 @@ def compile_for(
     several = model.output_shape[-1] > 1
     auroc = keras.metrics.AUC(AUROC_THRESHOLDS, multi_label=several, name="auroc")
     model.compile(
-        optimizer or keras.optimizers.Adam(plan.phase.learning_rate),
+        optimizer,
         loss=cross_entropy(plan.kind, plan.weights),
         metrics=[accuracy, auroc],
-        jit_compile=False,  # XLA compiles convolutions for CPUs to slow code
+        jit_compile=JIT,
+        steps_per_execution=device.edge.STEPS_AT_ONCE,
     )
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+
+
+def compiled(model: keras.Model, train: Feed, plan: Plan) -> keras.Model:
+    """What is fitted, compiled; where it is not `model` itself, one optimiser serves both."""
+    compile_for(model, plan)
+    network = train.network(model)
+    if device.replicas():
+        with device.scope():  # the same layers, in a network that knows of the other devices
+            network = keras.Model(network.input, network.output)
+            compile_for(network, plan, model.optimizer)
+    elif network is not model:
+        compile_for(network, plan, model.optimizer)
+    return network
+
+
+def one_epoch(network: keras.Model, train: Feed, plan: Plan, epoch: int) -> Metrics:
+    """Show `network` every view of an epoch, counted from 1; the running metrics."""
+    batches = train.batches(epoch, plan.seed, plan.phase.batch_size)
+    together = device.replicas()
+    if together:
+        return together.one_epoch(network, batches)
+    found = network.fit(batches, shuffle=False, verbose=0).history
+    return {name: float(values[0]) for name, values in found.items()}
 
 
 def measure(model: keras.Model, examples: Examples, batch_size: int) -> Metrics:
@@ -113,12 +137,6 @@ def measure(model: keras.Model, examples: Examples, batch_size: int) -> Metrics:
 def best_epoch(history: list[Metrics]) -> int:
     """The epoch, counted from 1, with the lowest loss on val; the first of equals."""
     return 1 + int(np.argmin([metrics["val_loss"] for metrics in history]))
-
-
-def _one_epoch(network: keras.Model, train: Feed, plan: Plan, epoch: int) -> Metrics:
-    batches = train.batches(epoch, plan.seed, plan.phase.batch_size)
-    found = network.fit(batches, shuffle=False, verbose=0).history
-    return {name: float(values[0]) for name, values in found.items()}
 
 
 def _on_val(model: keras.Model, val: Examples, plan: Plan) -> Metrics:

@@ -4,11 +4,14 @@ arXiv 1610.02391).
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 from numpy.typing import NDArray
 
+from tasks.networks import device
 from tasks.networks.batches import BATCH_SIZE, slices
 from tasks.networks.build import LOGITS
 from tasks.networks.layers import last_conv_layer
@@ -39,13 +42,12 @@ def heatmaps(
     return found
 
 
-def _heatmaps(
-    maps: tf.Tensor, after: keras.Model, class_index: int, absent: bool
-) -> NDArray[np.float32]:
-    with tf.GradientTape() as tape:
-        tape.watch(maps)
-        logit = after(maps, training=False)[:, class_index] * (-1 if absent else 1)
-    importance = tf.reduce_mean(tape.gradient(logit, maps), axis=(1, 2), keepdims=True)
-    evidence = tf.nn.relu(tf.reduce_sum(importance * maps, axis=-1))
-    largest = tf.reduce_max(evidence, axis=(1, 2), keepdims=True)
-    return np.asarray(tf.math.divide_no_nan(evidence, largest), np.float32)
+def _heatmaps(maps: Any, after: keras.Model, class_index: int, absent: bool) -> NDArray[np.float32]:
+    def logit(maps: Any) -> Any:
+        return after(maps, training=False)[:, class_index] * (-1 if absent else 1)
+
+    gradient = device.edge.gradient(logit, maps)
+    importance = ops.mean(gradient, axis=(1, 2), keepdims=True)
+    evidence = ops.relu(ops.sum(importance * maps, axis=-1))
+    largest = ops.max(evidence, axis=(1, 2), keepdims=True)
+    return np.asarray(ops.divide_no_nan(evidence, largest), np.float32)

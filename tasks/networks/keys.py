@@ -10,15 +10,15 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from tasks import digests
+from tasks.networks import device
 from tasks.networks.augmentation import Transforms
 from tasks.networks.images import Images
 
-PASS_CODE = ("augmentation", "backbones", "batches", "feeds", "lite0", "prefix")
-FIT_CODE = ("checkpoint", "feeds", "fit", "losses", "views")
+PASS_CODE = ("augmentation", "backbones", "batches", "feeds", "lite0", "precision", "prefix")
+FIT_CODE = ("checkpoint", "feeds", "fit", "losses", "replicas", "views")
 CHUNK = 256  # images hashed at a time
 
 
@@ -34,14 +34,20 @@ def of_fit(model: keras.Model, sees: Any, settings: Any) -> str:
     """The key of one fit: where it starts, what it sees and how it goes."""
     trainable = [variable.trainable for variable in model.weights]
     start = [of_model(model), trainable]
-    return digests.of_json([made_with(FIT_CODE), start, sees, settings])
+    together = device.replicas()
+    count = together.count if together else 1
+    return digests.of_json([made_with(FIT_CODE), start, sees, settings, count])
 
 
 def of_model(model: keras.Model) -> str:
-    """sha256 of the kinds of a model's layers and of its weights. Names do not count: Keras numbers
-    those that it gives itself by what the process has built before.
+    """sha256 of the kinds of a model's layers, the types that they compute in, and its weights.
+    Names do not count: Keras numbers those that it gives itself by what the process has built
+    before.
     """
-    kinds = [type(operation).__name__ for operation in model.operations]
+    kinds = [
+        [type(operation).__name__, getattr(operation, "compute_dtype", None)]
+        for operation in model.operations
+    ]
     return digests.of_json([kinds, of_arrays(model.get_weights())])
 
 
@@ -78,8 +84,8 @@ def make_room(folder: Path, kept: int) -> None:
 def made_with(code: Sequence[str]) -> dict[str, Any]:
     """What else the bits depend on: versions, threads, device, and modules of this room."""
     return {
-        "versions": {name: version(name) for name in ("keras", "tensorflow", "numpy")},
-        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
-        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "versions": {name: version(name) for name in device.edge.VERSIONS},
+        "threads": device.edge.threads(),
+        "gpus": device.edge.gpus(),
         "code": [digests.of_file(Path(__file__).with_name(f"{name}.py")) for name in code],
     }

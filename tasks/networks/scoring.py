@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.networks.batches import BATCH_SIZE, predict, slices
+from tasks.networks.batches import BATCH_SIZE, JIT, predict, slices
 from tasks.progress import progress
 
 
@@ -16,7 +16,7 @@ def score(
     """Scores `(N, K)` of prepared images `(N, H, W, C)` in [0, 255]; the same images give the
     same scores, whatever stands beside them.
     """
-    model.jit_compile = False
+    model.jit_compile = JIT
     scores = np.zeros((len(images), model.output_shape[-1]), np.float32)
     for rows in progress(slices(len(images), batch_size), "Scoring batches"):
         (scores[rows],) = predict(model, [images[rows]], batch_size)

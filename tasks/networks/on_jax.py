@@ -1,0 +1,69 @@
+"""What only JAX can say or do; the same functions as `on_tensorflow`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax._src import xla_bridge  # only there one can ask without starting it
+
+VERSIONS = ("keras", "jax", "jaxlib", "numpy")
+STEPS_AT_ONCE = 1  # its steps are dispatched ahead anyway
+FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
+THREADS = "NPROC"  # read by XLA when it starts
+FLAGS = "XLA_FLAGS"
+
+
+def set_threads(threads: int) -> None:
+    """Compute with so many threads.
+
+    Raises:
+        RuntimeError: JAX has already started with another number.
+    """
+    if _started() and os.environ.get(THREADS) != str(threads):
+        raise RuntimeError
+    os.environ[THREADS] = str(threads)
+
+
+def threads() -> int:
+    """The threads set; 0: as many as JAX likes."""
+    return int(os.environ.get(THREADS) or 0)
+
+
+def make_exact() -> None:
+    """Let equal inputs give equal bits on GPUs too, and claim their memory only as it is needed.
+    On CPUs they do by themselves.
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if not _started():
+        os.environ[FLAGS] = f"{os.environ.get(FLAGS, '')} --xla_gpu_deterministic_ops=true".strip()
+
+
+def use_first_only() -> None:
+    """Nothing to do: JAX computes on the first one unless told."""
+
+
+def gpus() -> list[str]:
+    """The names of the GPUs that are there."""
+    return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
+
+
+def gains_from_bfloat16() -> bool:
+    """Whether every GPU has units for it, and there is one; TPUs do."""
+    kinds = {device.platform for device in jax.devices()}
+    if kinds == {"tpu"}:
+        return True
+    found = [getattr(device, "compute_capability", "0.0") for device in jax.devices()]
+    capabilities = [tuple(int(part) for part in text.split(".")) for text in found]
+    return kinds == {"gpu"} and min(capabilities) >= FIRST_WITH_BFLOAT16
+
+
+def gradient(function: Callable[[Any], Any], at: Any) -> Any:
+    """The gradient of the sum of what `function` gives, at the tensor `at`."""
+    return jax.grad(lambda x: function(x).sum())(at)
+
+
+def _started() -> bool:
+    return bool(xla_bridge.backends_are_initialized())

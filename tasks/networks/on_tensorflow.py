@@ -1,0 +1,70 @@
+"""What only TensorFlow can say or do: devices, threads, exactness, gradients.
+
+`on_jax` has the same functions, and `device.edge` is the one in use. Beside these two only
+`replicas` imports a backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+VERSIONS = ("keras", "tensorflow", "numpy")
+STEPS_AT_ONCE = 32  # in one call: small steps take less time than Python between them
+FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
+
+
+def set_threads(threads: int) -> None:
+    """Compute with so many threads.
+
+    Raises:
+        RuntimeError: TensorFlow has already started with another number.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def threads() -> int:
+    """The threads set; 0: as many as TensorFlow likes."""
+    return int(tf.config.threading.get_intra_op_parallelism_threads())
+
+
+def make_exact() -> None:
+    """Let equal inputs give equal bits, and claim GPU memory only as it is needed."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.experimental.enable_op_determinism()
+
+
+def use_first_only() -> None:
+    """Leave every GPU but the first one to others."""
+    present = tf.config.list_physical_devices("GPU")
+    if len(present) > 1:
+        tf.config.set_visible_devices(present[:1], "GPU")
+
+
+def gpus() -> list[str]:
+    """The names of the GPUs that are there."""
+    return [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+
+
+def gains_from_bfloat16() -> bool:
+    """Whether every GPU has units for it, and there is one."""
+    found = [
+        tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return bool(found) and min(found) >= FIRST_WITH_BFLOAT16
+
+
+def gradient(function: Callable[[Any], Any], at: Any) -> Any:
+    """The gradient of the sum of what `function` gives, at the tensor `at`."""
+    with tf.GradientTape() as tape:
+        tape.watch(at)
+        value = function(at)
+    return tape.gradient(value, at)

@@ -1,0 +1,55 @@
+"""Mixed precision: the backbone in bfloat16 where the device gains from it.
+
+The weights stay float32, and so do normalisation, pooling, head, scores and losses. The network is
+built, saved and loaded in float32; only while it is trained do the layers of its backbone compute
+in another type. So the saved model knows nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from tasks.networks import device
+from tasks.networks.build import NORMALISED, POOLED
+
+FLOAT, MIXED = "float32", "mixed_bfloat16"
+
+
+def chosen(precision: str) -> str:
+    """What `train.precision` says; `auto`: mixed where the device has units for bfloat16."""
+    if precision != "auto":
+        return precision
+    return MIXED if device.edge.gains_from_bfloat16() else FLOAT
+
+
+@contextmanager
+def computing(model: keras.Model, precision: str) -> Iterator[None]:
+    """Let the backbone of `model`, made by `build` and float32, compute as `train.precision` says.
+
+    Parts that are cut from it inside must not be used outside, for they stay compiled as they were.
+    """
+    policy = chosen(precision)
+    if policy == FLOAT:
+        yield
+        return
+    print(f"The backbone computes in {policy}", flush=True)
+    _set(model, policy)
+    try:
+        yield
+    finally:
+        _set(model, FLOAT)
+
+
+def _set(model: keras.Model, policy: str) -> None:
+    for layer in _backbone(model):
+        layer.dtype_policy = policy
+    model.predict_function = None  # it would stay compiled as it was
+
+
+def _backbone(model: keras.Model) -> list[keras.Layer]:
+    """The layers between normalisation and pooling."""
+    names = [layer.name for layer in model.layers]
+    return list(model.layers[names.index(NORMALISED) + 1 : names.index(POOLED)])

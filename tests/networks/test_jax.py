@@ -1,0 +1,75 @@
+"""The room under `KERAS_BACKEND=jax`, in a process of its own."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+from world import ROOT
+
+SCRIPT = """
+import sys
+sys.path[:0] = ["tests/networks"]
+import keras, numpy as np
+from tasks import params
+from tasks.errors import TrainingError
+from tasks.networks import augmentation, device, files, keys, precision
+from tasks.networks.build import build
+from tasks.networks.gradcam import heatmaps
+from tasks.networks.scoring import score
+from test_feeds import make_data, start, train
+
+assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
+device.prepare(threads=1, seed=5)
+assert keys.made_with(())["threads"] == 1 and "jax" in keys.made_with(())["versions"]
+keras.random.uniform(())
+for wrong in (dict(threads=2), dict(threads=1, devices=2)):
+    try:
+        device.prepare(seed=5, **wrong)
+    except TrainingError as error:
+        print(error)
+
+stored, _, expected = train(start(), "dropout", make_data(count=1, refresh=1), epochs=2)
+again, _, repeated = train(start(), "dropout", make_data(count=1, refresh=1), epochs=2)
+on_the_fly, history, found = train(start(), "dropout", make_data(count=0), epochs=2)
+assert (type(stored).__name__, type(on_the_fly).__name__) == ("Stored", "OnTheFly")
+for one, same, other in zip(expected, repeated, found, strict=True):
+    assert np.array_equal(one, same)
+    assert np.abs(one - other).max() < 1e-5
+
+model = build(
+    params.Model(backbone="EfficientNetLite0", weights="imagenet", dropout=0.2),
+    params.Preprocess(size=[32, 32], color="grey", window=None, max_quarantined=0.0),
+    params.Task(kind="binary", classes=["a", "b"]),
+)
+images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 1)).astype(np.uint8)
+scores = score(model, images)
+assert np.array_equal(score(model, images[3:4]), scores[3:4])
+assert heatmaps(model, images, 0).shape[0] == 5
+views = augmentation.draw(augmentation.PRESETS["tutorial"], 3, list("abcde"), (32, 32))
+assert augmentation.render(images, views).shape == images.shape
+with precision.computing(model, "mixed_bfloat16"):
+    mixed = score(model, images)
+assert 0 < np.abs(mixed - scores).max() < 0.03, np.abs(mixed - scores).max()
+path = params.Path(sys.argv[1])
+files.save(model, path)
+assert np.array_equal(score(files.load(path), images), scores)
+print("all is well")
+"""
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
+def test_the_room_runs_on_jax(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "model.keras")],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "train.threads" in done.stdout
+    assert "train.devices" in done.stdout
+    assert done.stdout.endswith("all is well\n")
