@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -43,8 +44,10 @@ class Known(NamedTuple):
 class Draft:
     """A block in the making. Pixels go to its file as they come, so memory holds none of them."""
 
-    def __init__(self, folder: Path, file: BinaryIO, image: Sequence[int]) -> None:
-        self._folder, self._file = folder, file
+    def __init__(
+        self, folder: Path, file: BinaryIO, image: Sequence[int], hasher: ThreadPoolExecutor
+    ) -> None:
+        self._folder, self._file, self._hasher = folder, file, hasher
         self._shape = (0, *image)
         self._digest = hashlib.sha256()
         self._write_header()
@@ -58,9 +61,10 @@ class Draft:
     def append(self, pixels: Pixels) -> None:
         """Write further images `(N, H, W, C)`."""
         data = np.ascontiguousarray(pixels).reshape(-1).data
-        self._digest.update(data)
+        hashed = self._hasher.submit(self._digest.update, data)  # both let go of the interpreter
         with storing(self._folder.parent):
             self._file.write(data)
+        hashed.result()
         self._shape = (self._shape[0] + len(pixels), *self._shape[1:])
 
     def finish(self, folder: Path, table: pd.DataFrame) -> dict[str, Any]:
@@ -89,7 +93,8 @@ def draft(home: Path, image: Sequence[int]) -> Iterator[Draft]:
         documents.fresh_folder(folder)
         file = (folder / PIXELS).open("wb")
     try:
-        yield Draft(folder, file, image)
+        with ThreadPoolExecutor(1) as hasher:
+            yield Draft(folder, file, image, hasher)
     finally:
         with suppress(OSError):  # what a full disk left in the buffer; that was told already
             file.close()
