@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections import deque
@@ -37,6 +38,7 @@ PIXEL_CODE = (
     "resize",
     "prepare",
     "describe",
+    "batches",
 )
 PIXEL_SETTINGS = {"size", "color", "window"}
 MOST_IMAGES = 16
@@ -53,12 +55,12 @@ class Outcome(NamedTuple):
 
     Attributes:
         facts: one entry an image that can be used.
-        pixels: of those, `(N, H, W, C)`.
+        pixels: of those, `(H, W, C)` each.
         reasons: why the others cannot, by `image_id`.
     """
 
     facts: list[dict[str, Any]]
-    pixels: Pixels
+    pixels: list[Pixels]
     reasons: dict[str, str]
 
 
@@ -146,13 +148,14 @@ def prepare_batch(batch: Batch, files: dict[str, bytes], settings: Preprocess) -
             continue
         facts.append({"image_id": image_id, **_facts(made)})
         pixels.append(made.pixels)
-    stacked = np.stack(pixels) if pixels else np.empty((0, *image_shape(settings)), np.uint8)
-    return Outcome(facts, stacked, reasons)
+    return Outcome(facts, pixels, reasons)
 
 
 def _facts(made: Prepared) -> dict[str, Any]:
     known: dict[str, Any] = {"height": made.height, "width": made.width, "colored": made.colored}
-    return known | intensities(made.pixels) | {"phash": perceptual_hash(made.pixels)}
+    digest = hashlib.sha256(np.ascontiguousarray(made.pixels).data).hexdigest()
+    seen = {"digest": digest, "phash": perceptual_hash(made.pixels)}
+    return known | intensities(made.pixels) | seen
 
 
 class _Threads:

@@ -6,27 +6,34 @@ all made with the same settings by the same code, so an image in any of them is 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pandas as pd
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tasks import documents
 from tasks.errors import DataError
 from tasks.imaging.levels import Pixels
 
-TABLE = "images.parquet"  # image_id, row in the pixels (-1: it has none), and what is known
+TABLE = "images.parquet"  # image_id, row in the pixels, digest of these, and what is known
 PIXELS = "pixels.npy"
-RECEIPT = "receipt.json"  # digest (sha256 of the pixels), shape, dtype
+RECEIPT = "receipt.json"  # digest (over those of the images, by row), shape, dtype
 DRAFT = ".draft-"
+# What a file system answers that cannot copy between two files by itself.
+NO_COPY = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+CHUNK = 1 << 24  # bytes copied at a time where it cannot
 
 
 class Known(NamedTuple):
@@ -41,15 +48,20 @@ class Known(NamedTuple):
     folders: list[Path]
 
 
+class Run(NamedTuple):
+    """Images that follow one another in the block `folder`: so many `images` from a row on."""
+
+    folder: Path
+    first: int
+    images: int
+
+
 class Draft:
     """A block in the making. Pixels go to its file as they come, so memory holds none of them."""
 
-    def __init__(
-        self, folder: Path, file: BinaryIO, image: Sequence[int], hasher: ThreadPoolExecutor
-    ) -> None:
-        self._folder, self._file, self._hasher = folder, file, hasher
+    def __init__(self, folder: Path, file: BinaryIO, image: Sequence[int]) -> None:
+        self._folder, self._file = folder, file
         self._shape = (0, *image)
-        self._digest = hashlib.sha256()
         self._write_header()
 
     def _write_header(self) -> None:
@@ -58,18 +70,30 @@ class Draft:
         self._file.seek(0)
         np.lib.format.write_array_header_1_0(self._file, header)
 
-    def append(self, pixels: Pixels) -> None:
-        """Write further images `(N, H, W, C)`."""
-        data = np.ascontiguousarray(pixels).reshape(-1).data
-        hashed = self._hasher.submit(self._digest.update, data)  # both let go of the interpreter
+    def append(self, images: Sequence[Pixels]) -> None:
+        """Write further images, `(H, W, C)` each."""
         with storing(self._folder.parent):
-            self._file.write(data)
-        hashed.result()
-        self._shape = (self._shape[0] + len(pixels), *self._shape[1:])
+            for pixels in images:
+                self._file.write(np.ascontiguousarray(pixels).reshape(-1).data)
+        self._grow(len(images))
+
+    def copy(self, run: Run) -> None:
+        """Write further images, those of another block."""
+        size = prod(self._shape[1:])
+        with storing(self._folder.parent), (run.folder / PIXELS).open("rb") as source:
+            np.lib.format.read_magic(source)
+            np.lib.format.read_array_header_1_0(source)
+            begin = source.tell() + run.first * size
+            self._file.flush()
+            _copy(source.fileno(), self._file.fileno(), begin, run.images * size)
+        self._grow(run.images)
+
+    def _grow(self, images: int) -> None:
+        self._shape = (self._shape[0] + images, *self._shape[1:])
 
     def finish(self, folder: Path, table: pd.DataFrame) -> dict[str, Any]:
-        """Make it the block `folder`, whose table is `table`; its receipt."""
-        digest = self._digest.hexdigest()
+        """Make it the block `folder`, whose table is `table`, by row; its receipt."""
+        digest = digest_of(self._shape, table["digest"])
         receipt = {"digest": digest, "shape": list(self._shape), "dtype": "uint8"}
         with storing(self._folder.parent):
             self._write_header()
@@ -93,12 +117,40 @@ def draft(home: Path, image: Sequence[int]) -> Iterator[Draft]:
         documents.fresh_folder(folder)
         file = (folder / PIXELS).open("wb")
     try:
-        with ThreadPoolExecutor(1) as hasher:
-            yield Draft(folder, file, image, hasher)
+        yield Draft(folder, file, image)
     finally:
         with suppress(OSError):  # what a full disk left in the buffer; that was told already
             file.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def digest_of(shape: Sequence[int], images: Iterable[str]) -> str:
+    """The digest of a block: sha256 over its shape and the digests of its images, by row."""
+    hashed = hashlib.sha256(str(list(shape)).encode())
+    for digest in images:
+        hashed.update(digest.encode())
+    return hashed.hexdigest()
+
+
+def _copy(source: int, target: int, begin: int, size: int) -> None:
+    """Append `size` bytes of one open file, from the place `begin` on, to another."""
+    end = begin + size
+    while begin < end:
+        copied = _copy_some(source, target, begin, end - begin)
+        if copied == 0:
+            raise OSError(errno.EIO, "a block is shorter than its receipt says")
+        begin += copied
+
+
+def _copy_some(source: int, target: int, begin: int, size: int) -> int:
+    """Up to `size` bytes: inside the kernel, where it can."""
+    if hasattr(os, "copy_file_range"):  # not on macOS
+        try:
+            return os.copy_file_range(source, target, size, begin)
+        except OSError as error:
+            if error.errno not in NO_COPY:
+                raise
+    return os.write(target, os.pread(source, min(CHUNK, size), begin))
 
 
 @contextmanager
@@ -170,41 +222,42 @@ def open_pixels(folder: Path, receipt: dict[str, Any]) -> Pixels:
 
 def read(home: Path) -> Known:
     """What the blocks of `home` hold."""
-    empty = pd.DataFrame({"image_id": [], "block": [], "row": []})
-    tables: list[pd.DataFrame] = [empty]
     whole = [folder for folder in _folders(home) if read_receipt(folder) is not None]
-    for block, folder in enumerate(whole):
-        tables.append(pd.read_parquet(folder / TABLE).assign(block=block))
-    table = pd.concat(tables[1:] or tables, ignore_index=True)
-    return Known(table.drop_duplicates("image_id").set_index("image_id"), whole)
+    if not whole:
+        nothing = pd.DataFrame({"image_id": [], "digest": [], "block": [], "row": []})
+        return Known(nothing.set_index("image_id"), whole)
+    table = pd.concat(
+        [pd.read_parquet(folder / TABLE).assign(block=k) for k, folder in enumerate(whole)],
+        ignore_index=True,
+    )
+    twice = table["image_id"].duplicated()
+    return Known((table[~twice] if twice.any() else table).set_index("image_id"), whole)
 
 
-def gather(known: Known, image_ids: Sequence[str]) -> Iterator[Pixels]:
-    """The pixels of prepared images in the order asked for, in runs `(N, H, W, C)` of rows that
-    follow one another in a block.
-    """
+def runs(known: Known, image_ids: Sequence[str]) -> Iterator[Run]:
+    """Where the pixels of prepared images are, in the order asked for."""
+    if not image_ids:
+        return
     where = known.table.loc[list(image_ids), ["block", "row"]].to_numpy(np.int64)
-    # Mapped anew each time: what was read stays in memory as long as the map.
-    maps = {b: np.load(known.folders[b] / PIXELS, mmap_mode="r") for b in np.unique(where[:, 0])}
     follows = np.all(np.diff(where, axis=0) == (0, 1), axis=1)
     for run in np.split(where, np.flatnonzero(~follows) + 1):
         block, first = run[0]
-        yield maps[block][first : first + len(run)]
+        yield Run(known.folders[block], int(first), len(run))
 
 
 def sweep(home: Path, kept: Path) -> None:
     """Remove the blocks whose images are all in `kept`, and what killed processes left behind."""
-    held = set(_image_ids(kept))
+    held = _image_ids(kept)
     for folder in _folders(home):
-        if folder != kept and held.issuperset(_image_ids(folder)):
+        if folder != kept and pc.all(pc.is_in(_image_ids(folder), held), min_count=0).as_py():
             shutil.rmtree(folder, ignore_errors=True)
     for folder in home.glob(f"{DRAFT}*"):
         if not psutil.pid_exists(int(folder.name.removeprefix(DRAFT).partition("-")[0])):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _image_ids(folder: Path) -> list[str]:
-    return list(pd.read_parquet(folder / TABLE, columns=["image_id"])["image_id"])
+def _image_ids(folder: Path) -> pa.ChunkedArray:
+    return pq.read_table(folder / TABLE, columns=["image_id"])["image_id"].cast(pa.string())
 
 
 def _folders(home: Path) -> list[Path]:

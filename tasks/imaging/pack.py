@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
 
 from tasks import digests, documents, manifest, paths
 from tasks.errors import DataError
@@ -28,7 +29,6 @@ from tasks.params import Preprocess
 from tasks.progress import progress
 
 BLOCK_SECONDS = 10.0  # between two blocks: what a kill costs at most
-GATHERED_BYTES = 4_000_000  # mapped at once: a pack may be larger than the memory
 FACTS = ["height", "width", "mean", "std", "min", "max", "phash", "colored", "reason"]
 
 
@@ -45,14 +45,14 @@ def prepare_all(images: pd.DataFrame, settings: Preprocess) -> pd.DataFrame:
     Raises:
         DataError: a file is missing or cannot be read, the disk is full, or the cluster fails.
     """
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps 40 MB that it has freed
     home = _home(settings)
     todo = images[~images["image_id"].isin(blocks.read(home).table.index)].sort_values("image_id")
-    names = todo["image_id"].tolist(), todo["path"].tolist()
-    sizes = _file_sizes(names[1])
+    sizes = _file_sizes(todo["path"])
     reasons: dict[str, str] = {}
     if len(todo):  # their blocks, and then the pack of all
         blocks.require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
-        cut = batches.cut(zip(*names, sizes, strict=True), settings)
+        cut = batches.cut(zip(todo["image_id"], todo["path"], sizes, strict=True), settings)
         where = cluster.workers if settings.cluster else batches.threads
         with where(settings) as workers:
             done = _counted(batches.in_order(workers, cut), len(todo))
@@ -71,27 +71,24 @@ def write(image_ids: Sequence[str], settings: Preprocess) -> dict[str, Any]:
     key = digests.of_json({"images": list(image_ids), "settings": pixel_settings})
     receipt = blocks.read_receipt(home / key)
     if receipt is None:
-        known = blocks.read(home)
-        receipt = blocks.adopt(known, home / key, image_ids)
-        receipt = receipt or _gather(known, home / key, image_ids, settings)
+        receipt = _put_together(home, home / key, image_ids, settings)
         blocks.sweep(home, kept=home / key)
     return {"key": key, "settings": pixel_settings, **receipt}
 
 
-def _gather(
-    known: blocks.Known, folder: Path, image_ids: Sequence[str], settings: Preprocess
+def _put_together(
+    home: Path, folder: Path, image_ids: Sequence[str], settings: Preprocess
 ) -> dict[str, Any]:
-    image = image_shape(settings)
-    rows = pd.Series(range(len(image_ids)), index=list(image_ids))
-    table = known.table.assign(row=rows.reindex(known.table.index, fill_value=-1))
-    table = table[table["row"].ge(0)].drop(columns="block").reset_index()
-    blocks.require_space(folder.parent, len(image_ids) * prod(image))
-    step = max(GATHERED_BYTES // prod(image), 1)
-    with blocks.draft(folder.parent, image) as draft:
-        for start in range(0, len(image_ids), step):
-            for pixels in blocks.gather(known, image_ids[start : start + step]):
-                draft.append(pixels)
-        return draft.finish(folder, table)
+    known, image = blocks.read(home), image_shape(settings)
+    receipt = blocks.adopt(known, folder, image_ids)
+    if receipt is not None:
+        return receipt
+    blocks.require_space(home, len(image_ids) * prod(image))
+    with blocks.draft(home, image) as draft:
+        for run in blocks.runs(known, image_ids):
+            draft.copy(run)
+        table = known.table.loc[list(image_ids)].drop(columns="block")
+        return draft.finish(folder, table.assign(row=range(len(table))).reset_index())
 
 
 def open_pack() -> Pixels:
@@ -134,7 +131,7 @@ def _home(settings: Preprocess) -> Path:
     return paths.state() / "packs" / batches.made_with(settings)[:16]
 
 
-def _file_sizes(names: Sequence[str]) -> list[int]:
+def _file_sizes(names: Iterable[str]) -> list[int]:
     """Bytes of each file under `data/raw`.
 
     Raises:
@@ -180,7 +177,7 @@ def _write_blocks(home: Path, outcomes: Iterator[Outcome], settings: Preprocess)
                 facts += outcome.facts
                 reasons |= outcome.reasons
             if facts:
-                table = pd.DataFrame(facts, columns=["image_id", *FACTS])
+                table = pd.DataFrame(facts, columns=["image_id", "digest", *FACTS])
                 name = digests.of_json(list(table["image_id"]))
                 draft.finish(home / f"part-{name[:16]}", table.assign(row=range(len(table))))
     return reasons

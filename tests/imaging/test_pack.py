@@ -64,6 +64,12 @@ def build(images):
     return receipt, table
 
 
+def digest_of(pixels):
+    """What a receipt says of these pixels, from the pixels themselves."""
+    each = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
+    return hashlib.sha256((str(list(pixels.shape)) + "".join(each)).encode()).hexdigest()
+
+
 def home():
     (folder,) = (paths.state() / "packs").iterdir()
     return folder
@@ -73,7 +79,7 @@ def test_rows_are_the_prepared_pixels(files):
     receipt, table = build(files(range(5)))
     pixels = pack.open_pack()
     assert receipt["shape"] == [5, 16, 24, 1]
-    assert receipt["digest"] == hashlib.sha256(pixels.tobytes()).hexdigest()
+    assert receipt["digest"] == digest_of(pixels)
     for row, path in zip(table["row"], table["path"], strict=True):
         made = prepare((paths.RAW / path).read_bytes(), SETTINGS).pixels
         assert np.array_equal(pixels[row], made)
@@ -117,7 +123,7 @@ def test_file_mended_in_place_is_read(files, decoded, monkeypatch, tmp_path):
     with pytest.raises(DataError, match="1 of 4 images can be read where"):
         pack.open_pack()
     files(range(4))
-    assert hashlib.sha256(pack.open_pack().tobytes()).hexdigest() == mended["digest"]
+    assert digest_of(pack.open_pack()) == mended["digest"]
 
 
 def test_nothing_but_broken_files(files):
@@ -155,7 +161,7 @@ def test_killed_build_goes_on(files, decoded, monkeypatch):
     receipt, _ = build(images)
     assert len(decoded) == 4
     assert receipt["shape"][0] == 10
-    assert receipt["digest"] == hashlib.sha256(pack.open_pack().tobytes()).hexdigest()
+    assert receipt["digest"] == digest_of(pack.open_pack())
 
 
 def test_half_written_pack_is_never_taken_for_whole(files):
@@ -171,7 +177,7 @@ def test_half_written_pack_is_never_taken_for_whole(files):
         torn()
     assert not list(home().glob(f"{blocks.DRAFT}*"))
     receipt, _ = build(images)
-    assert receipt["digest"] == hashlib.sha256(pack.open_pack().tobytes()).hexdigest()
+    assert receipt["digest"] == digest_of(pack.open_pack())
 
 
 def test_drafts_of_dead_processes_are_removed(files):
@@ -187,14 +193,14 @@ def test_damaged_pack_is_built_anew(files):
     pixels = home() / receipt["key"] / blocks.PIXELS
     whole = pixels.read_bytes()
     pixels.write_bytes(whole[:-100])
-    assert hashlib.sha256(pack.open_pack().tobytes()).hexdigest() == receipt["digest"]
+    assert digest_of(pack.open_pack()) == receipt["digest"]
     assert pixels.read_bytes() == whole
 
 
 def test_deleted_state_is_built_anew(files, monkeypatch, tmp_path):
     receipt, _ = build(files(range(4)))
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
-    assert hashlib.sha256(pack.open_pack().tobytes()).hexdigest() == receipt["digest"]
+    assert digest_of(pack.open_pack()) == receipt["digest"]
 
 
 def test_other_files_are_not_taken_for_the_same_pack(files, monkeypatch, tmp_path):
@@ -243,7 +249,7 @@ def test_all_code_that_makes_pixels_is_in_the_key():
     graph = grimp.build_graph("tasks", cache_dir=None)
     used = graph.find_upstream_modules("tasks.imaging.prepare") | {"tasks.imaging.prepare"}
     names = {name.rpartition(".")[2] for name in used if name.startswith("tasks.imaging.")}
-    assert set(batches.PIXEL_CODE) == names | {"describe"}
+    assert set(batches.PIXEL_CODE) == names | {"describe", "batches"}
 
 
 def test_full_disk_is_named_and_a_rerun_finishes(files, decoded, monkeypatch):
@@ -271,7 +277,7 @@ def test_full_disk_is_named_and_a_rerun_finishes(files, decoded, monkeypatch):
     decoded.clear()
     receipt, _ = build(images)
     assert len(decoded) == 6
-    assert receipt["digest"] == hashlib.sha256(pack.open_pack().tobytes()).hexdigest()
+    assert receipt["digest"] == digest_of(pack.open_pack())
 
 
 def test_too_little_space_is_told_before_any_work(files, decoded, monkeypatch):
@@ -341,6 +347,39 @@ def test_pack_of_several_blocks_is_the_pack_of_one(files, monkeypatch, tmp_path)
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
     monkeypatch.setattr(batches, "MOST_IMAGES", 7)
     monkeypatch.setattr(pack, "BLOCK_SECONDS", 0.0)
-    monkeypatch.setattr(pack, "GATHERED_BYTES", 3 * 16 * 24)
     assert build(images)[0] == whole
-    assert hashlib.sha256(pack.open_pack().tobytes()).hexdigest() == whole["digest"]
+    assert digest_of(pack.open_pack()) == whole["digest"]
+
+
+@pytest.mark.parametrize("refusal", [errno.EXDEV, None])
+def test_pixels_are_copied_where_the_file_system_cannot_do_it_itself(files, monkeypatch, refusal):
+    def refused(*_):
+        raise OSError(refusal, os.strerror(refusal))
+
+    build(files(range(5)))
+    if refusal:
+        monkeypatch.setattr(os, "copy_file_range", refused, raising=False)
+    else:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    monkeypatch.setattr(blocks, "CHUNK", 100)
+    receipt, _ = build(files(range(7)))
+    assert receipt["digest"] == digest_of(pack.open_pack())
+
+
+def test_disk_that_fills_up_while_copying_is_named(files, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    first, _ = build(files(range(5)))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "copy_file_range", full, raising=False)
+        with pytest.raises(DataError, match=r"No space left on device.*MEDLOOP_STATE"):
+            build(files(range(7)))
+    assert digest_of(pack.open_pack()) == first["digest"]
+
+
+def test_block_cut_short_while_it_is_copied_is_an_error(files, monkeypatch):
+    build(files(range(5)))
+    monkeypatch.setattr(os, "copy_file_range", lambda *_: 0, raising=False)
+    with pytest.raises(DataError, match="shorter than its receipt says"):
+        build(files(range(7)))
