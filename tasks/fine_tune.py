@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks import labels, params, paths
@@ -13,7 +12,7 @@ from tasks.documents import write_json
 from tasks.errors import command
 from tasks.networks import data, device, files, history
 from tasks.networks.build import DROPOUT
-from tasks.networks.fit import Metrics, Plan, best_epoch, compile_for, fit, measure
+from tasks.networks.fit import Fitted, Metrics, Plan, best_epoch, fit
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights
 from tasks.networks.precision import computing
@@ -23,31 +22,13 @@ if TYPE_CHECKING:
     import keras
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The fine-tune phase: its epochs, and the loss on val that it began with."""
-
-    epochs: list[Metrics]
-    head_loss: float
-
-    @property
-    def better(self) -> bool:
-        """Whether its best epoch beats the head phase on val."""
-        return bool(self.epochs) and self.best["val_loss"] < self.head_loss
-
-    @property
-    def best(self) -> Metrics:
-        """The metrics of the best epoch."""
-        return self.epochs[best_epoch(self.epochs) - 1]
-
-
 def fine_tune(
     model: keras.Model,
     layers: list[str],
     images: data.Data,
     plan: Plan,
     on_epoch: Callable[[int, Metrics], None],
-) -> Outcome:
+) -> Fitted:
     """Train everything from the first of `layers` on, and leave `model` with the weights of the
     best epoch. Batch normalisation stays as it is.
 
@@ -56,29 +37,35 @@ def fine_tune(
     _, suffix = cut(model, layers[0])
     train, val = data.feed(model, layers, layers[0], images)
     train_only(model, suffix)
-    compile_for(suffix, plan)
-    before = measure(suffix, val, plan.phase.batch_size)
-    return Outcome(fit(suffix, train, val, plan, on_epoch), before["loss"])
+    return fit(suffix, train, val, plan, on_epoch)
 
 
 def receipt(
-    outcome: Outcome, head: list[Metrics], cut_layer: str, model: keras.Model
+    fitted: Fitted, head: list[Metrics], cut_layer: str, model: keras.Model
 ) -> dict[str, Any]:
     """What `training.json` says: which phase is kept, and by how much."""
-    kept = outcome.epochs if outcome.better else head
+    kept = fitted.epochs if fitted.better else head
     best = best_epoch(kept)
     return {
-        "kept": "fine_tune" if outcome.better else "head",
+        "kept": "fine_tune" if fitted.better else "head",
         "cut_layer": cut_layer,
         "best_epoch": best,
         "val_auroc": round(kept[best - 1]["val_auroc"], 6),
         "val_loss": {
-            "head": round(outcome.head_loss, 6),
-            "fine_tune": round(outcome.best["val_loss"], 6) if outcome.epochs else None,
+            "head": round(fitted.loss_before, 6),
+            "fine_tune": round(fitted.best["val_loss"], 6) if fitted.epochs else None,
         },
         "parameters": model.count_params(),
         "fine_tuned_parameters": sum(math.prod(w.shape) for w in model.trainable_variables),
     }
+
+
+def _no_better(fitted: Fitted, learning_rate: float) -> str:
+    return (
+        f"Fine-tuning did not lower the loss on val ({fitted.loss_before:.4f} before, "
+        f"{fitted.best['val_loss']:.4f} at best). The usual cause is a learning rate too high "
+        f"(fine_tune.learning_rate: {learning_rate:g}) or too few images"
+    )
 
 
 @command
@@ -97,16 +84,20 @@ def main() -> None:
     layers = [default, DROPOUT] if layer == default else [layer]
     plan = Plan(task.kind, phase, weights, settings.train.seed)
     with shown_live("fine_tune") as on_epoch, computing(model, settings.train.precision):
-        outcome = fine_tune(model, layers, images, plan, on_epoch)
+        fitted = fine_tune(model, layers, images, plan, on_epoch)
     if device.machine() > 0:
         return
-    if outcome.better:
-        files.save(model, paths.MODEL)
-    else:
-        shutil.copyfile(paths.HEAD_MODEL, paths.MODEL)
-    history.write(paths.HISTORY, outcome.epochs)
-    said = receipt(outcome, history.read(paths.HEAD_HISTORY), layer, model)
-    write_json(paths.TRAINING, said)
+    said = receipt(fitted, history.read(paths.HEAD_HISTORY), layer, model)
+    with files.writing():
+        if fitted.better:
+            files.save(model, paths.MODEL)
+        else:
+            shutil.copyfile(paths.HEAD_MODEL, paths.MODEL)
+        history.write(paths.HISTORY, fitted.epochs)
+        write_json(paths.TRAINING, said)
+    fitted.checkpoint.remove()
+    if fitted.epochs and not fitted.better:
+        print(_no_better(fitted, phase.learning_rate))
     print(f"Kept: {said['kept']}, epoch {said['best_epoch']}, val AUROC {said['val_auroc']:.4f}")
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tasks import labels, params, paths
-from tasks.errors import command
+from tasks.errors import TrainingError, command
 from tasks.networks import data, device, files, history
 from tasks.networks.build import DROPOUT, build
-from tasks.networks.fit import Metrics, Plan, best_epoch, fit
+from tasks.networks.fit import Fitted, Metrics, Plan, best_epoch, fit
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights
 from tasks.networks.precision import computing
@@ -25,16 +25,34 @@ def train_head(
     images: data.Data,
     plan: Plan,
     on_epoch: Callable[[int, Metrics], None],
-) -> list[Metrics]:
+) -> Fitted:
     """Train everything after pooling and leave `model` with the best epoch's weights.
 
     The pass through the backbone also stores what arrives at its default cut layer, so that
     fine-tuning need not run it again.
+
+    Raises:
+        TrainingError: nothing was learnt.
     """
     train, val = data.feed(model, [default_cut(backbone), DROPOUT], DROPOUT, images)
     _, head = cut(model, DROPOUT)
     train_only(model, head)
-    return fit(head, train, val, plan, on_epoch)
+    fitted = fit(head, train, val, plan, on_epoch)
+    _require_better(fitted, plan)
+    return fitted
+
+
+def _require_better(fitted: Fitted, plan: Plan) -> None:
+    if fitted.better:
+        return
+    raise TrainingError(
+        f"required: a loss on val below {fitted.loss_before:.4f}, where training began; received: "
+        f"{fitted.best['val_loss']:.4f} at best in {len(fitted.epochs)} epochs. Nothing was "
+        "learnt. The usual causes: labels that do not go with the images (look at "
+        f"{paths.CONTACT_SHEET} and at the labels of the source), a learning rate too high or too "
+        f"low (train.learning_rate: {plan.phase.learning_rate:g}), or too few images "
+        f"({paths.SPLIT_RECEIPT})"
+    )
 
 
 @command
@@ -50,13 +68,15 @@ def main() -> None:
         model = build(settings.model, settings.preprocess, task)
     plan = Plan(task.kind, phase, weights, phase.seed)
     with shown_live("train") as on_epoch, computing(model, phase.precision):
-        epochs = train_head(model, settings.model.backbone, images, plan, on_epoch)
+        fitted = train_head(model, settings.model.backbone, images, plan, on_epoch)
     if device.machine() > 0:
         return
-    files.save(model, paths.HEAD_MODEL)
-    history.write(paths.HEAD_HISTORY, epochs)
-    best = best_epoch(epochs)
-    print(f"Best epoch {best} of {len(epochs)}: val AUROC {epochs[best - 1]['val_auroc']:.4f}")
+    with files.writing():
+        files.save(model, paths.HEAD_MODEL)
+        history.write(paths.HEAD_HISTORY, fitted.epochs)
+    fitted.checkpoint.remove()
+    best, of = best_epoch(fitted.epochs), len(fitted.epochs)
+    print(f"Best epoch {best} of {of}: val AUROC {fitted.best['val_auroc']:.4f}")
 
 
 if __name__ == "__main__":

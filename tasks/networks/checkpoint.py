@@ -7,6 +7,8 @@ dropout, and the history, from which patience follows. The order of the images n
 from __future__ import annotations
 
 import json
+import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks import paths
+from tasks.errors import TrainingError
 from tasks.networks import device, keys
 
 METRICS = ("loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc")
@@ -44,30 +47,63 @@ class Checkpoint:
         return _of_first(model, state)
 
     def _load(self, model: keras.Model) -> State | None:
-        if not self._path.exists():
+        stored = self._read()
+        if stored is None:
             return None
-        with np.load(self._path) as stored:
-            history = json.loads(str(stored["history"]))
-            for i, variable in enumerate(_variables(model)):
-                variable.assign(stored[f"variable_{i}"])
-            best = [stored[f"best_{i}"] for i in range(len(model.weights))]
+        history = json.loads(str(stored["history"]))
+        for i, variable in enumerate(_variables(model)):
+            variable.assign(stored[f"variable_{i}"])
         print(f"Going on after epoch {len(history)}", flush=True)
-        return State(history, best)
+        return State(history, [stored[f"best_{i}"] for i in range(len(model.weights))])
+
+    def _read(self) -> dict[str, NDArray[Any]] | None:
+        """All that is stored; None where nothing is, or where it is damaged: then training begins
+        anew, with the same result.
+        """
+        try:
+            with np.load(self._path) as stored:
+                return dict(stored)
+        except FileNotFoundError:
+            return None
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+            print(f"{self._path} is damaged; training begins anew", flush=True)
+            return None
 
     def save(self, model: keras.Model, state: State) -> None:
-        """Store the state after an epoch; a kill leaves the one before it whole."""
+        """Store the state after an epoch; a kill leaves the one before it whole.
+
+        Raises:
+            TrainingError: the disk is full or cannot be written; the one before it stays.
+        """
         if device.machine() > 0:
             return
         arrays: dict[str, Any] = {f"variable_{i}": v for i, v in enumerate(_values(model))}
         arrays |= {f"best_{i}": weight for i, weight in enumerate(state.best)}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_suffix(".draft")
-        with draft.open("wb") as file:
-            np.savez(file, history=json.dumps(state.history), **arrays)
-        draft.replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as file:
+                np.savez(file, history=json.dumps(state.history), **arrays)
+            draft.replace(self._path)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise self._not_written(error, arrays, len(state.history)) from error
+
+    def _not_written(
+        self, error: OSError, arrays: dict[str, NDArray[Any]], epoch: int
+    ) -> TrainingError:
+        size = sum(array.nbytes for array in arrays.values()) / 1e6
+        after = f"after epoch {epoch - 1}" if epoch > 1 else "from the beginning"
+        return TrainingError(
+            f"required: {size:.1f} MB in {self._path.parent} for the checkpoint of epoch {epoch}; "
+            f"received: {error.strerror or error}. Free space or mend the rights there, or point "
+            f"MEDLOOP_STATE at another disk and copy the folder; run again, and training goes on "
+            f"{after}"
+        )
 
     def remove(self) -> None:
-        """The fit is done; those of fits that never were go in time."""
+        """What was trained is written elsewhere; those of fits that never were go in time."""
         self._path.unlink(missing_ok=True)
         keys.make_room(self._path.parent, KEPT)
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
+
+from tasks.errors import TrainingError
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can name
 FLEETING = {"date_saved", "shared_object_id"}
@@ -22,6 +26,23 @@ def save(model: keras.Model, path: Path) -> None:
         model.save(draft)
         _without_dates(draft, repeatable)
         repeatable.replace(path)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write what was trained; an error says that the training is not lost.
+
+    Raises:
+        TrainingError: the disk is full or cannot be written.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # h5py raises either
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise TrainingError(
+            f"required: a disk that takes what was trained; received: {reason}. Free space or mend "
+            "the rights in this folder, then run again: nothing is trained twice"
+        ) from error
 
 
 def load(path: Path) -> keras.Model:

@@ -39,13 +39,38 @@ class Plan:
     seed: int
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit did.
+
+    Attributes:
+        epochs: one entry an epoch: loss, accuracy, auroc, val_loss, val_accuracy, val_auroc.
+        loss_before: the loss on val that it began with.
+        checkpoint: to be removed once what was trained is written.
+    """
+
+    epochs: list[Metrics]
+    loss_before: float
+    checkpoint: Checkpoint
+
+    @property
+    def better(self) -> bool:
+        """Whether its best epoch lowered the loss on val."""
+        return bool(self.epochs) and self.best["val_loss"] < self.loss_before
+
+    @property
+    def best(self) -> Metrics:
+        """The metrics of the best epoch."""
+        return self.epochs[best_epoch(self.epochs) - 1]
+
+
 def fit(
     model: keras.Model,
     train: Feed,
     val: Examples,
     plan: Plan,
     on_epoch: Callable[[int, Metrics], None],
-) -> list[Metrics]:
+) -> Fitted:
     """Train `model` and leave it with the weights of its best epoch.
 
     A fit that was killed goes on after its last full epoch, with the same result.
@@ -57,13 +82,11 @@ def fit(
         plan: how to fit.
         on_epoch: called with each finished epoch, from 1, and its metrics.
 
-    Returns:
-        One entry an epoch: loss, accuracy, auroc, val_loss, val_accuracy, val_auroc.
-
     Raises:
-        TrainingError: the loss is not a number any more.
+        TrainingError: the loss is not a number any more, or no checkpoint can be written.
     """
     network = compiled(model, train, plan)
+    before = measure(model, val, plan.phase.batch_size)
     checkpoint = Checkpoint(_key(model, train, val, plan))
     state = checkpoint.load(model)
     while not _finished(state.history, plan.phase):
@@ -77,8 +100,7 @@ def fit(
         on_epoch(epoch, metrics)
         checkpoint.save(model, state)
     model.set_weights(state.best)
-    checkpoint.remove()
-    return state.history
+    return Fitted(state.history, before["loss"], checkpoint)
 
 
 def compile_for(

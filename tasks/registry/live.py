@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 RESULT = "result.digest"  # a run that carries it is owned by that result
 WORKSPACE = "workspace"
+AGAIN_SECONDS = 300.0  # between two attempts to reach a store that did not answer
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
@@ -57,50 +58,61 @@ class EpochLog:
 
 
 class LiveRun:
-    """The live run of a stage. A store that cannot be reached costs one line of warning, and
-    training goes on: `publish` copies the history anyway.
+    """The live run of a stage. While a store does not answer, epochs are kept, and sent when it
+    answers again; training goes on, and `publish` copies the history anyway.
     """
 
     def __init__(self, stage: str) -> None:
+        self._stage = stage
         self._log: EpochLog | None = None
         self._stop: Callable[[], None] | None = None
-        self._reachable = True
-        self._attempt(lambda: self._open(stage))
+        self._waiting: list[tuple[int, dict[str, float]]] = []
+        self._not_before = 0.0
+        self._send()
 
     def log_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         """Log the metrics of one epoch, counted from 1."""
-        log = self._log
-        if log is not None:
-            self._attempt(lambda: log.log_epoch(epoch, metrics))
+        self._waiting.append((epoch, metrics))
+        self._send()
 
     def close(self) -> None:
         """Stop the system metrics; the run itself stays open for the next stage and `publish`."""
+        if self._waiting:
+            self._send()
         if self._stop is not None:
-            self._attempt(self._stop)
+            with suppress(Exception):  # of a store that is gone
+                self._stop()
 
-    def _open(self, stage: str) -> None:
+    def _send(self) -> None:
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            self._log = self._log or self._open()
+            while self._waiting:
+                self._log.log_epoch(*self._waiting[0])
+                self._waiting.pop(0)
+        except Exception as error:  # whatever ails the record, training must not die of it
+            self._put_off(error)
+
+    def _put_off(self, error: Exception) -> None:
+        self._log = None  # what arrived of the last call shows when the run is read again
+        self._not_before = time.monotonic() + AGAIN_SECONDS
+        reason = str(error).strip().partition("\n")[0][:200]
+        print(
+            f"Warning: no live metrics, the MLflow store does not answer ({reason}); training goes "
+            f"on, it is asked again in {AGAIN_SECONDS:.0f} s, and publish records the history",
+            file=sys.stderr,
+        )
+
+    def _open(self) -> EpochLog:
         os.environ.update({k: v for k, v in IMPATIENT.items() if k not in os.environ})
         store = open_experiment(params.load().publish.experiment)
         last_run.replace()  # the next publish looks properly, and ends what was abandoned
-        run = _choose(store, stage)
-        self._log = EpochLog(store, run.info.run_id, stage)
+        run = _choose(store, self._stage)
         if RESULT not in run.data.tags:
             store.client.update_run(run.info.run_id, status="RUNNING")
-            self._stop = _start_system_metrics(run.info.run_id)
-
-    def _attempt(self, action: Callable[[], None]) -> None:
-        if not self._reachable:
-            return
-        try:
-            action()
-        except Exception as error:  # whatever ails the record, training must not die of it
-            self._reachable = False
-            reason = str(error).strip().partition("\n")[0][:200]
-            print(
-                f"Warning: no live metrics, the MLflow store does not answer ({reason}); "
-                "training goes on and publish records its history",
-                file=sys.stderr,
-            )
+            self._stop = self._stop or _start_system_metrics(run.info.run_id)
+        return EpochLog(store, run.info.run_id, self._stage)
 
 
 @contextmanager

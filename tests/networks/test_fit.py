@@ -1,3 +1,6 @@
+import errno
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -41,7 +44,9 @@ def make_plan(kind="binary", **changes):
 def run(model, kind="binary", on_epoch=lambda *_: None, train=None, val=None, **changes):
     train = train or make_examples(kind, views=2)
     val = val or make_examples(kind, seed=1)
-    return fit(model, stored(train), val, make_plan(kind, **changes), on_epoch)
+    fitted = fit(model, stored(train), val, make_plan(kind, **changes), on_epoch)
+    fitted.checkpoint.remove()
+    return fitted.epochs
 
 
 def stored(examples):
@@ -84,6 +89,65 @@ def test_another_seed_gives_another_model():
     other = Plan(plan.kind, plan.phase, plan.weights, seed=5)
     fit(second, stored(make_examples(views=2)), make_examples(seed=1), other, lambda *_: None)
     assert not same(first.get_weights(), second.get_weights())
+
+
+def test_what_is_trained_is_not_lost_before_it_is_written(capsys):
+    """A stage that cannot write its outs trains nothing again."""
+    given = (stored(make_examples(views=2)), make_examples(seed=1), make_plan())
+    first, second = make_model(), make_model()
+    expected = fit(first, *given, lambda *_: None)
+    capsys.readouterr()
+    found = fit(second, *given, lambda *_: pytest.fail("an epoch was trained again"))
+    assert "Going on after epoch 6" in capsys.readouterr().out
+    assert (found.epochs, found.loss_before) == (expected.epochs, expected.loss_before)
+    assert same(first.get_weights(), second.get_weights())
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda _: b""])
+def test_a_damaged_checkpoint_costs_time_and_nothing_else(repeatable, capsys, damage):
+    given = (stored(make_examples(views=2)), make_examples(seed=1), make_plan())
+    undisturbed, again = make_model(), make_model()
+    expected = fit(undisturbed, *given, lambda *_: None)
+    (file,) = (repeatable / "checkpoints").glob("*.npz")
+    file.write_bytes(damage(file.read_bytes()))
+    assert fit(again, *given, lambda *_: None).epochs == expected.epochs
+    assert "is damaged; training begins anew" in capsys.readouterr().out
+    assert same(again.get_weights(), undisturbed.get_weights())
+
+
+def test_a_full_disk_is_named_and_training_goes_on_from_the_epoch_before(monkeypatch, repeatable):
+    undisturbed, stopped, again = make_model(), make_model(), make_model()
+    expected = run(undisturbed)
+    saved, calls = np.savez, []
+
+    def full(file, **arrays):
+        calls.append(arrays)
+        if len(calls) == 3:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        saved(file, **arrays)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", full)
+        message = r"checkpoint of epoch 3.*No space left.*MEDLOOP_STATE.*after epoch 2"
+        with pytest.raises(TrainingError, match=message):
+            run(stopped)
+    assert [file.suffix for file in (repeatable / "checkpoints").iterdir()] == [".npz"]
+    seen = []
+    assert run(again, on_epoch=lambda number, _: seen.append(number)) == expected
+    assert seen == [3, 4, 5, 6]
+    assert same(again.get_weights(), undisturbed.get_weights())
+
+
+def test_a_fit_knows_whether_it_lowered_the_loss():
+    val = make_examples(seed=1)
+    contrary = Examples(val.activations, 1 - val.targets)
+    train, plan = stored(make_examples(views=2)), make_plan(epochs=3)
+    learnt = fit(make_model(), train, val, plan, lambda *_: None)
+    assert learnt.better
+    assert learnt.best["val_loss"] < learnt.loss_before
+    assert not fit(make_model(), train, contrary, plan, lambda *_: None).better
+    assert not fit(make_model(), train, val, make_plan(epochs=0), lambda *_: None).better
 
 
 class Killed(BaseException):

@@ -7,7 +7,7 @@ import pytest
 from registry_world import write_lock
 from world import ROOT, environment
 
-from tasks import edit, paths
+from tasks import edit, params, paths
 from tasks.publish import publish
 from tasks.registry import live, runs
 from tasks.registry.live import live_run
@@ -137,7 +137,49 @@ def test_a_store_that_cannot_be_reached_costs_one_warning(result, monkeypatch, c
     assert "training goes on" in errors[0]
 
 
-def test_a_store_that_is_lost_on_the_way_costs_one_warning(store, capsys, monkeypatch):
+def test_what_a_lost_store_missed_is_sent_when_it_answers_again(store, capsys, monkeypatch):
+    """It takes in the second epoch without saying so, and is away for the third."""
+    logged = type(store.client).log_batch
+
+    def lost(*arguments, **named):
+        logged(*arguments, **named)
+        raise ConnectionError("reset by peer")
+
+    with live_run("train") as run:
+        run.log_epoch(1, {"loss": 0.7})
+        with monkeypatch.context() as patch:
+            patch.setattr(type(store.client), "log_batch", lost)
+            run.log_epoch(2, {"loss": 0.5})
+            run.log_epoch(3, {"loss": 0.4})
+        (found,) = everything(store)
+        assert [step for step, _ in steps(store, found.info.run_id, "train/loss")] == [1, 2]
+        run._not_before = 0.0  # some minutes later
+        run.log_epoch(4, {"loss": 0.3})
+    expected = [(1, 0.7), (2, 0.5), (3, 0.4), (4, 0.3)]
+    assert steps(store, found.info.run_id, "train/loss") == expected
+    errors = capsys.readouterr().err
+    assert errors.count("Warning") == 1
+    assert "reset by peer" in errors
+
+
+def test_a_store_that_was_not_there_at_the_start_is_opened_later(result, monkeypatch):
+    begun = live.open_experiment
+    refused = iter([True])
+
+    def away(name):
+        if next(refused, False):
+            raise ConnectionError("refused")
+        return begun(name)
+
+    monkeypatch.setattr(live, "open_experiment", away)
+    monkeypatch.setattr(live, "AGAIN_SECONDS", 0.0)
+    train(losses=(0.7, 0.5))
+    store = begun(params.load().publish.experiment)
+    (found,) = everything(store)
+    assert steps(store, found.info.run_id, "train/loss") == [(1, 0.7), (2, 0.5)]
+
+
+def test_a_store_that_stays_away_costs_nothing_but_the_live_metrics(store, capsys, monkeypatch):
     with live_run("train") as run:
         run.log_epoch(1, {"loss": 0.7})
         monkeypatch.setattr(type(store.client), "log_batch", lambda *_, **__: 1 / 0)

@@ -86,9 +86,10 @@ def test_without_epochs_the_head_phase_is_kept(recorder):
     assert len(pd.read_csv(paths.HISTORY)) == 0
 
 
-def test_a_phase_that_makes_it_worse_is_not_kept(recorder):
+def test_a_phase_that_makes_it_worse_is_not_kept(recorder, capsys):
     edit.set_values(paths.PARAMS, {"fine_tune.learning_rate": 1.0})
     fine_tune.main()
+    assert "did not lower the loss on val" in capsys.readouterr().out
     assert read_json(paths.TRAINING)["kept"] == "head"
     assert digests.of_model(paths.MODEL) == digests.of_model(paths.HEAD_MODEL)
 

@@ -1,5 +1,8 @@
+import errno
+import os
 import shutil
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,3 +58,33 @@ def test_a_class_without_training_images_is_named(recorder, capsys):
     with pytest.raises(SystemExit):
         train.main()
     assert "no training image shows 'nodule'" in capsys.readouterr().err
+
+
+def test_a_training_that_learns_nothing_ends_with_the_likely_causes(recorder, capsys):
+    """Val labels that contradict those of train."""
+    table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
+    swapped = table["label"].map({"nodule": "no_nodule", "no_nodule": "nodule"})
+    table["label"] = table["label"].where(table["split"] != "val", swapped)
+    manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
+    with pytest.raises(SystemExit):
+        train.main()
+    said = capsys.readouterr().err
+    assert "Nothing was learnt" in said
+    assert "labels that do not go with the images" in said
+    assert "train.learning_rate: 0.01" in said
+    assert not paths.HEAD_MODEL.exists()
+
+
+def test_a_disk_that_takes_no_model_costs_no_training(recorder, capsys, monkeypatch):
+    def full(self, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save", full)
+        with pytest.raises(SystemExit):
+            train.main()
+    assert "No space left on device" in capsys.readouterr().err
+    trained = list(recorder.epochs)
+    train.main()
+    assert recorder.epochs == trained, "an epoch was trained again"
+    assert paths.HEAD_MODEL.exists()

@@ -1,0 +1,148 @@
+"""The same inputs give bitwise the same weights, whatever happened on the way."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from world import environment, run, store
+
+from tasks import digests, edit
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+KILLS = 5  # of each way to train
+MODELS = {"train": "models/head.keras", "fine_tune": "models/model.keras"}
+EPOCHS = {"train.epochs": 40, "train.patience": 40, "fine_tune.epochs": 8, "fine_tune.patience": 8}
+# Kills itself in the middle of writing the third checkpoint.
+TORN = """
+import os, signal
+import numpy as np
+whole, writes = np.savez, []
+def torn(file, **arrays):
+    writes.append(file)
+    if len(writes) == 3:
+        file.write(b"half of it")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(file, **arrays)
+np.savez = torn
+from tasks import {stage}
+{stage}.main()
+"""
+
+
+def copy(project, folder, **settings):
+    shutil.copytree(project, folder, symlinks=True)
+    edit.set_values(folder / "params.yaml", settings)
+    return folder
+
+
+def digest(folder, stage="fine_tune"):
+    return digests.of_model(folder / MODELS[stage])
+
+
+def forget(folder):
+    """Everything that training could find again, and what it has shown."""
+    for name in (".medloop/prefix", ".medloop/checkpoints", "models", "mlruns"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def test_a_forced_repro_with_an_empty_state_gives_the_same_weights(project, tmp_path):
+    """With a full one it could not fail; another seed shows that it can."""
+    folder = copy(project, tmp_path / "again")
+    expected = digest(project)
+    for seed, same in ((None, True), (None, True), (99, False)):
+        shutil.rmtree(folder / ".medloop")
+        if seed:
+            edit.set_values(folder / "params.yaml", {"train.seed": seed})
+        command = [sys.executable, "-m", "dvc", "repro", "-f", "fine_tune"]
+        said = run(*command, cwd=folder).stdout
+        assert "stored activations found" not in said.partition("Running stage 'fine_tune'")[0]
+        assert "Going on after" not in said
+        assert (digest(folder) == expected) == same
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_killed_at_random_moments_training_ends_in_the_same_weights(project, tmp_path, views):
+    """On the fly and on stored activations; no step of a metric is doubled."""
+    folder = copy(project, tmp_path / "killed", **EPOCHS, **{"augment.views": views})
+    run(sys.executable, "-m", "tasks.augment", cwd=folder)
+    seconds = {stage: undisturbed(folder, stage) for stage in MODELS}
+    expected = {stage: digest(folder, stage) for stage in MODELS}
+    forget(folder)
+    seed = random.randrange(10**6)
+    print("seed of the kills:", seed)
+    chance, killed = random.Random(seed), 0
+    while killed < KILLS:
+        for stage in MODELS:
+            while killed < KILLS and kill(folder, stage, chance.uniform(0, seconds[stage])):
+                killed += 1
+        if killed < KILLS:  # they came too late
+            forget(folder)
+    for stage in MODELS:
+        run(sys.executable, "-m", f"tasks.{stage}", cwd=folder)
+        assert digest(folder, stage) == expected[stage]
+    assert_steps_are_single(folder)
+
+
+@pytest.mark.parametrize("stage", MODELS)
+def test_killed_while_a_checkpoint_is_written(project, tmp_path, stage):
+    folder = copy(project, tmp_path / "torn", **EPOCHS)
+    if stage == "fine_tune":
+        run(sys.executable, "-m", "tasks.train", cwd=folder)
+    undisturbed(folder, stage)
+    expected = digest(folder, stage)
+    shutil.rmtree(folder / ".medloop/checkpoints", ignore_errors=True)
+    torn = run(sys.executable, "-c", TORN.format(stage=stage), cwd=folder, check=False)
+    assert torn.returncode == -signal.SIGKILL, torn.stderr
+    said = run(sys.executable, "-m", f"tasks.{stage}", cwd=folder).stdout
+    assert "Going on after epoch 2" in said
+    assert digest(folder, stage) == expected
+
+
+def undisturbed(folder, stage):
+    """Run a stage; seconds of training, imports left out."""
+    with started(folder, stage) as process:
+        begun = wait_until_it_computes(process)
+        printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    return time.monotonic() - begun
+
+
+def kill(folder, stage, seconds):
+    """Run a stage and kill it after some seconds of training; False if it had ended by then."""
+    with started(folder, stage) as process:
+        wait_until_it_computes(process)
+        try:
+            process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def started(folder, stage):
+    command = [sys.executable, "-m", f"tasks.{stage}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=environment(), **pipes)
+
+
+def wait_until_it_computes(process):
+    for line in process.stdout:
+        if line.startswith("Computing on"):
+            return time.monotonic()
+    raise AssertionError("it ended before it computed")
+
+
+def assert_steps_are_single(folder):
+    client = store(folder)
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    (live,) = client.search_runs(experiments)
+    for stage in MODELS:
+        history = client.get_metric_history(live.info.run_id, f"{stage}/val_loss")
+        assert [metric.step for metric in history] == list(range(1, EPOCHS[f"{stage}.epochs"] + 1))
