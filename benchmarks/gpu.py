@@ -37,7 +37,8 @@ from tasks.networks.views import Views
 
 TURNS = 3
 HEAD_EPOCHS, FINE_TUNE_EPOCHS = 10, 3
-GOAL = 0.9
+GOAL = 0.9  # of the bare speed, in whole phases
+FED_GOAL = 0.95  # on the fly, where the step is all that the phase does but for being fed
 SIZE = 224
 
 Work = Callable[[int], None]  # of one turn
@@ -60,14 +61,18 @@ class Measured(NamedTuple):
         return f"{self.name:26} {self.images / self.phase:9.1f} {self.share:9.3f}"
 
 
-def make_data(count: int) -> Data:
-    """Noise of two classes, with one view an image that is new every epoch."""
+def make_data(count: int, views: int = 0) -> Data:
+    """Noise of two classes, one brighter than the other; by default with one view an image that is
+    new every epoch.
+    """
     random = np.random.default_rng(0)
-    pack = random.integers(0, 256, (count, SIZE, SIZE, 1), np.uint8)
+    pack = random.integers(0, 200, (count, SIZE, SIZE, 1), np.uint8)
+    pack[1::2] += 50
     targets = (np.arange(count) % 2).astype(np.float32)[:, None]
-    split = Split(Images(pack, random.permutation(count)), targets)
+    rows = random.permutation(count)
+    split = Split(Images(pack, rows), targets[rows])
     ids = [f"{k:064x}" for k in range(count)]
-    return Data(split, split, Views("radiograph", 1, 0, None, tuple(ids), (SIZE, SIZE)))
+    return Data(split, split, Views("radiograph", 1, views, None, tuple(ids), (SIZE, SIZE)))
 
 
 def compare(name: str, images: int, phase: Work, bare: Work) -> Measured:
@@ -166,7 +171,8 @@ def main() -> None:
     print(f"{options.backbone}, {SIZE} x {SIZE}, {limit} images, batches of {options.batch_size}")
     print(f"{'':26} {'images/s':>9} {'of bare':>9}")
     print(*found, head, whole, sep="\n")
-    report("gpu", min(head.share, whole.share, *(part.share for part in found[2:])), GOAL)
+    fed = found[-1].share / FED_GOAL
+    report("gpu", min(fed, *(part.share / GOAL for part in (head, whole, found[2]))), 1.0)
 
 
 def _feed(examples: Examples) -> Stored:

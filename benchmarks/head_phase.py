@@ -1,0 +1,92 @@
+"""The head phase against the bare forward passes of its views.
+
+    python -m benchmarks.head_phase [--limit 1000]
+
+The head phase is the work of the stage train with the settings of params.yaml, all its epochs: it
+draws the views, runs them and the val images through the frozen part, stores what comes out and
+trains on it. The reference runs the compiled backbone alone on as many images: one batch that lies
+on the device, again and again. Both are measured in turn; medians. The images are noise of two
+brightnesses and the weights random, for neither changes the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import tempfile
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import keras
+
+from benchmarks.gpu import compare, make_data
+from benchmarks.result import report
+from tasks import params, paths
+from tasks.networks import device
+from tasks.networks.batches import BATCH_SIZE, JIT
+from tasks.networks.build import DROPOUT, build
+from tasks.networks.data import Data, Split
+from tasks.networks.fit import Plan
+from tasks.networks.images import Images
+from tasks.networks.layers import cut
+from tasks.networks.losses import class_weights
+from tasks.networks.precision import computing
+from tasks.train import train_head
+
+GOAL = 1.2
+VAL = 8  # one val image to so many train images
+
+
+def with_val(data: Data) -> Data:
+    """The same data, with fewer val images."""
+    images, targets = data.val.images, data.val.targets
+    few = len(images) // VAL
+    val = Split(Images(images.pack, images.rows[:few]), targets[:few])
+    return Data(data.train, val, data.views)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.head_phase")
+    parser.add_argument("--limit", type=int, default=1000, help="train images")
+    limit = parser.parse_args().limit
+    settings = params.load(Path(__file__).resolve().parent.parent / paths.PARAMS)
+    task, phase, network = settings.task, settings.train, settings.model
+    device.prepare(phase.threads, phase.seed)
+    model = build(network.model_copy(update={"weights": "none"}), settings.preprocess, task)
+    data = with_val(make_data(limit, settings.augment.views))
+    weights = class_weights(task.kind, task.names[1:], data.train.targets, phase.class_weights)
+    all_epochs = phase.model_copy(update={"patience": phase.epochs})
+    start = model.get_weights()
+    plan = Plan(task.kind, all_epochs, weights, phase.seed)
+
+    def head_phase(_: int) -> None:
+        with tempfile.TemporaryDirectory() as state:
+            os.environ["MEDLOOP_STATE"] = state
+            model.set_weights(start)
+            with redirect_stdout(io.StringIO()):
+                train_head(model, network.backbone, data, plan, lambda *_: None)
+
+    part, _ = cut(model, DROPOUT)
+    part.jit_compile = JIT
+    batch = keras.ops.convert_to_tensor(data.train.images[:BATCH_SIZE])
+    images = data.views.shown * len(data.train.images) + len(data.val.images)
+
+    def bare(_: int) -> None:
+        part.make_predict_function()
+        for _ in range(-(-images // BATCH_SIZE)):
+            outputs = part.predict_function([(batch,)])
+        keras.ops.convert_to_numpy(outputs)  # waits for the device
+
+    with computing(model, phase.precision):
+        found = compare("head phase", images, head_phase, bare)
+    print(
+        f"{network.backbone}, {images:,} views of {settings.preprocess.size}, {phase.epochs} epochs"
+    )
+    print(f"head phase {found.phase:.1f} s, bare forward passes {found.bare:.1f} s")
+    report("head_phase", found.phase / found.bare, GOAL, at_most=True)
+
+
+if __name__ == "__main__":
+    main()

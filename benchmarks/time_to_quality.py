@@ -1,0 +1,232 @@
+"""How much sooner training here reaches the quality of the usual tutorial, and of AUCMEDI.
+
+    python -m benchmarks.time_to_quality DATA [--limit 1500] [--aucmedi PYTHON] [--picture FILE]
+
+DATA is what `pull.path` takes. Everyone trains on the same pixels, split and starting weights, in
+turn and alone: here the stages train and fine_tune with the settings of params.yaml, there the
+programs of `benchmarks.peers`. The figure is a peer's time to its best AUROC on val minus 0.002,
+over the time to the same value here; 0 where it is never reached, and where the AUROC on test ends
+lower than the peer's. Val is measured by the same exact AUROC while the clocks stand still.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from unittest import mock
+
+import numpy as np
+
+from benchmarks.peers.exchange import Curve, Images, Point, auroc
+from benchmarks.result import report
+from tasks import arrivals, cohort, edit, manifest, params, paths, preprocess, pull, split
+from tasks import augment as augment_stage
+from tasks.fine_tune import fine_tune
+from tasks.imaging.pack import open_pack
+from tasks.labels import encode, scored
+from tasks.networks import data, device, files
+from tasks.networks.build import DROPOUT, POOLED, build
+from tasks.networks.fit import Plan
+from tasks.networks.layers import default_cut
+from tasks.networks.losses import class_weights
+from tasks.networks.precision import computing
+from tasks.pictures.canvas import PALETTE, drawn
+from tasks.pseudonyms import PUBLIC_KEY, Pseudonyms
+from tasks.sources import open_source
+from tasks.train import train_head
+
+if TYPE_CHECKING:
+    import keras
+
+ROOT = Path(__file__).resolve().parent.parent
+CLOSE = 0.002  # below the best AUROC of a peer
+GOALS = {"tutorial": 10.0, "aucmedi": 5.0}
+
+
+class Trained(NamedTuple):
+    """AUROC on val over seconds of training, and on test at the end."""
+
+    curve: list[Point]
+    test: float
+
+    def seconds_to(self, value: float) -> float:
+        """Until AUROC on val reaches `value`; infinite if it does not."""
+        return next((at for at, found in self.curve if found >= value), float("inf"))
+
+    @property
+    def target(self) -> float:
+        """The quality that others are to reach."""
+        return max(found for _, found in self.curve) - CLOSE
+
+
+def ratio(ours: Trained, peer: Trained) -> float:
+    """How many times sooner we reach the peer's quality; 0 where we end below it on test."""
+    if ours.test < peer.test:
+        return 0.0
+    return peer.seconds_to(peer.target) / ours.seconds_to(peer.target)
+
+
+def prepare(source: Path, limit: int) -> params.Params:
+    """Bring `source` into the workspace, a folder of its own, as far as the stage augment.
+
+    Of the train and val images `limit` are kept, evenly chosen; test stays whole.
+    """
+    edit.set_values(
+        paths.PARAMS,
+        {
+            "pull.source": "folder",
+            "pull.path": str(source),
+            "task.classes": "auto",
+            "split.on_leak": "report",
+        },
+    )
+    items = open_source(params.load()).items
+    pull.settle_classes(params.load(), [item.label for item in items])
+    settings = params.load()
+    nothing = arrivals.known_of(cohort.read(settings.deid.key_id), {})
+    door = arrivals.Door(settings, Pseudonyms(PUBLIC_KEY), nothing, all_headers=False)
+    came = arrivals.as_batch(door.bring(items), batch=0)
+    manifest.write(came, paths.COHORT, manifest.COHORT)
+    preprocess.main()
+    split.main()
+    table = manifest.read_manifest()
+    trained = table[table["split"] != "test"]
+    chosen = np.linspace(0, len(trained) - 1, min(limit, len(trained))).round().astype(int)
+    kept = [table[table["split"] == "test"], trained.iloc[chosen]]
+    manifest.write(cohort.joined(*kept), paths.MANIFEST, manifest.MANIFEST)
+    augment_stage.main()
+    return settings
+
+
+def images_of(name: str, settings: params.Params) -> Images:
+    """Pixels and targets of a split."""
+    rows = manifest.of_split(manifest.read_manifest(), name)
+    targets = encode(rows["label"], settings.task.kind, settings.task.names)
+    return Images(open_pack()[rows["row"].to_numpy()], targets)
+
+
+def train_here(settings: params.Params, model: keras.Model, val: Images, test: Images) -> Trained:
+    """The stages train and fine_tune, without their files; `model` ends with the kept weights."""
+    task, backbone = settings.task, settings.model.backbone
+    images = data.read(task)
+    outputs = scored(task.kind, task.names)
+    weights = class_weights(task.kind, outputs, images.train.targets, settings.train.class_weights)
+    head, late = (
+        Plan(task.kind, phase, weights, settings.train.seed)
+        for phase in (settings.train, settings.fine_tune)
+    )
+    layers = [default_cut(backbone), DROPOUT]
+    curve = Curve("medloop", lambda: auroc(model, val))
+    with computing(model, settings.train.precision):
+        train_head(model, backbone, images, head, curve.add)
+        kept = model.get_weights()
+        outcome = fine_tune(model, layers, images, late, curve.add)
+    if not outcome.better:
+        model.set_weights(kept)
+    return Trained(curve.points, auroc(model, test))
+
+
+def train_there(name: str, python: str, folder: Path) -> Trained:
+    """A peer, in a process of its own.
+
+    Raises:
+        SystemExit: it fails.
+    """
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
+    command = [python, "-m", f"benchmarks.peers.{name}", str(folder)]
+    if subprocess.run(command, env=os.environ | quiet, check=False).returncode:
+        sys.exit(f"benchmarks.peers.{name} failed; its output stands above")
+    found = json.loads((folder / "result.json").read_text())
+    return Trained([(at, value) for at, value in found["curve"]], found["test"])
+
+
+def hand_over(folder: Path, settings: params.Params, model: keras.Model) -> None:
+    """Write what the peers read."""
+    for name in manifest.SPLITS:
+        np.savez(folder / f"{name}.npz", **images_of(name, settings)._asdict())
+    files.save(model, folder / "start.keras")
+    given = {
+        "kind": settings.task.kind,
+        "cut_layer": default_cut(settings.model.backbone),
+        "pooled_layer": POOLED,
+        "seed": settings.train.seed,
+    }
+    (folder / "settings.json").write_text(json.dumps(given))
+
+
+def draw(path: Path, found: dict[str, Trained]) -> None:
+    """The curves, on a logarithmic axis of time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with drawn(path, 6.4, 3.6) as figure:
+        axes = figure.subplots()
+        for color, (name, trained) in zip(PALETTE, found.items(), strict=False):
+            seconds, values = zip(*trained.curve, strict=True)
+            label = f"{name}, test {trained.test:.3f}"
+            axes.plot(seconds, values, ".-", color=color, markersize=4, label=label)
+        axes.set(xscale="log", xlabel="seconds of training", ylabel="AUROC on val")
+        axes.set(title="AUROC on val while training", ylim=(None, 1.002))
+        axes.legend(loc="lower right")
+
+
+def tell(ours: Trained, peers: dict[str, Trained]) -> float:
+    """Print the table; the smallest share of its goal that a ratio reaches."""
+    shares = []
+    print(f"{'':10} {'target':>7} {'its time':>9} {'here':>9} {'ratio':>6} {'goal':>5} {'test':>7}")
+    for name, peer in peers.items():
+        there, here = peer.seconds_to(peer.target), ours.seconds_to(peer.target)
+        found = ratio(ours, peer)
+        times = f"{peer.target:7.4f} {there:7.0f} s {here:7.1f} s"
+        print(f"{name:10} {times} {found:6.1f} {GOALS[name]:5.0f} {peer.test:7.4f}")
+        shares.append(found / GOALS[name])
+    print(f"{'medloop':10} {'':41} {ours.test:7.4f}")
+    return min(shares)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Train everywhere, draw the curves and print the ratios."""
+    options = _options(arguments)
+    source, picture = options.data.resolve(), options.picture.resolve()
+    pythons = {"tutorial": sys.executable, "aucmedi": options.aucmedi}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.dict(os.environ, {"MEDLOOP_STATE": f"{folder}/state"}),
+        chdir(folder),
+    ):
+        paths.PARAMS.write_bytes((ROOT / paths.PARAMS).read_bytes())
+        phase = params.load().train
+        device.prepare(phase.threads, phase.seed)
+        settings = prepare(source, options.limit)
+        model = build(settings.model, settings.preprocess, settings.task)
+        hand_over(Path(folder), settings, model)
+        splits = [images_of(name, settings) for name in ("val", "test")]
+        ours = train_here(settings, model, *splits)
+        peers = {
+            name: train_there(name, python, Path(folder))
+            for name, python in pythons.items()
+            if python
+        }
+    draw(picture, {"medloop": ours, **peers})
+    print(f"{settings.model.backbone}, the same pixels, split and weights; curves in {picture}")
+    report("time_to_quality", tell(ours, peers), 1.0)
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.time_to_quality")
+    parser.add_argument("data", type=Path, help="as pull.path")
+    parser.add_argument("--limit", type=int, default=1500, help="train and val images")
+    parser.add_argument("--aucmedi", metavar="PYTHON", help="of an environment that has AUCMEDI")
+    picture = Path("reports/time_to_quality.png")
+    parser.add_argument("--picture", type=Path, default=picture, help=f"default: {picture}")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
