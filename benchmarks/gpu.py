@@ -1,7 +1,7 @@
 """Training against its own compiled steps, bare: on the accelerator that is there, or the CPU.
 
-The reference of each phase is the compiled function that the phase itself runs, as often as it
-runs it, on one batch that lies on the device: no reading, no shuffling, no drawing, no storing.
+The reference of each phase is Keras's compiled function for it, as often as the phase has batches,
+on one batch that lies on the device: no reading, no shuffling, no drawing, no storing.
 Both are measured in turn, after a turn that counts for nothing; the medians are compared. The
 images are noise and the weights random, for neither changes the time.
 
@@ -29,7 +29,7 @@ from tasks.networks.batches import BATCH_SIZE
 from tasks.networks.build import DROPOUT, build
 from tasks.networks.data import Data, Split
 from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored, with_views
-from tasks.networks.fit import Plan, compiled, one_epoch
+from tasks.networks.fit import Plan, Trainer
 from tasks.networks.images import Images
 from tasks.networks.layers import cut, cut_layers, default_cut, train_only
 from tasks.networks.precision import computing
@@ -109,17 +109,18 @@ def the_pass(model: keras.Model, layers: list[str], data: Data) -> Measured:
 
 def a_fit(name: str, model: keras.Model, feed: Feed, data: Data, plan: Plan) -> Measured:
     """Epochs of one phase."""
-    network = compiled(model, feed, plan)
+    trainer = Trainer(model, feed, plan)
     batches = feed.batches(1, plan.seed, plan.phase.batch_size)
     batch = _resident(batches[0])
 
     def phase(turn: int) -> None:
         for epoch in range(plan.phase.epochs):
-            one_epoch(network, feed, plan, 1 + turn * plan.phase.epochs + epoch)
+            trainer.one_epoch(1 + turn * plan.phase.epochs + epoch)
 
     def bare(_: int) -> None:
+        trainer.network.make_train_function()
         for _ in range(plan.phase.epochs * len(batches)):
-            found = network.train_function(iter([batch]))
+            found = trainer.network.train_function(iter([batch]))
         float(found["loss"])  # waits for the device
 
     return compare(name, plan.phase.epochs * len(data.train.images), phase, bare)

@@ -71,7 +71,8 @@ def _said(views: Views) -> str:
     if views.count == 0:
         return "A new view of each training image every epoch"
     anew = f", drawn anew every {views.refresh} epochs" if views.refresh else ""
-    return f"{views.shown} views of each training image{anew}"
+    count = f"{views.shown} view{'s' * (views.shown > 1)}"
+    return f"{count} of each training image{anew}"
 
 
 if __name__ == "__main__":

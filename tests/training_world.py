@@ -15,6 +15,7 @@ SIZE = 32
 SMALL = {
     "preprocess.size": [SIZE, SIZE],
     "augment.preset": "tutorial",
+    "augment.views": 2,
     "train.epochs": 4,
     "train.learning_rate": 1.0e-2,
     "train.batch_size": 16,

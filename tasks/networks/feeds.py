@@ -35,6 +35,9 @@ class Feed(Protocol):
     def batches(self, epoch: int, seed: int, batch_size: int) -> keras.utils.PyDataset:
         """The batches of one epoch, counted from 1: every view once, in an order of its own."""
 
+    def stored(self, epoch: int) -> Examples | None:
+        """What is stored of the epoch; None where it goes through the frozen part on the fly."""
+
     def key(self) -> Any:
         """All that the batches depend on."""
 
@@ -78,8 +81,12 @@ class Stored:
 
     def batches(self, epoch: int, seed: int, batch_size: int) -> keras.utils.PyDataset:
         """Activations and targets."""
-        shown = self.examples(self.views.generation(epoch) if self.views else 0)
+        shown = self.stored(epoch)
         return shown.batches(order(len(shown.activations), epoch, seed), batch_size)
+
+    def stored(self, epoch: int) -> Examples:
+        """The generation that the epoch shows."""
+        return self.examples(self.views.generation(epoch) if self.views else 0)
 
     def key(self) -> Any:
         """The first generation, and how later ones come about."""
@@ -119,6 +126,9 @@ class OnTheFly:
             return inputs, self.targets[image]
 
         return _Batches(order(len(drawn), epoch, seed), batch_size, take)
+
+    def stored(self, epoch: int) -> None:
+        """Nothing."""
 
     def key(self) -> Any:
         """Frozen part, pixels and the first generation, targets, and how later ones come about."""

@@ -20,8 +20,9 @@ from tasks.errors import TrainingError
 from tasks.networks import device, keys
 from tasks.networks.batches import JIT
 from tasks.networks.checkpoint import Checkpoint, State
-from tasks.networks.feeds import Examples, Feed
+from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import cross_entropy
+from tasks.networks.resident import Resident, fits
 
 Metrics = dict[str, float]
 AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly
@@ -85,13 +86,14 @@ def fit(
     Raises:
         TrainingError: the loss is not a number any more, or no checkpoint can be written.
     """
-    network = compiled(model, train, plan)
-    before = measure(model, val, plan.phase.batch_size)
+    trainer = Trainer(model, train, plan)
+    before = trainer.measure(val)
     checkpoint = Checkpoint(_key(model, train, val, plan))
     state = checkpoint.load(model)
     while not _finished(state.history, plan.phase):
         epoch = len(state.history) + 1
-        metrics = one_epoch(network, train, plan, epoch) | _on_val(model, val, plan)
+        metrics = trainer.one_epoch(epoch)
+        metrics |= {f"val_{name}": value for name, value in trainer.measure(val).items()}
         _require_finite(metrics, epoch, plan)
         history = [*state.history, metrics]
         best = model.get_weights() if best_epoch(history) == epoch else state.best
@@ -139,31 +141,45 @@ def compiled(model: keras.Model, train: Feed, plan: Plan) -> keras.Model:
     return network
 
 
-def one_epoch(network: keras.Model, train: Feed, plan: Plan, epoch: int) -> Metrics:
-    """Show `network` every view of an epoch, counted from 1; the running metrics."""
-    batches = train.batches(epoch, plan.seed, plan.phase.batch_size)
-    together = device.replicas()
-    if together:
-        return together.one_epoch(network, batches)
-    found = network.fit(batches, shuffle=False, verbose=0).history
-    return {name: float(values[0]) for name, values in found.items()}
+class Trainer:
+    """A model compiled for a plan, with what it trains on.
 
+    Attributes:
+        network: what is fitted: the model, or from pixels to its scores.
+    """
 
-def measure(model: keras.Model, examples: Examples, batch_size: int) -> Metrics:
-    """Loss, accuracy and AUROC of a compiled model, each image in its first view."""
-    batches = examples.batches(np.arange(len(examples.targets)), batch_size)
-    found = model.evaluate(batches, verbose=0, return_dict=True)
-    return {name: float(value) for name, value in found.items()}
+    def __init__(self, model: keras.Model, train: Feed, plan: Plan) -> None:
+        self.network = compiled(model, train, plan)
+        self._model, self._train, self._plan = model, train, plan
+        self._trained, self._measured = Resident(self.network), Resident(model)
+
+    def one_epoch(self, epoch: int) -> Metrics:
+        """Show every view of an epoch, counted from 1; the running metrics."""
+        seed, size = self._plan.seed, self._plan.phase.batch_size
+        examples = self._train.stored(epoch)
+        if examples is not None and fits(examples):
+            rows = order(len(examples.activations), epoch, seed)
+            return self._trained.train(examples, rows, size)
+        batches = self._train.batches(epoch, seed, size)
+        together = device.replicas()
+        if together:
+            return together.one_epoch(self.network, batches)
+        found = self.network.fit(batches, shuffle=False, verbose=0).history
+        return {name: float(values[0]) for name, values in found.items()}
+
+    def measure(self, examples: Examples) -> Metrics:
+        """Loss, accuracy and AUROC of the model, each image in its first view."""
+        size = self._plan.phase.batch_size
+        if fits(examples):
+            return self._measured.test(examples, size)
+        batches = examples.batches(np.arange(len(examples.targets)), size)
+        found = self._model.evaluate(batches, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in found.items()}
 
 
 def best_epoch(history: list[Metrics]) -> int:
     """The epoch, counted from 1, with the lowest loss on val; the first of equals."""
     return 1 + int(np.argmin([metrics["val_loss"] for metrics in history]))
-
-
-def _on_val(model: keras.Model, val: Examples, plan: Plan) -> Metrics:
-    measured = measure(model, val, plan.phase.batch_size)
-    return {f"val_{name}": value for name, value in measured.items()}
 
 
 def _require_finite(metrics: Metrics, epoch: int, plan: Plan) -> None:

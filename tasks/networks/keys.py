@@ -18,7 +18,7 @@ from tasks.networks.augmentation import Transforms
 from tasks.networks.images import Images
 
 PASS_CODE = ("augmentation", "backbones", "batches", "feeds", "lite0", "precision", "prefix")
-FIT_CODE = ("checkpoint", "feeds", "fit", "losses", "replicas", "views")
+FIT_CODE = ("checkpoint", "feeds", "fit", "losses", "replicas", "resident", "views")
 CHUNK = 256  # images hashed at a time
 
 

@@ -12,6 +12,7 @@ from jax._src import xla_bridge  # only there one can ask without starting it
 VERSIONS = ("keras", "jax", "jaxlib", "numpy")
 STEPS_AT_ONCE = 1  # its steps are dispatched ahead anyway
 FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
+over_rows = None  # its trainer has no step that could be repeated inside a call
 THREADS = "NPROC"  # read by XLA when it starts
 FLAGS = "XLA_FLAGS"
 

@@ -10,6 +10,7 @@ from tasks import params
 from tasks.errors import TrainingError
 from tasks.networks.feeds import Examples, Stored, order
 from tasks.networks.fit import Plan, best_epoch, fit
+from tasks.networks.resident import Resident
 
 FEATURES, COUNT = 6, 48
 
@@ -80,6 +81,18 @@ def test_two_fits_are_bitwise_the_same():
     first, second = make_model(), make_model()
     assert run(first) == run(second)
     assert same(first.get_weights(), second.get_weights())
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+def test_on_the_device_or_fed_batch_by_batch_the_weights_are_the_same(kind, monkeypatch):
+    """Short last batches and dropout included."""
+    train, val = make_examples(kind, views=3), make_examples(kind, seed=1)
+    resident, fed = make_model(kind), make_model(kind)
+    expected = run(resident, kind, train=train, val=val, batch_size=20)
+    monkeypatch.setattr("tasks.networks.resident.MOST_BYTES", 0)
+    monkeypatch.setattr(Resident, "_run", None)
+    assert run(fed, kind, train=train, val=val, batch_size=20) == expected
+    assert same(resident.get_weights(), fed.get_weights())
 
 
 def test_another_seed_gives_another_model():

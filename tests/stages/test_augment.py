@@ -36,7 +36,7 @@ def test_the_sheet_shows_originals_beside_views(table):
         ({"augment.views": 3}, "3 views of each training image,"),
         ({"augment.views": 3, "augment.refresh": 4}, "drawn anew every 4 epochs"),
         ({"augment.views": 0}, "A new view of each training image every epoch"),
-        ({"augment.preset": "none", "augment.views": 5}, "1 views of each"),
+        ({"augment.preset": "none", "augment.views": 5}, "1 view of each"),
     ],
 )
 def test_the_log_says_what_training_will_see(table, capsys, settings, words):
