@@ -2,11 +2,12 @@
 
     python -m benchmarks.head_phase [--limit 1000]
 
-The head phase is the work of the stage train with the settings of params.yaml, all its epochs: it
-draws the views, runs them and the val images through the frozen part, stores what comes out and
-trains on it. The reference runs the compiled backbone alone on as many images: one batch that lies
-on the device, again and again. Both are measured in turn; medians. The images are noise of two
-brightnesses and the weights random, for neither changes the time.
+The head phase is the work of the stage train with the settings of params.yaml, all its epochs, on
+grey images of 224 pixels of two classes: it draws the views, runs them and the val images through
+the frozen part, stores what comes out and trains on it. The reference runs the compiled backbone
+alone on as many images: one batch that lies on the device, again and again. Both are measured in
+turn; medians. The images are noise of two brightnesses and the weights random, for neither changes
+the time.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import sys
 import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import keras
 
-from benchmarks.gpu import compare, make_data
+from benchmarks.gpu import SIZE, compare, make_data
 from benchmarks.result import report
 from tasks import params, paths
 from tasks.networks import device
@@ -50,13 +52,19 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.head_phase")
     parser.add_argument("--limit", type=int, default=1000, help="train images")
-    limit = parser.parse_args().limit
+    limit = max(parser.parse_args().limit, VAL)
+    if keras.backend.backend() != "tensorflow":
+        sys.exit("required: KERAS_BACKEND=tensorflow; its compiled function is the reference")
     settings = params.load(Path(__file__).resolve().parent.parent / paths.PARAMS)
-    task, phase, network = settings.task, settings.train, settings.model
+    if settings.augment.views == 0:
+        sys.exit("required: augment.views of 1 or more; received: 0, which stores nothing")
+    phase, network = settings.train, settings.model
     device.prepare(phase.threads, phase.seed)
-    model = build(network.model_copy(update={"weights": "none"}), settings.preprocess, task)
+    prepared = params.Preprocess(size=[SIZE, SIZE], color="grey", window=None, max_quarantined=0.0)
+    task = params.Task(kind="binary", classes=["a", "b"])
+    model = build(network.model_copy(update={"weights": "none"}), prepared, task)
     data = with_val(make_data(limit, settings.augment.views))
-    weights = class_weights(task.kind, task.names[1:], data.train.targets, phase.class_weights)
+    weights = class_weights(task.kind, ["b"], data.train.targets, phase.class_weights)
     all_epochs = phase.model_copy(update={"patience": phase.epochs})
     start = model.get_weights()
     plan = Plan(task.kind, all_epochs, weights, phase.seed)

@@ -110,7 +110,7 @@ def peak(count: int) -> float:
 def _print_peak() -> None:
     images = pd.read_parquet(PEAK_OF)
     run(images.iloc[: len(images) // 2])
-    run(images)  # gathers from the earlier pack as well
+    run(images)  # copies from the earlier pack as well
     print(_high_water() / 1024)
 
 

@@ -194,7 +194,9 @@ def main(arguments: Sequence[str]) -> None:
     """Train everywhere, draw the curves and print the ratios."""
     options = _options(arguments)
     source, picture = options.data.resolve(), options.picture.resolve()
-    pythons = {"tutorial": sys.executable, "aucmedi": options.aucmedi}
+    # Not resolved: an environment's Python is a link that must not be followed.
+    aucmedi = options.aucmedi and str(options.aucmedi.absolute())
+    pythons = {"tutorial": sys.executable, "aucmedi": aucmedi}
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.dict(os.environ, {"MEDLOOP_STATE": f"{folder}/state"}),
@@ -222,7 +224,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.time_to_quality")
     parser.add_argument("data", type=Path, help="as pull.path")
     parser.add_argument("--limit", type=int, default=1500, help="train and val images")
-    parser.add_argument("--aucmedi", metavar="PYTHON", help="of an environment that has AUCMEDI")
+    parser.add_argument(
+        "--aucmedi", type=Path, metavar="PYTHON", help="of an environment that has AUCMEDI"
+    )
     picture = Path("reports/time_to_quality.png")
     parser.add_argument("--picture", type=Path, default=picture, help=f"default: {picture}")
     return parser.parse_args(arguments)

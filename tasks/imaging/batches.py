@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections import deque
@@ -20,7 +19,7 @@ import pydicom
 
 from tasks import digests, paths
 from tasks.errors import DataError, DecodeError
-from tasks.imaging.describe import intensities, perceptual_hash
+from tasks.imaging.describe import digest, intensities, perceptual_hash
 from tasks.imaging.levels import Pixels
 from tasks.imaging.prepare import Prepared, prepare
 from tasks.params import Preprocess
@@ -38,7 +37,6 @@ PIXEL_CODE = (
     "resize",
     "prepare",
     "describe",
-    "batches",
 )
 PIXEL_SETTINGS = {"size", "color", "window"}
 MOST_IMAGES = 16
@@ -153,8 +151,7 @@ def prepare_batch(batch: Batch, files: dict[str, bytes], settings: Preprocess) -
 
 def _facts(made: Prepared) -> dict[str, Any]:
     known: dict[str, Any] = {"height": made.height, "width": made.width, "colored": made.colored}
-    digest = hashlib.sha256(np.ascontiguousarray(made.pixels).data).hexdigest()
-    seen = {"digest": digest, "phash": perceptual_hash(made.pixels)}
+    seen = {"digest": digest(made.pixels), "phash": perceptual_hash(made.pixels)}
     return known | intensities(made.pixels) | seen
 
 

@@ -29,10 +29,11 @@ from tasks.imaging.levels import Pixels
 
 TABLE = "images.parquet"  # image_id, row in the pixels, digest of these, and what is known
 PIXELS = "pixels.npy"
-RECEIPT = "receipt.json"  # digest (over those of the images, by row), shape, dtype
+# digest (over those of the images, by row, taken when they were prepared), shape, dtype
+RECEIPT = "receipt.json"
 DRAFT = ".draft-"
 # What a file system answers that cannot copy between two files by itself.
-NO_COPY = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+NO_COPY = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EIO}
 CHUNK = 1 << 24  # bytes copied at a time where it cannot
 
 
@@ -146,10 +147,13 @@ def _copy_some(source: int, target: int, begin: int, size: int) -> int:
     """Up to `size` bytes: inside the kernel, where it can."""
     if hasattr(os, "copy_file_range"):  # not on macOS
         try:
-            return os.copy_file_range(source, target, size, begin)
+            copied = os.copy_file_range(source, target, size, begin)
         except OSError as error:
             if error.errno not in NO_COPY:
                 raise
+            copied = 0
+        if copied:  # some file systems copy nothing and call it no error
+            return copied
     return os.write(target, os.pread(source, min(CHUNK, size), begin))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,11 @@ def intensities(pixels: Pixels) -> dict[str, float]:
     mean, std = cv2.meanStdDev(values)
     low, high, _, _ = cv2.minMaxLoc(values)
     return {"mean": float(mean[0, 0]), "std": float(std[0, 0]), "min": low, "max": high}
+
+
+def digest(pixels: Pixels) -> str:
+    """sha256 of `(H, W, C)` pixels."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
 
 
 def perceptual_hash(pixels: Pixels) -> str:

@@ -7,7 +7,6 @@ dropout, and the history, from which patience follows. The order of the images n
 from __future__ import annotations
 
 import json
-import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +46,7 @@ class Checkpoint:
         return _of_first(model, state)
 
     def _load(self, model: keras.Model) -> State | None:
-        stored = self._read()
+        stored = self._read(model)
         if stored is None:
             return None
         history = json.loads(str(stored["history"]))
@@ -56,18 +55,29 @@ class Checkpoint:
         print(f"Going on after epoch {len(history)}", flush=True)
         return State(history, [stored[f"best_{i}"] for i in range(len(model.weights))])
 
-    def _read(self) -> dict[str, NDArray[Any]] | None:
+    def _read(self, model: keras.Model) -> dict[str, NDArray[Any]] | None:
         """All that is stored; None where nothing is, or where it is damaged: then training begins
         anew, with the same result.
+
+        Raises:
+            TrainingError: it may not be read.
         """
         try:
             with np.load(self._path) as stored:
-                return dict(stored)
+                found = dict(stored)
         except FileNotFoundError:
             return None
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
-            print(f"{self._path} is damaged; training begins anew", flush=True)
-            return None
+        except PermissionError as error:
+            raise TrainingError(
+                f"required: the checkpoint {self._path}; received: {error.strerror}. Mend its "
+                "rights, or delete it to train from the beginning"
+            ) from error
+        except Exception:  # damage shows in many ways
+            found = {}
+        if {"history", *_names(model)} <= set(found):
+            return found
+        print(f"{self._path} is damaged; training begins anew", flush=True)
+        return None
 
     def save(self, model: keras.Model, state: State) -> None:
         """Store the state after an epoch; a kill leaves the one before it whole.
@@ -123,6 +133,11 @@ def _of_first(model: keras.Model, state: State) -> State:
         variable.assign(value)
     history = [dict(zip(METRICS, row.tolist(), strict=True)) for row in table]
     return State(history, best)
+
+
+def _names(model: keras.Model) -> list[str]:
+    variables = [f"variable_{i}" for i in range(len(_variables(model)))]
+    return [*variables, *(f"best_{i}" for i in range(len(model.weights)))]
 
 
 def _values(model: keras.Model) -> Weights:

@@ -37,8 +37,8 @@ def writing() -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:  # h5py raises either
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    except OSError as error:
+        reason = error.strerror or str(error).partition("\n")[0]
         raise TrainingError(
             f"required: a disk that takes what was trained; received: {reason}. Free space or mend "
             "the rights in this folder, then run again: nothing is trained twice"

@@ -18,7 +18,17 @@ from tasks.networks.augmentation import Transforms
 from tasks.networks.images import Images
 
 PASS_CODE = ("augmentation", "backbones", "batches", "feeds", "lite0", "precision", "prefix")
-FIT_CODE = ("checkpoint", "feeds", "fit", "losses", "replicas", "resident", "views")
+FIT_CODE = (
+    "checkpoint",
+    "feeds",
+    "fit",
+    "losses",
+    "on_jax",
+    "on_tensorflow",
+    "replicas",
+    "resident",
+    "views",
+)
 CHUNK = 256  # images hashed at a time
 
 

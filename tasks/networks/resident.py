@@ -44,7 +44,7 @@ class Resident:
     def _run(self, step: str, examples: Examples, rows: Rows, size: int) -> dict[str, float]:
         self._hold(examples)
         if step not in self._steps:
-            batch = [keras.ops.convert_to_tensor(array[:1]) for array in self._arrays]
+            batch = [array[:1] for array in self._arrays]
             # Makes the metrics' variables; no public call does, in 3.15.
             self._network._symbolic_build(data_batch=(*batch, None))
             self._steps[step] = device.edge.over_rows(getattr(self._network, step))

@@ -79,9 +79,13 @@ class LiveRun:
         """Stop the system metrics; the run itself stays open for the next stage and `publish`."""
         if self._waiting:
             self._send()
+        self._stop_system_metrics()
+
+    def _stop_system_metrics(self) -> None:
         if self._stop is not None:
             with suppress(Exception):  # of a store that is gone
                 self._stop()
+            self._stop = None
 
     def _send(self) -> None:
         if time.monotonic() < self._not_before:
@@ -96,11 +100,13 @@ class LiveRun:
 
     def _put_off(self, error: Exception) -> None:
         self._log = None  # what arrived of the last call shows when the run is read again
+        self._stop_system_metrics()  # MLflow's own thread has given up
         self._not_before = time.monotonic() + AGAIN_SECONDS
         reason = str(error).strip().partition("\n")[0][:200]
         print(
             f"Warning: no live metrics, the MLflow store does not answer ({reason}); training goes "
-            f"on, it is asked again in {AGAIN_SECONDS:.0f} s, and publish records the history",
+            f"on; it is asked again after {AGAIN_SECONDS:.0f} s, and at the latest publish records "
+            "the history",
             file=sys.stderr,
         )
 

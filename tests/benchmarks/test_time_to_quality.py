@@ -50,7 +50,7 @@ def test_measuring_stops_the_clock():
 
 @pytest.fixture
 def source(tmp_path):
-    """Two classes of eight pictures, a bright square in one of them."""
+    """Two classes of twelve pictures, a bright square in one of them."""
     random = np.random.default_rng(0)
     for label, bright in (("clear", 0), ("square", 120)):
         folder = tmp_path / "source" / label

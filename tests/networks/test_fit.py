@@ -10,7 +10,7 @@ from tasks import params
 from tasks.errors import TrainingError
 from tasks.networks.feeds import Examples, Stored, order
 from tasks.networks.fit import Plan, best_epoch, fit
-from tasks.networks.resident import Resident
+from tasks.networks.resident import Resident, fits
 
 FEATURES, COUNT = 6, 48
 
@@ -87,6 +87,8 @@ def test_two_fits_are_bitwise_the_same():
 def test_on_the_device_or_fed_batch_by_batch_the_weights_are_the_same(kind, monkeypatch):
     """Short last batches and dropout included."""
     train, val = make_examples(kind, views=3), make_examples(kind, seed=1)
+    assert fits(train)
+    assert fits(val)
     resident, fed = make_model(kind), make_model(kind)
     expected = run(resident, kind, train=train, val=val, batch_size=20)
     monkeypatch.setattr("tasks.networks.resident.MOST_BYTES", 0)
