@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,8 @@ def connect() -> MlflowClient:
     import mlflow
 
     uri = paths.tracking_uri()
-    if folder := _sqlite_folder(uri):
-        folder.mkdir(parents=True, exist_ok=True)
+    if uri.startswith(SQLITE):
+        _make(Path(uri.removeprefix(SQLITE)))
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return mlflow.MlflowClient()
@@ -63,6 +64,28 @@ def open_experiment(name: str) -> Store:
             "publish.experiment in params.yaml to another name"
         )
     return Store(client, known.experiment_id)
+
+
+def _make(path: Path) -> None:
+    """Make a SQLite store beside its place and put it there at once, unless there is one: a kill
+    between two of its migrations would leave what MLflow can neither use nor mend.
+    """
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own each time: MLflow keeps what it has opened by its name.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    uri = f"{SQLITE}{draft}"
+    MlflowClient(uri, uri).search_experiments(max_results=1)
+    try:
+        os.link(draft, path)  # never over the store of a process that was sooner
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        draft.rename(path)
+    draft.unlink(missing_ok=True)
 
 
 def _sqlite_folder(uri: str) -> Path | None:
