@@ -81,7 +81,8 @@ def store(project: Path) -> Any:
     """A client of the project's own MLflow store."""
     from mlflow import MlflowClient
 
-    return MlflowClient(f"sqlite:///{project}/mlruns/mlflow.db")
+    uri = f"sqlite:///{project}/mlruns/mlflow.db"
+    return MlflowClient(uri, uri)  # whatever registry another test has named
 
 
 def finished(project: Path) -> list[Any]:
