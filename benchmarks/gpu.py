@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.result import report
 from tasks import params
-from tasks.networks import device, prefix
+from tasks.networks import device
 from tasks.networks.batches import BATCH_SIZE
 from tasks.networks.build import DROPOUT, build
 from tasks.networks.data import Data, Split
@@ -33,6 +33,7 @@ from tasks.networks.fit import Plan, Trainer
 from tasks.networks.images import Images
 from tasks.networks.layers import cut, cut_layers, default_cut, train_only
 from tasks.networks.precision import computing
+from tasks.networks.prefix import Prefix
 from tasks.networks.views import Views
 
 TURNS = 3
@@ -90,13 +91,13 @@ def compare(name: str, images: int, phase: Work, bare: Work) -> Measured:
 def the_pass(model: keras.Model, layers: list[str], data: Data) -> Measured:
     """The frozen part: all images in one view each, stored."""
     images, views = data.train.images, data.views
-    cuts = cut_layers(model)
+    prefix, cuts = Prefix(model, layers), cut_layers(model)
     part = with_views(keras.Model(model.input, [cuts[layer] for layer in layers]))
     view = views.draw(0)[0][:BATCH_SIZE]
     batch = _resident((images[:BATCH_SIZE], view.affine, view.contrast))
 
     def phase(turn: int) -> None:
-        prefix.activations(model, layers, images, views.draw(turn), "Frozen part")
+        prefix.activations(images, views.draw(turn), "Frozen part")
 
     def bare(_: int) -> None:
         part.make_predict_function()
@@ -131,7 +132,7 @@ def measure(model: keras.Model, backbone: str, data: Data, batch_size: int) -> l
     layers = [default_cut(backbone), DROPOUT]
     passed = the_pass(model, layers, data)
     views, images, targets = data.views, data.train.images, data.train.targets
-    stored = prefix.activations(model, layers, images, views.draw(0), "Frozen part")
+    stored = Prefix(model, layers).activations(images, views.draw(0), "Frozen part")
     late, pooled = (_feed(Examples(activations, targets)) for activations in stored)
     _, head = cut(model, DROPOUT)
     frozen, suffix = cut(model, layers[0])

@@ -15,7 +15,7 @@ from tasks.errors import command
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation, device, files
 from tasks.networks.build import DROPOUT
-from tasks.networks.prefix import activations
+from tasks.networks.prefix import Prefix
 from tasks.params import Task
 from tasks.pictures import gallery
 from tasks.statistics.label_errors import LEAST_AUROC, Suspects, suspects
@@ -82,9 +82,8 @@ def read_features() -> NDArray[np.float16]:
     """What the frozen backbone makes of every image of the pack, pooled, `(N, F)`."""
     pack = open_pack()
     model = files.load(paths.HEAD_MODEL)
-    (found,) = activations(
-        model, [DROPOUT], pack, [augmentation.plain(len(pack))], "Frozen part, all images"
-    )
+    plain = [augmentation.plain(len(pack))]
+    (found,) = Prefix(model, [DROPOUT]).activations(pack, plain, "Frozen part, all images")
     return found
 
 

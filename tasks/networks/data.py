@@ -19,6 +19,7 @@ from tasks.networks.augmentation import Transforms
 from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored
 from tasks.networks.images import Images
 from tasks.networks.layers import cut
+from tasks.networks.prefix import Prefix
 from tasks.networks.views import Views
 
 
@@ -62,42 +63,38 @@ def feed(
     for more. Where it has none for that either, and with `augment.views: 0`, the training images
     go through the frozen part on the fly.
     """
+    passes = _Passes(model, layers, wanted)
     plain = [augmentation.plain(len(data.val.images))]
-    val = _store(model, layers, wanted, data.val, plain, "Frozen part, val images")
-    return _train_feed(model, layers, wanted, data), val
-
-
-def _train_feed(model: keras.Model, layers: Sequence[str], wanted: str, data: Data) -> Feed:
-    split, views = data.train, data.views
-    what = "Frozen part, train images"
-
-    def examples(names: Sequence[str], generation: int) -> Examples:
-        return _store(model, names, wanted, split, views.draw(generation), what)
-
+    val = passes.all(data.val, plain, "Frozen part, val images")
+    views = data.views
     if views.count:
+        what = "Frozen part, train images"
         try:
-            first = examples(layers, 0)
-            later = lru_cache(maxsize=1)(lambda generation: examples([wanted], generation))
-            return Stored(lambda generation: later(generation) if generation else first, views)
+            first = passes.all(data.train, views.draw(0), what)
+            later = lru_cache(maxsize=1)(lambda g: passes.wanted(data.train, views.draw(g), what))
+            return Stored(lambda generation: later(generation) if generation else first, views), val
         except prefix.NoRoomError as error:
             print(f"{error} For now they are computed anew in each step.", flush=True)
     frozen, _ = cut(model, wanted)
-    return OnTheFly(frozen, split.images, split.targets, views)
+    return OnTheFly(frozen, data.train.images, data.train.targets, views), val
 
 
-def _store(
-    model: keras.Model,
-    layers: Sequence[str],
-    wanted: str,
-    split: Split,
-    views: Sequence[Transforms],
-    what: str,
-) -> Examples:
-    """Run the pass for all layers, for the one wanted alone if there is no room for the others."""
-    try:
-        stored = prefix.activations(model, layers, split.images, views, what)
-        return Examples(stored[list(layers).index(wanted)], split.targets)
-    except prefix.NoRoomError:
-        if len(layers) == 1:
-            raise
-        return _store(model, [wanted], wanted, split, views, what)
+class _Passes:
+    """Passes through the frozen part, which compile it once for what they store."""
+
+    def __init__(self, model: keras.Model, layers: Sequence[str], wanted: str) -> None:
+        self._all, self._wanted = Prefix(model, layers), Prefix(model, [wanted])
+        self._index = self._all.layers.index(wanted)
+
+    def all(self, split: Split, views: Sequence[Transforms], what: str) -> Examples:
+        """Store what arrives at all layers, at the one wanted where the others have no room."""
+        try:
+            stored = self._all.activations(split.images, views, what)
+            return Examples(stored[self._index], split.targets)
+        except prefix.NoRoomError:
+            return self.wanted(split, views, what)
+
+    def wanted(self, split: Split, views: Sequence[Transforms], what: str) -> Examples:
+        """Store what arrives at the layer wanted."""
+        (stored,) = self._wanted.activations(split.images, views, what)
+        return Examples(stored, split.targets)

@@ -112,9 +112,7 @@ class OnTheFly:
     def network(self, model: keras.Model) -> keras.Model:
         """Pixels and transforms to scores, in one graph to compile."""
         part = with_views(self.frozen)
-        # Rounded as if it had been stored.
-        rounded = ops.cast(ops.cast(part.output, "float16"), "float32")
-        return keras.Model(part.input, model(rounded))
+        return keras.Model(part.input, model(ops.cast(part.output, "float32")))
 
     def batches(self, epoch: int, seed: int, batch_size: int) -> keras.utils.PyDataset:
         """Pixels as they are stored, transforms and targets."""
@@ -156,12 +154,13 @@ def order(count: int, epoch: int, seed: int) -> Rows:
 
 def with_views(frozen: keras.Model) -> keras.Model:
     """The frozen part behind the augmentation, as one graph to compile: pixels, affine maps and
-    contrast factors to activations.
+    contrast factors to activations, rounded to float16 as they are stored.
     """
     pixels = keras.Input(frozen.input_shape[1:])
     affine, contrast = keras.Input((8,)), keras.Input((1,))
     outputs = frozen(augmentation.apply(pixels, affine, contrast), training=False)
-    part = keras.Model([pixels, affine, contrast], outputs)
+    rounded = keras.tree.map_structure(lambda output: ops.cast(output, "float16"), outputs)
+    part = keras.Model([pixels, affine, contrast], rounded)
     part.jit_compile = JIT
     return part
 

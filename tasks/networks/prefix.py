@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,40 +38,50 @@ class NoRoomError(TrainingError):
     """The activations of a pass would fill too much of the disk."""
 
 
-def activations(
-    model: keras.Model,
-    layers: Sequence[str],
-    images: Images | NDArray[np.uint8],
-    views: Sequence[Transforms],
-    what: str,
-) -> list[Activations]:
-    """What arrives at each of `layers`, for every view of every image.
+class Prefix:
+    """What comes before some layers of a network, compiled once for all its passes.
 
-    One pass serves all layers. Row `view * len(images) + i` belongs to image i.
-
-    Args:
-        model: the flat graph; what comes before the layers is used in inference mode.
+    Attributes:
         layers: names of `cut_layers`, before which the activations are taken.
-        images: `(N, H, W, C)` in [0, 255].
-        views: one or more transforms of all images; `augmentation.plain` for the images themselves.
-        what: the images in words, for the progress.
-
-    Raises:
-        NoRoomError: the activations would fill more than half of the free disk.
-        TrainingError: they are not finite.
     """
-    cuts = cut_layers(model)
-    frozen = keras.Model(model.input, [cuts[layer] for layer in layers])
-    key = keys.of_pass(frozen, images, views)
-    files = [paths.state() / "prefix" / f"{key}.{layer}.npy" for layer in layers]
-    if all(file.exists() for file in files):
-        print(f"{what}: stored activations found", flush=True)
-    else:
-        _compute(with_views(frozen), files, images, views, what)
-    for file in files:
-        file.touch()
-    keys.make_room(files[0].parent, KEPT)
-    return [np.load(file, mmap_mode="r") for file in files]
+
+    def __init__(self, model: keras.Model, layers: Sequence[str]) -> None:
+        cuts = cut_layers(model)
+        self.layers = list(layers)
+        self._frozen = keras.Model(model.input, [cuts[layer] for layer in layers])
+
+    @cached_property
+    def _part(self) -> keras.Model:
+        return with_views(self._frozen)
+
+    def activations(
+        self, images: Images | NDArray[np.uint8], views: Sequence[Transforms], what: str
+    ) -> list[Activations]:
+        """What arrives at each of the layers, for every view of every image.
+
+        One pass serves all layers; row `view * len(images) + i` belongs to image i. All before
+        the layers is used in inference mode.
+
+        Args:
+            images: `(N, H, W, C)` in [0, 255].
+            views: one or more transforms of all images; `augmentation.plain` for the images
+                themselves.
+            what: the images in words, for the progress.
+
+        Raises:
+            NoRoomError: the activations would fill more than half of the free disk.
+            TrainingError: they are not finite.
+        """
+        key = keys.of_pass(self._frozen, images, views)
+        files = [paths.state() / "prefix" / f"{key}.{layer}.npy" for layer in self.layers]
+        if all(file.exists() for file in files):
+            print(f"{what}: stored activations found", flush=True)
+        else:
+            _compute(self._part, files, images, views, what)
+        for file in files:
+            file.touch()
+        keys.make_room(files[0].parent, KEPT)
+        return [np.load(file, mmap_mode="r") for file in files]
 
 
 def _compute(
@@ -90,7 +101,7 @@ def _compute(
         outputs = predict(part, [images[rows], view.affine, view.contrast], BATCH_SIZE)
         for store, output in zip(stores, outputs, strict=True):
             target = slice(v * len(images) + rows.start, v * len(images) + rows.stop)
-            store[target] = _finite(output.astype(np.float16))
+            store[target] = _finite(output)
         if count % MARK_EVERY == 0:
             _set_mark(mark, count, stores)
     _set_mark(mark, len(batches), stores)

@@ -7,6 +7,7 @@ import pytest
 from tasks.errors import TrainingError
 from tasks.networks import augmentation, keys, layers, prefix
 from tasks.networks.augmentation import PRESETS
+from tasks.networks.prefix import Prefix
 
 COUNT = 70  # three batches, the last one short
 CUT = "block11_expand_conv"
@@ -30,7 +31,7 @@ def model(make):
 
 
 def run(model, images, views, names=(CUT, "dropout")):
-    return prefix.activations(model, names, images, views, "Test images")
+    return Prefix(model, names).activations(images, views, "Test images")
 
 
 def test_rows_are_what_arrives_at_the_layers(model, images, views):
