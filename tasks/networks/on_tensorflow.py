@@ -70,19 +70,22 @@ def gradient(function: Callable[[Any], Any], at: Any) -> Any:
     return tape.gradient(value, at)
 
 
-def over_rows(step: Callable[[Any], Any]) -> Callable[[Any, Any, Any, int], None]:
-    """`step` over batches of rows, all in one call.
+def over_rows(
+    step: Callable[[Any], Any], result: Callable[[], dict[str, Any]]
+) -> Callable[[Any, Any, Any, int], dict[str, Any]]:
+    """`step` over batches of rows, and the `result` at their end, all in one call.
 
     What is given takes inputs `(V * N, ...)`, targets `(N, K)`, the rows of the inputs in their
     order, and the size of a batch.
     """
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def steps(inputs: Any, targets: Any, rows: Any, batch_size: int) -> None:
+    def steps(inputs: Any, targets: Any, rows: Any, batch_size: int) -> dict[str, Any]:
         images = tf.shape(targets, rows.dtype)[0]
         for start in tf.range(0, tf.size(rows), batch_size):
             chosen = rows[start : start + batch_size]
             step((tf.gather(inputs, chosen), tf.gather(targets, chosen % images)))
+        return result()
 
-    run: Callable[[Any, Any, Any, int], None] = steps
+    run: Callable[[Any, Any, Any, int], dict[str, Any]] = steps
     return run
