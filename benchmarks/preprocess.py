@@ -128,7 +128,7 @@ def stage(images: pd.DataFrame, settings: Preprocess, state: Path) -> None:
     facts = pack.prepare_all(images, settings)
     if facts["reason"].notna().any():
         sys.exit("a picture made for this could not be read back")
-    pack.write(list(images["image_id"]), settings)
+    pack.write(images["image_id"].tolist(), settings)
 
 
 def _bare(pool: ProcessPoolExecutor, files: list[str], settings: Preprocess, out: Path) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tasks import duplicates
-from tasks.imaging.describe import intensities, perceptual_hash
+from tasks.imaging.describe import describe
 
 
 def anatomy(count, strength=12, side=96):
@@ -20,7 +20,7 @@ def anatomy(count, strength=12, side=96):
 
 
 def described(pixels, **columns):
-    table = pd.DataFrame([intensities(of) for of in pixels])
+    table = pd.DataFrame(describe(pixels))
     count = range(len(pixels))
     return table.assign(
         **{
@@ -29,7 +29,6 @@ def described(pixels, **columns):
             "group": [f"p{k:04}" for k in count],
             "status": "ok",
             "row": count,
-            "phash": [perceptual_hash(of) for of in pixels],
             **columns,
         }
     )

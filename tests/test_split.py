@@ -11,7 +11,7 @@ from tasks import split as stage
 from tasks.assignment import assign
 from tasks.duplicates import Likeness
 from tasks.errors import DataError, LeakError, ParameterError
-from tasks.imaging.describe import intensities, perceptual_hash
+from tasks.imaging.describe import describe
 from tasks.params import Split, Task
 from tasks.split import main
 from tasks.split_receipt import summary
@@ -298,9 +298,8 @@ def prepared(images, seed=5):
 
 
 def described(images, pixels):
-    said = pd.DataFrame([intensities(of) for of in pixels], index=images.index)
-    phash = [perceptual_hash(of) for of in pixels]
-    return images.assign(row=range(len(images)), phash=phash, **said)
+    said = pd.DataFrame(describe(pixels), index=images.index).drop(columns="digest")
+    return images.assign(row=range(len(images)), **said)
 
 
 def test_stage_writes_manifest_and_receipt_and_prints_a_table(workspace, capsys, monkeypatch):

@@ -19,9 +19,9 @@ import pydicom
 
 from tasks import digests, paths
 from tasks.errors import DataError, DecodeError
-from tasks.imaging.describe import digest, intensities, perceptual_hash
+from tasks.imaging.describe import describe
 from tasks.imaging.levels import Pixels
-from tasks.imaging.prepare import Prepared, prepare
+from tasks.imaging.prepare import prepare
 from tasks.params import Preprocess
 
 PIXEL_CODE = (
@@ -39,7 +39,7 @@ PIXEL_CODE = (
     "describe",
 )
 PIXEL_SETTINGS = {"size", "color", "window"}
-MOST_IMAGES = 16
+MOST_IMAGES = 32
 MOST_BYTES = (
     2_000_000  # of files and prepared pixels: more would leave the last thread at work alone
 )
@@ -52,13 +52,13 @@ class Outcome(NamedTuple):
     """What became of a batch.
 
     Attributes:
-        facts: one entry an image that can be used.
-        pixels: of those, `(H, W, C)` each.
+        facts: columns, one entry an image that can be used; none without one.
+        pixels: of those, `(n, H, W, C)`.
         reasons: why the others cannot, by `image_id`.
     """
 
-    facts: list[dict[str, Any]]
-    pixels: list[Pixels]
+    facts: dict[str, list[Any]]
+    pixels: Pixels
     reasons: dict[str, str]
 
 
@@ -124,8 +124,11 @@ def read_files(batch: Batch) -> dict[str, bytes]:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a third faster than pathlib
-            return file.read()
+        descriptor = os.open(path, os.O_RDONLY)  # pathlib takes twice as long, on several threads
+        try:
+            return _content(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror or error}): mend the rights of {paths.RAW}, "
@@ -133,10 +136,19 @@ def _read(path: str) -> bytes:
         ) from None
 
 
+def _content(descriptor: int) -> bytes:
+    size = os.fstat(descriptor).st_size
+    content = os.read(descriptor, size)
+    while len(content) < size and (more := os.read(descriptor, size - len(content))):
+        content += more  # past the 2 GB that Linux reads at once
+    return content
+
+
 def prepare_batch(batch: Batch, files: dict[str, bytes], settings: Preprocess) -> Outcome:
     """Prepare every image of a batch from the bytes of its files."""
-    facts: list[dict[str, Any]] = []
-    pixels, reasons = [], {}
+    facts: dict[str, list[Any]] = {name: [] for name in ("image_id", "height", "width", "colored")}
+    reasons: dict[str, str] = {}
+    pixels = np.empty((len(batch), *image_shape(settings)), np.uint8)
     for image_id, path in batch:
         frame = image_id.partition("-")[2]
         try:
@@ -144,15 +156,12 @@ def prepare_batch(batch: Batch, files: dict[str, bytes], settings: Preprocess) -
         except DecodeError as error:
             reasons[image_id] = str(error)
             continue
-        facts.append({"image_id": image_id, **_facts(made)})
-        pixels.append(made.pixels)
-    return Outcome(facts, pixels, reasons)
-
-
-def _facts(made: Prepared) -> dict[str, Any]:
-    known: dict[str, Any] = {"height": made.height, "width": made.width, "colored": made.colored}
-    seen = {"digest": digest(made.pixels), "phash": perceptual_hash(made.pixels)}
-    return known | intensities(made.pixels) | seen
+        pixels[len(facts["image_id"])] = made.pixels
+        row = (image_id, made.height, made.width, made.colored)
+        for column, value in zip(facts.values(), row, strict=True):
+            column.append(value)
+    pixels = pixels[: len(batch) - len(reasons)]
+    return Outcome(facts | describe(pixels) if len(pixels) else {}, pixels, reasons)
 
 
 class _Threads:

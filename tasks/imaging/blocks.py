@@ -71,11 +71,10 @@ class Draft:
         self._file.seek(0)
         np.lib.format.write_array_header_1_0(self._file, header)
 
-    def append(self, images: Sequence[Pixels]) -> None:
-        """Write further images, `(H, W, C)` each."""
+    def append(self, images: Pixels) -> None:
+        """Write further images, `(n, H, W, C)`."""
         with storing(self._folder.parent):
-            for pixels in images:
-                self._file.write(np.ascontiguousarray(pixels).reshape(-1).data)
+            self._file.write(np.ascontiguousarray(images).reshape(-1).data)
         self._grow(len(images))
 
     def copy(self, run: Run) -> None:
@@ -94,7 +93,7 @@ class Draft:
 
     def finish(self, folder: Path, table: pd.DataFrame) -> dict[str, Any]:
         """Make it the block `folder`, whose table is `table`, by row; its receipt."""
-        digest = digest_of(self._shape, table["digest"])
+        digest = digest_of(self._shape, table["digest"].tolist())
         receipt = {"digest": digest, "shape": list(self._shape), "dtype": "uint8"}
         with storing(self._folder.parent):
             self._write_header()
@@ -127,10 +126,7 @@ def draft(home: Path, image: Sequence[int]) -> Iterator[Draft]:
 
 def digest_of(shape: Sequence[int], images: Iterable[str]) -> str:
     """The digest of a block: sha256 over its shape and the digests of its images, by row."""
-    hashed = hashlib.sha256(str(list(shape)).encode())
-    for digest in images:
-        hashed.update(digest.encode())
-    return hashed.hexdigest()
+    return hashlib.sha256("".join([str(list(shape)), *images]).encode()).hexdigest()
 
 
 def _copy(source: int, target: int, begin: int, size: int) -> None:
@@ -198,7 +194,8 @@ def adopt(known: Known, folder: Path, image_ids: Sequence[str]) -> dict[str, Any
     wanted = list(image_ids)
     block = int(known.table["block"].get(wanted[0], -1)) if wanted else -1
     held = known.table[known.table["block"] == block]
-    if not wanted or list(held.index) != wanted or list(held["row"]) != list(range(len(wanted))):
+    same = held.index.tolist() == wanted and held["row"].tolist() == list(range(len(wanted)))
+    if not wanted or not same:
         return None
     with storing(folder.parent):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,35 +1,58 @@
-"""What the tables say about a prepared image."""
+"""What the tables say about prepared images."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
 import cv2
 import numpy as np
 
-from tasks.imaging.levels import Pixels
+from tasks.imaging.levels import Numbers, Pixels
+
+HASHED = 32  # pixels a side that a perceptual hash looks at
+LOWEST = 8  # frequencies a side
 
 
-def intensities(pixels: Pixels) -> dict[str, float]:
-    """Mean, standard deviation, minimum and maximum of `(H, W, C)` pixels."""
-    values = pixels.reshape(len(pixels), -1)
-    mean, std = cv2.meanStdDev(values)
-    low, high, _, _ = cv2.minMaxLoc(values)
-    return {"mean": float(mean[0, 0]), "std": float(std[0, 0]), "min": low, "max": high}
-
-
-def digest(pixels: Pixels) -> str:
-    """sha256 of `(H, W, C)` pixels."""
-    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
-
-
-def perceptual_hash(pixels: Pixels) -> str:
-    """64 bits, hexadecimal, that stay much the same when an image is scaled, coded anew or made
-    brighter: which of the 8 x 8 lowest frequencies exceed their median (Zauner 2010, "pHash").
+def describe(pixels: Pixels) -> dict[str, list[Any]]:
+    """Of each of N images `(N, H, W, C)`: mean, standard deviation, minimum and maximum of its
+    pixels, their sha256 (`digest`), and its perceptual hash (`phash`).
     """
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[-1] == 3 else pixels[..., 0]
-    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
-    lowest = cv2.dct(small)[:8, :8]
-    ordered = np.sort(lowest, axis=None)
-    median = (ordered[31] + ordered[32]) / 2  # np.median takes ten times as long
-    return np.packbits(lowest > median).tobytes().hex()
+    values = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    means, deviations = zip(*(cv2.meanStdDev(image) for image in values), strict=True)
+    return {
+        "mean": [float(mean[0, 0]) for mean in means],
+        "std": [float(deviation[0, 0]) for deviation in deviations],
+        "min": values.min(axis=1).astype(float).tolist(),
+        "max": values.max(axis=1).astype(float).tolist(),
+        "digest": [hashlib.sha256(image.data).hexdigest() for image in values],
+        "phash": perceptual_hashes(pixels),
+    }
+
+
+def perceptual_hashes(pixels: Iterable[Pixels]) -> list[str]:
+    """Of each image `(H, W, C)`: 64 bits, hexadecimal, that stay much the same when it is scaled,
+    coded anew or made brighter: which of the 8 x 8 lowest frequencies exceed their median (Zauner
+    2010, "pHash").
+    """
+    size = (HASHED, HASHED)
+    small = [cv2.resize(_grey(image), size, interpolation=cv2.INTER_AREA) for image in pixels]
+    across = _lowest(np.stack(small).astype(np.float32))
+    both = _lowest(across.transpose(0, 2, 1)).transpose(0, 2, 1).reshape(-1, LOWEST**2)
+    ordered = np.sort(both, axis=1)
+    middle = LOWEST**2 // 2
+    medians = (ordered[:, middle - 1] + ordered[:, middle]) / 2
+    bits = np.packbits(both > medians[:, None], axis=1)
+    return [image.tobytes().hex() for image in bits]
+
+
+def _grey(image: Pixels) -> Pixels:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[-1] == 3 else image[..., 0]
+
+
+def _lowest(values: Numbers) -> Numbers:
+    """The lowest frequencies of each row of `(N, R, HASHED)`; a row's do not depend on others."""
+    rows = np.ascontiguousarray(values).reshape(-1, HASHED)
+    frequencies: Numbers = cv2.dct(rows, flags=cv2.DCT_ROWS).reshape(values.shape)
+    return frequencies[..., :LOWEST]

@@ -116,7 +116,9 @@ def read_any_header(content: bytes) -> tuple[int, Header | None]:
         if marker == APP1 and content[at + 4 : at + 10] == b"Exif\0\0" and orientation is None:
             orientation = read_orientation(content[at + 10 : at + 2 + length])
         at += 1 if marker == 0xFF else 2 + length  # 0xFF may be repeated before a marker
-    return bits, header and header._replace(orientation=orientation or 1)
+    if header and orientation:
+        header = header._replace(orientation=orientation)
+    return bits, header
 
 
 def read_orientation(exif: bytes) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from math import prod
 from pathlib import Path
@@ -48,11 +48,12 @@ def prepare_all(images: pd.DataFrame, settings: Preprocess) -> pd.DataFrame:
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps 40 MB that it has freed
     home = _home(settings)
     todo = images[~images["image_id"].isin(blocks.read(home).table.index)].sort_values("image_id")
-    sizes = _file_sizes(todo["path"])
+    ids, names = todo["image_id"].tolist(), todo["path"].tolist()
+    sizes = _file_sizes(names)
     reasons: dict[str, str] = {}
     if len(todo):  # their blocks, and then the pack of all
         blocks.require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
-        cut = batches.cut(zip(todo["image_id"], todo["path"], sizes, strict=True), settings)
+        cut = batches.cut(zip(ids, names, sizes, strict=True), settings)
         where = cluster.workers if settings.cluster else batches.threads
         with where(settings) as workers:
             done = _counted(batches.in_order(workers, cut), len(todo))
@@ -131,7 +132,7 @@ def _home(settings: Preprocess) -> Path:
     return paths.state() / "packs" / batches.made_with(settings)[:16]
 
 
-def _file_sizes(names: Iterable[str]) -> list[int]:
+def _file_sizes(names: Sequence[str]) -> list[int]:
     """Bytes of each file under `data/raw`.
 
     Raises:
@@ -162,7 +163,7 @@ def _file_size(path: str) -> int | None:
 def _counted(outcomes: Iterator[Outcome], images: int) -> Iterator[Outcome]:
     steps = progress(range(images), "Preparing images")
     for outcome in outcomes:
-        deque(islice(steps, len(outcome.facts) + len(outcome.reasons)), maxlen=0)
+        deque(islice(steps, len(outcome.pixels) + len(outcome.reasons)), maxlen=0)
         yield outcome
 
 
@@ -170,15 +171,16 @@ def _write_blocks(home: Path, outcomes: Iterator[Outcome], settings: Preprocess)
     """Write what can be used as blocks; the reasons of the others by `image_id`."""
     reasons: dict[str, str] = {}
     for first in outcomes:
-        facts: list[dict[str, Any]] = []
+        facts: dict[str, list[Any]] = {}
         with blocks.draft(home, image_shape(settings)) as draft:
             for outcome in _for_a_while(chain([first], outcomes)):
                 draft.append(outcome.pixels)
-                facts += outcome.facts
+                for name, values in outcome.facts.items():
+                    facts.setdefault(name, []).extend(values)
                 reasons |= outcome.reasons
             if facts:
                 table = pd.DataFrame(facts, columns=["image_id", "digest", *FACTS])
-                name = digests.of_json(list(table["image_id"]))
+                name = digests.of_json(facts["image_id"])
                 draft.finish(home / f"part-{name[:16]}", table.assign(row=range(len(table))))
     return reasons
 

@@ -5,7 +5,7 @@ Its result depends on the bytes and the settings alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 
@@ -21,8 +21,7 @@ from tasks.params import Preprocess
 COLOR_TOLERANCE = 10  # of 255 between two channels: what JPEG makes of grey stays below
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A prepared image.
 
     Attributes:

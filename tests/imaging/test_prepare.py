@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import cv2
-import imagehash
 import numpy as np
 import pytest
 from dicom_files import make_dicom
@@ -19,7 +18,6 @@ from tasks.imaging import decode
 from tasks.imaging.batches import PIXEL_CODE
 from tasks.imaging.deidentify import deidentify
 from tasks.imaging.deidentify_raster import _chunk, _minimal_exif, _segment
-from tasks.imaging.describe import intensities, perceptual_hash
 from tasks.imaging.prepare import prepare
 from tasks.imaging.resize import resize
 from tasks.params import Preprocess
@@ -144,32 +142,6 @@ def test_garbage_never_crashes(encode, photo, ramp):
                 reasons.append(str(error))
     assert len(reasons) > 100
     assert all(0 < len(reason) < 100 for reason in reasons)
-
-
-def test_intensities(photo):
-    grey = photo[..., :1]
-    assert intensities(grey) == pytest.approx(
-        {"mean": grey.mean(), "std": grey.std(), "min": grey.min(), "max": grey.max()}
-    )
-
-
-def test_hash_survives_brightness_and_size_but_not_another_picture(photo):
-    first = perceptual_hash(photo)
-    brighter = np.clip(photo.astype(int) + 5, 0, 255).astype(np.uint8)
-    other = np.ascontiguousarray(photo[::-1, ::-1])
-    assert len(first) == 16
-    assert distance(first, perceptual_hash(brighter)) <= 6
-    assert distance(first, perceptual_hash(resize(photo, 90, 70))) <= 6
-    assert distance(first, perceptual_hash(other)) >= 16
-
-
-def test_hash_agrees_with_the_imagehash_library(photo):
-    theirs = str(imagehash.phash(Image.fromarray(photo)))
-    assert distance(perceptual_hash(photo), theirs) <= 10
-
-
-def distance(one, other):
-    return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
 def test_the_same_bytes_give_the_same_pixels(encode, photo):
