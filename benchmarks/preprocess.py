@@ -32,7 +32,7 @@ from tasks.imaging.decode import AS_STORED
 from tasks.imaging.levels import Pixels
 from tasks.params import Preprocess
 
-TURNS = 5
+TURNS = 9
 SETTINGS = Preprocess(size=[224, 224], color="grey", window=None, max_quarantined=0.0)
 
 

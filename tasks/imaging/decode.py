@@ -22,6 +22,7 @@ from tasks.imaging.levels import Numbers, Pixels, spread
 # Keeps grey as one channel and the depth of the file, resolves palettes, turns as EXIF says and
 # drops the alpha channel. IMREAD_UNCHANGED would neither turn nor drop.
 AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # what OpenCV cannot read is an error here anyway
 ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # PNG chunks
 
 
@@ -68,9 +69,6 @@ def decode_pages(content: bytes) -> tuple[Numbers, ...]:
         DecodeError: it cannot be read, or is larger than `limits` allows.
     """
     limits.require_picture(content)
-    logging.setLogLevel(
-        logging.LOG_LEVEL_SILENT
-    )  # it prints what it cannot read, beside the error raised here
     try:
         read, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), AS_STORED)
     except cv2.error:

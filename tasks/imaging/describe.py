@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 import cv2
 import numpy as np
+from blake3 import blake3
 
 from tasks.imaging.levels import Numbers, Pixels
 
@@ -17,7 +17,7 @@ LOWEST = 8  # frequencies a side
 
 def describe(pixels: Pixels) -> dict[str, list[Any]]:
     """Of each of N images `(N, H, W, C)`: mean, standard deviation, minimum and maximum of its
-    pixels, their sha256 (`digest`), and its perceptual hash (`phash`).
+    pixels, their BLAKE3 (`digest`; a third of sha256's time), and its perceptual hash (`phash`).
     """
     values = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
     means, deviations = zip(*(cv2.meanStdDev(image) for image in values), strict=True)
@@ -26,7 +26,7 @@ def describe(pixels: Pixels) -> dict[str, list[Any]]:
         "std": [float(deviation[0, 0]) for deviation in deviations],
         "min": values.min(axis=1).astype(float).tolist(),
         "max": values.max(axis=1).astype(float).tolist(),
-        "digest": [hashlib.sha256(image.data).hexdigest() for image in values],
+        "digest": [blake3(image.data).hexdigest() for image in values],
         "phash": perceptual_hashes(pixels),
     }
 

@@ -58,7 +58,8 @@ def prepare(content: bytes, settings: Preprocess, frame: int | None = None) -> P
         image = dicom.decode(content, window, frame) if kind == "dicom" else decode(content, frame)
         height, width = image.shape[:2]
         pixels = resize(_channels(image, settings.color), *settings.size)
-    if pixels.min() == pixels.max():
+    low, high, _, _ = cv2.minMaxLoc(pixels.reshape(-1))
+    if low == high:
         raise DecodeError("no contrast: every pixel has the same value")
     return Prepared(pixels.reshape(*settings.size, -1), height, width, _is_colored(image))
 
