@@ -89,7 +89,7 @@ def compare(name: str, images: int, phase: Work, bare: Work) -> Measured:
 
 
 def the_pass(model: keras.Model, layers: list[str], data: Data) -> Measured:
-    """The frozen part: all images in one view each, stored."""
+    """The frozen part: all images in one view each, stored. Compiled in the first turn."""
     images, views = data.train.images, data.views
     prefix, cuts = Prefix(model, layers), cut_layers(model)
     part = with_views(keras.Model(model.input, [cuts[layer] for layer in layers]))

@@ -77,7 +77,7 @@ def main() -> None:
     images = to_images(cohort, pack.prepare_all(candidates(cohort), settings.preprocess))
     check_quarantine(images, settings.preprocess.max_quarantined)
     usable = images[images["status"] == "ok"]
-    receipt = pack.write(list(usable["image_id"]), settings.preprocess)
+    receipt = pack.write(usable["image_id"].tolist(), settings.preprocess)
     try:
         documents.write_json(paths.PACK, receipt)
         manifest.write(images, paths.IMAGES, manifest.IMAGES)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_split import SETTINGS, TASK, alike, to_manifest
+from split_world import SETTINGS, TASK, alike, to_manifest
 
 from tasks.assignment import draw
 

@@ -9,6 +9,7 @@ on; nor does TIFF carry a checksum. PNG does. Of an animated PNG the still pictu
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -22,7 +23,6 @@ from tasks.imaging.levels import Numbers, Pixels, spread
 # Keeps grey as one channel and the depth of the file, resolves palettes, turns as EXIF says and
 # drops the alpha channel. IMREAD_UNCHANGED would neither turn nor drop.
 AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # what OpenCV cannot read is an error here anyway
 ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # PNG chunks
 
 
@@ -69,6 +69,7 @@ def decode_pages(content: bytes) -> tuple[Numbers, ...]:
         DecodeError: it cannot be read, or is larger than `limits` allows.
     """
     limits.require_picture(content)
+    _silence()
     try:
         read, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), AS_STORED)
     except cv2.error:
@@ -76,6 +77,14 @@ def decode_pages(content: bytes) -> tuple[Numbers, ...]:
     if not read or not pages:
         raise DecodeError("the picture is damaged or of an unknown coding")
     return tuple(pages)
+
+
+@lru_cache
+def _silence() -> None:
+    """OpenCV prints what it cannot read, beside the error raised here. Every call into it may hand
+    the interpreter to another thread, so it is told once.
+    """
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
 
 
 def choose_frame(frames: int, frame: int | None) -> int:

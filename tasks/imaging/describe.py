@@ -16,8 +16,9 @@ LOWEST = 8  # frequencies a side
 
 
 def describe(pixels: Pixels) -> dict[str, list[Any]]:
-    """Of each of N images `(N, H, W, C)`: mean, standard deviation, minimum and maximum of its
-    pixels, their BLAKE3 (`digest`; a third of sha256's time), and its perceptual hash (`phash`).
+    """Of each of N images `(N, H, W, C)`, one or more: mean, standard deviation, minimum and
+    maximum of its pixels, their BLAKE3 (`digest`; a third of sha256's time), and its perceptual
+    hash (`phash`).
     """
     values = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
     means, deviations = zip(*(cv2.meanStdDev(image) for image in values), strict=True)
@@ -32,9 +33,9 @@ def describe(pixels: Pixels) -> dict[str, list[Any]]:
 
 
 def perceptual_hashes(pixels: Iterable[Pixels]) -> list[str]:
-    """Of each image `(H, W, C)`: 64 bits, hexadecimal, that stay much the same when it is scaled,
-    coded anew or made brighter: which of the 8 x 8 lowest frequencies exceed their median (Zauner
-    2010, "pHash").
+    """Of each image `(H, W, C)`, one or more: 64 bits, hexadecimal, that stay much the same when it
+    is scaled, coded anew or made brighter: which of the 8 x 8 lowest frequencies exceed their
+    median (Zauner 2010, "pHash").
     """
     size = (HASHED, HASHED)
     small = [cv2.resize(_grey(image), size, interpolation=cv2.INTER_AREA) for image in pixels]

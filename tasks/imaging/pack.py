@@ -108,9 +108,9 @@ def open_pack() -> Pixels:
     if found["digest"] != receipt["digest"]:
         raise DataError(
             f"required: the pack of {paths.PACK}, digest {receipt['digest'][:12]}; received from "
-            f"data/raw: digest {found['digest'][:12]}. Other files or other versions of OpenCV or "
-            "pydicom give other pixels: install requirements.lock, `dvc checkout`, or make both "
-            "anew with `dvc repro -f preprocess`"
+            f"data/raw: digest {found['digest'][:12]}. Other files, or other versions of this "
+            "project, OpenCV or pydicom give other digests: install requirements.lock, `dvc "
+            "checkout`, or make both anew with `dvc repro -f preprocess`"
         )
     return blocks.open_pixels(folder, found)
 
@@ -124,7 +124,7 @@ def _rebuild(settings: Preprocess) -> dict[str, Any]:
             f"{broken} of {len(usable)} images can be read where {paths.PACK} was made but not "
             "here: `dvc checkout data/raw.dvc` brings damaged files back"
         )
-    return write(list(usable["image_id"]), settings)
+    return write(usable["image_id"].tolist(), settings)
 
 
 def _home(settings: Preprocess) -> Path:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from tasks import labels, manifest, params, paths
 from tasks.documents import read_json
 from tasks.imaging.pack import open_pack
-from tasks.networks import augmentation, prefix
+from tasks.networks import augmentation
 from tasks.networks.augmentation import Transforms
 from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored
 from tasks.networks.images import Images
 from tasks.networks.layers import cut
-from tasks.networks.prefix import Prefix
+from tasks.networks.prefix import NoRoomError, Prefix
 from tasks.networks.views import Views
 
 
@@ -65,36 +65,41 @@ def feed(
     """
     passes = _Passes(model, layers, wanted)
     plain = [augmentation.plain(len(data.val.images))]
-    val = passes.all(data.val, plain, "Frozen part, val images")
+    val = passes.first(data.val, plain, "Frozen part, val images")
     views = data.views
     if views.count:
         what = "Frozen part, train images"
         try:
-            first = passes.all(data.train, views.draw(0), what)
-            later = lru_cache(maxsize=1)(lambda g: passes.wanted(data.train, views.draw(g), what))
+            first = passes.first(data.train, views.draw(0), what)
+            later = lru_cache(maxsize=1)(
+                lambda generation: passes.later(data.train, views.draw(generation), what)
+            )
             return Stored(lambda generation: later(generation) if generation else first, views), val
-        except prefix.NoRoomError as error:
+        except NoRoomError as error:
             print(f"{error} For now they are computed anew in each step.", flush=True)
     frozen, _ = cut(model, wanted)
     return OnTheFly(frozen, data.train.images, data.train.targets, views), val
 
 
 class _Passes:
-    """Passes through the frozen part, which compile it once for what they store."""
+    """Passes through the frozen part, which is compiled once for all that store the same."""
 
     def __init__(self, model: keras.Model, layers: Sequence[str], wanted: str) -> None:
-        self._all, self._wanted = Prefix(model, layers), Prefix(model, [wanted])
+        self._all = Prefix(model, layers)
+        self._one = self._all if self._all.layers == [wanted] else Prefix(model, [wanted])
         self._index = self._all.layers.index(wanted)
 
-    def all(self, split: Split, views: Sequence[Transforms], what: str) -> Examples:
-        """Store what arrives at all layers, at the one wanted where the others have no room."""
+    def first(self, split: Split, views: Sequence[Transforms], what: str) -> Examples:
+        """Store what arrives at all layers, or only at the wanted one where there is no room."""
         try:
             stored = self._all.activations(split.images, views, what)
-            return Examples(stored[self._index], split.targets)
-        except prefix.NoRoomError:
-            return self.wanted(split, views, what)
+        except NoRoomError:
+            if self._one is self._all:
+                raise
+            return self.later(split, views, what)
+        return Examples(stored[self._index], split.targets)
 
-    def wanted(self, split: Split, views: Sequence[Transforms], what: str) -> Examples:
+    def later(self, split: Split, views: Sequence[Transforms], what: str) -> Examples:
         """Store what arrives at the layer wanted."""
-        (stored,) = self._wanted.activations(split.images, views, what)
+        (stored,) = self._one.activations(split.images, views, what)
         return Examples(stored, split.targets)

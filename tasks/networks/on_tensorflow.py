@@ -70,22 +70,24 @@ def gradient(function: Callable[[Any], Any], at: Any) -> Any:
     return tape.gradient(value, at)
 
 
-def over_rows(
-    step: Callable[[Any], Any], result: Callable[[], dict[str, Any]]
-) -> Callable[[Any, Any, Any, int], dict[str, Any]]:
-    """`step` over batches of rows, and the `result` at their end, all in one call.
+def over_rows(network: Any, step: str) -> Callable[[Any, Any, Any, int], dict[str, Any]]:
+    """The `train_step` or `test_step` of a compiled Keras network over batches of rows, from fresh
+    metrics to their results, all in one call.
 
     What is given takes inputs `(V * N, ...)`, targets `(N, K)`, the rows of the inputs in their
     order, and the size of a batch.
     """
+    one_step = getattr(network, step)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def steps(inputs: Any, targets: Any, rows: Any, batch_size: int) -> dict[str, Any]:
+        network.reset_metrics()
         images = tf.shape(targets, rows.dtype)[0]
         for start in tf.range(0, tf.size(rows), batch_size):
             chosen = rows[start : start + batch_size]
-            step((tf.gather(inputs, chosen), tf.gather(targets, chosen % images)))
-        return result()
+            one_step((tf.gather(inputs, chosen), tf.gather(targets, chosen % images)))
+        found: dict[str, Any] = network.get_metrics_result()
+        return found
 
     run: Callable[[Any, Any, Any, int], dict[str, Any]] = steps
     return run

@@ -47,9 +47,7 @@ class Resident:
             batch = [array[:1] for array in self._arrays]
             # Makes the metrics' variables; no public call does, in 3.15.
             self._network._symbolic_build(data_batch=(*batch, None))
-            one_step = getattr(self._network, step)
-            self._steps[step] = device.edge.over_rows(one_step, self._network.get_metrics_result)
-        self._network.reset_metrics()
+            self._steps[step] = device.edge.over_rows(self._network, step)
         found = self._steps[step](*self._arrays, keras.ops.convert_to_tensor(rows), size)
         return {name: float(value) for name, value in found.items()}
 

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
+
+from tasks import paths
+from tasks.imaging import batches
+from tasks.imaging.prepare import prepare
 
 
 @pytest.fixture
@@ -35,3 +41,34 @@ def encode() -> Callable[..., bytes]:
         return bytes(content)
 
     return encoded
+
+
+@pytest.fixture
+def files(workspace):
+    """Write pictures under data/raw and list them; `broken` ones are no pictures."""
+
+    def make(numbers, broken=()):
+        rows = []
+        paths.RAW.mkdir(parents=True, exist_ok=True)
+        for number in numbers:
+            image_id = hashlib.sha256(str(number).encode()).hexdigest()
+            pixels = np.random.default_rng(number).integers(0, 255, (30, 40), np.uint8)
+            content = b"broken" if number in broken else cv2.imencode(".png", pixels)[1].tobytes()
+            (paths.RAW / f"{image_id}.png").write_bytes(content)
+            rows.append({"image_id": image_id, "path": f"{image_id}.png"})
+        return pd.DataFrame(rows)
+
+    return make
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Every file that is really decoded, by its bytes."""
+    seen = []
+
+    def counting(content, settings, frame=None):
+        seen.append(content)
+        return prepare(content, settings, frame)
+
+    monkeypatch.setattr(batches, "prepare", counting)
+    return seen

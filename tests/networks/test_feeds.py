@@ -75,10 +75,11 @@ def test_on_the_fly_gives_the_weights_of_stored_views(layer):
 
 def test_without_room_views_go_on_the_fly_in_the_same_order(monkeypatch, capsys):
     _, _, expected = train(start(), "dropout", make_data(count=2), epochs=2)
-    real = prefix._open
+    real, refused = prefix._open, []
 
     def no_room(drafts, part, rows, fresh):
         if rows == 2 * COUNT:
+            refused.append(drafts)
             raise prefix.NoRoomError("required: more.")
         return real(drafts, part, rows, fresh)
 
@@ -87,6 +88,7 @@ def test_without_room_views_go_on_the_fly_in_the_same_order(monkeypatch, capsys)
         file.unlink()
     feed, _, found = train(start(), "dropout", make_data(count=2), epochs=2)
     assert isinstance(feed, OnTheFly)
+    assert len(refused) == 1
     assert "computed anew in each step" in capsys.readouterr().out
     for a, b in zip(expected, found, strict=True):
         assert np.abs(a - b).max() < 1e-5 * max(1, np.abs(a).max())
