@@ -40,9 +40,8 @@ PIXEL_CODE = (
 )
 PIXEL_SETTINGS = {"size", "color", "window"}
 MOST_IMAGES = 32
-MOST_BYTES = (
-    2_000_000  # of files and prepared pixels: more would leave the last thread at work alone
-)
+# Of files and prepared pixels: more would leave the last thread at work alone.
+MOST_BYTES = 2_000_000
 AHEAD = 4  # batches a core: one at work, others for while their outcomes are written
 
 Batch = list[tuple[str, str]]  # image_id, path under data/raw
