@@ -9,10 +9,12 @@ A pass that was killed goes on where it stopped.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -29,6 +31,8 @@ from tasks.networks.layers import cut_layers
 from tasks.progress import progress
 
 Activations = NDArray[np.float16]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 KEPT = 12  # stored files; older passes make room
 SHARE_OF_DISK = 0.5  # of the free disk that one pass may fill
 MARK_EVERY = 16  # batches between two marks of how far a pass has come
@@ -96,11 +100,16 @@ def _compute(
     batches = [(v, rows) for v in range(len(views)) for rows in slices(len(images), BATCH_SIZE)]
     done = _done(mark, drafts)
     stores = _open(drafts, part, len(images) * len(views), fresh=done == 0)
-    for count, (v, rows) in enumerate(progress(batches[done:], f"{what}, batches"), done + 1):
+
+    def outputs(batch: tuple[int, slice]) -> list[Activations]:
+        v, rows = batch
         view = views[v][rows]
-        outputs = predict(part, [images[rows], view.affine, view.contrast], BATCH_SIZE)
-        for store, output in zip(stores, outputs, strict=True):
-            target = slice(v * len(images) + rows.start, v * len(images) + rows.stop)
+        return predict(part, [images[rows], view.affine, view.contrast], BATCH_SIZE)
+
+    todo = progress(batches[done:], f"{what}, batches")
+    for count, ((v, rows), computed) in enumerate(_ahead(outputs, todo), done + 1):
+        target = slice(v * len(images) + rows.start, v * len(images) + rows.stop)
+        for store, output in zip(stores, computed, strict=True):
             store[target] = _finite(output)
         if count % MARK_EVERY == 0:
             _set_mark(mark, count, stores)
@@ -108,6 +117,19 @@ def _compute(
     mark.unlink()  # before the renames: a kill between two must not leave a mark without its drafts
     for draft, file in zip(drafts, files, strict=True):
         draft.replace(file)
+
+
+def _ahead(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[tuple[Item, Made]]:
+    """Each item and what `function` makes of it, which is at work on the next one meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        under_way: deque[tuple[Item, Future[Made]]] = deque()
+        for item in items:
+            under_way.append((item, pool.submit(function, item)))
+            if len(under_way) > 1:
+                first, made = under_way.popleft()
+                yield first, made.result()
+        for last, made in under_way:
+            yield last, made.result()
 
 
 def _done(mark: Path, drafts: Sequence[Path]) -> int:
