@@ -36,7 +36,7 @@ from tasks.networks.precision import computing
 from tasks.networks.prefix import Prefix
 from tasks.networks.views import Views
 
-TURNS = 3
+TURNS = 5
 HEAD_EPOCHS, FINE_TUNE_EPOCHS = 10, 3
 GOAL = 0.9  # of the bare speed, in whole phases
 FED_GOAL = 0.95  # on the fly, where the step is all that the phase does but for being fed
@@ -201,7 +201,7 @@ def _resident(batch: Any) -> Any:
 def _options(accelerated: bool) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     backbone = "ResNet50" if accelerated else "EfficientNetLite0"
-    parser.add_argument("--limit", type=int, default=4096 if accelerated else 128, help="images")
+    parser.add_argument("--limit", type=int, default=4096 if accelerated else 256, help="images")
     parser.add_argument("--backbone", default=backbone, help=f"default here: {backbone}")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--precision", default="auto", help="as train.precision")

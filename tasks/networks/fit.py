@@ -22,7 +22,7 @@ from tasks.networks.batches import JIT
 from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import cross_entropy
-from tasks.networks.resident import Resident, fits
+from tasks.networks.steps import Steps, fits
 
 Metrics = dict[str, float]
 AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly
@@ -124,7 +124,6 @@ def compile_for(
         loss=cross_entropy(plan.kind, plan.weights),
         metrics=[accuracy, auroc],
         jit_compile=JIT,
-        steps_per_execution=device.edge.STEPS_AT_ONCE,
     )
 
 
@@ -150,8 +149,8 @@ class Trainer:
 
     def __init__(self, model: keras.Model, train: Feed, plan: Plan) -> None:
         self.network = compiled(model, train, plan)
-        self._model, self._train, self._plan = model, train, plan
-        self._trained, self._measured = Resident(self.network), Resident(model)
+        self._train, self._plan = train, plan
+        self._trained, self._measured = Steps(self.network), Steps(model)
 
     def one_epoch(self, epoch: int) -> Metrics:
         """Show every view of an epoch, counted from 1; the running metrics."""
@@ -159,22 +158,19 @@ class Trainer:
         examples = self._train.stored(epoch)
         if examples is not None and fits(examples):
             rows = order(len(examples.activations), epoch, seed)
-            return self._trained.train(examples, rows, size)
+            return self._trained.over_rows("train_step", examples, rows, size)
         batches = self._train.batches(epoch, seed, size)
         together = device.replicas()
         if together:
             return together.one_epoch(self.network, batches)
-        found = self.network.fit(batches, shuffle=False, verbose=0).history
-        return {name: float(values[0]) for name, values in found.items()}
+        return self._trained.over_batches("train_step", batches)
 
     def measure(self, examples: Examples) -> Metrics:
         """Loss, accuracy and AUROC of the model, each image in its first view."""
-        size = self._plan.phase.batch_size
+        size, rows = self._plan.phase.batch_size, np.arange(len(examples.targets))
         if fits(examples):
-            return self._measured.test(examples, size)
-        batches = examples.batches(np.arange(len(examples.targets)), size)
-        found = self._model.evaluate(batches, verbose=0, return_dict=True)
-        return {name: float(value) for name, value in found.items()}
+            return self._measured.over_rows("test_step", examples, rows, size)
+        return self._measured.over_batches("test_step", examples.batches(rows, size))
 
 
 def best_epoch(history: list[Metrics]) -> int:

@@ -17,8 +17,18 @@ from tasks.networks import device
 from tasks.networks.augmentation import Transforms
 from tasks.networks.images import Images
 
-PASS_CODE = ("augmentation", "backbones", "batches", "feeds", "lite0", "precision", "prefix")
+PASS_CODE = (
+    "ahead",
+    "augmentation",
+    "backbones",
+    "batches",
+    "feeds",
+    "lite0",
+    "precision",
+    "prefix",
+)
 FIT_CODE = (
+    "ahead",
     "checkpoint",
     "feeds",
     "fit",
@@ -26,7 +36,7 @@ FIT_CODE = (
     "on_jax",
     "on_tensorflow",
     "replicas",
-    "resident",
+    "steps",
     "views",
 )
 CHUNK = 256  # images hashed at a time

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import keras
 from jax._src import xla_bridge  # only there one can ask without starting it
 
 VERSIONS = ("keras", "jax", "jaxlib", "numpy")
-STEPS_AT_ONCE = 1  # its steps are dispatched ahead anyway
 FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
 over_rows = None  # its trainer has no step that could be repeated inside a call
 THREADS = "NPROC"  # read by XLA when it starts
@@ -64,6 +64,20 @@ def gains_from_bfloat16() -> bool:
 def gradient(function: Callable[[Any], Any], at: Any) -> Any:
     """The gradient of the sum of what `function` gives, at the tensor `at`."""
     return jax.grad(lambda x: function(x).sum())(at)
+
+
+def over_batches(
+    network: Any, step: str, batch: Any
+) -> Callable[[keras.utils.PyDataset], dict[str, Any]]:
+    """Keras's own feeding of batches, which dispatches the next step while one is computed."""
+    if step == "test_step":
+        return lambda batches: network.evaluate(batches, verbose=0, return_dict=True)
+
+    def train(batches: keras.utils.PyDataset) -> dict[str, Any]:
+        found = network.fit(batches, shuffle=False, verbose=0).history
+        return {name: values[0] for name, values in found.items()}
+
+    return train
 
 
 def _started() -> bool:

@@ -9,12 +9,10 @@ A pass that was killed goes on where it stopped.
 from __future__ import annotations
 
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from tasks import paths
 from tasks.errors import TrainingError
 from tasks.networks import keys
+from tasks.networks.ahead import ahead
 from tasks.networks.augmentation import Transforms
 from tasks.networks.batches import BATCH_SIZE, predict, slices
 from tasks.networks.feeds import with_views
@@ -31,8 +30,6 @@ from tasks.networks.layers import cut_layers
 from tasks.progress import progress
 
 Activations = NDArray[np.float16]
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 KEPT = 12  # stored files; older passes make room
 SHARE_OF_DISK = 0.5  # of the free disk that one pass may fill
 MARK_EVERY = 16  # batches between two marks of how far a pass has come
@@ -107,7 +104,7 @@ def _compute(
         return predict(part, [images[rows], view.affine, view.contrast], BATCH_SIZE)
 
     todo = progress(batches[done:], f"{what}, batches")
-    for count, ((v, rows), computed) in enumerate(_ahead(outputs, todo), done + 1):
+    for count, ((v, rows), computed) in enumerate(ahead(outputs, todo), done + 1):
         target = slice(v * len(images) + rows.start, v * len(images) + rows.stop)
         for store, output in zip(stores, computed, strict=True):
             store[target] = _finite(output)
@@ -117,19 +114,6 @@ def _compute(
     mark.unlink()  # before the renames: a kill between two must not leave a mark without its drafts
     for draft, file in zip(drafts, files, strict=True):
         draft.replace(file)
-
-
-def _ahead(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[tuple[Item, Made]]:
-    """Each item and what `function` makes of it, which is at work on the next one meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
-        under_way: deque[tuple[Item, Future[Made]]] = deque()
-        for item in items:
-            under_way.append((item, pool.submit(function, item)))
-            if len(under_way) > 1:
-                first, made = under_way.popleft()
-                yield first, made.result()
-        for last, made in under_way:
-            yield last, made.result()
 
 
 def _done(mark: Path, drafts: Sequence[Path]) -> int:

@@ -1,45 +1,14 @@
 import errno
 import os
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
+from fit_world import make_examples, make_model, make_plan, same
 
-from tasks import params
 from tasks.errors import TrainingError
 from tasks.networks.feeds import Examples, Stored, order
 from tasks.networks.fit import Plan, best_epoch, fit
-from tasks.networks.resident import Resident, fits
-
-FEATURES, COUNT = 6, 48
-
-
-def make_model(kind="binary", dropout=0.3):
-    keras.utils.set_random_seed(2)
-    outputs = 1 if kind == "binary" else 3
-    features = keras.Input((FEATURES,))
-    x = layers.Dropout(dropout)(features)
-    activation = "softmax" if kind == "multiclass" else "sigmoid"
-    return keras.Model(features, layers.Dense(outputs, activation)(x))
-
-
-def make_examples(kind="binary", views=1, seed=0):
-    """Features of which the first ones tell the classes apart."""
-    random = np.random.default_rng(seed)
-    classes = random.integers(0, 3, COUNT)
-    targets = np.eye(3, dtype=np.float32)[classes]
-    features = random.normal(0, 0.3, (views, COUNT, FEATURES))
-    features[:, :, :3] += targets
-    targets = targets[:, :1] if kind == "binary" else targets
-    return Examples(features.reshape(-1, FEATURES).astype(np.float16), targets)
-
-
-def make_plan(kind="binary", **changes):
-    settings = {"epochs": 6, "batch_size": 16, "learning_rate": 0.02, "patience": 6, **changes}
-    phase = params.FineTune(cut_layer="auto", **settings)
-    outputs = 1 if kind == "binary" else 3
-    return Plan(kind, phase, np.ones((2, outputs), np.float32), seed=4)
+from tasks.networks.steps import Steps, fits
 
 
 def run(model, kind="binary", on_epoch=lambda *_: None, train=None, val=None, **changes):
@@ -52,10 +21,6 @@ def run(model, kind="binary", on_epoch=lambda *_: None, train=None, val=None, **
 
 def stored(examples):
     return Stored(lambda _: examples)
-
-
-def same(first, second):
-    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
@@ -91,8 +56,8 @@ def test_on_the_device_or_fed_batch_by_batch_the_weights_are_the_same(kind, monk
     assert fits(val)
     resident, fed = make_model(kind), make_model(kind)
     expected = run(resident, kind, train=train, val=val, batch_size=20)
-    monkeypatch.setattr("tasks.networks.resident.MOST_BYTES", 0)
-    monkeypatch.setattr(Resident, "_run", None)
+    monkeypatch.setattr("tasks.networks.steps.MOST_BYTES", 0)
+    monkeypatch.setattr(Steps, "over_rows", None)
     assert run(fed, kind, train=train, val=val, batch_size=20) == expected
     assert same(resident.get_weights(), fed.get_weights())
 
