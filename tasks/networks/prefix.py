@@ -8,6 +8,7 @@ A pass that was killed goes on where it stopped.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from functools import cached_property
@@ -71,14 +72,21 @@ class Prefix:
 
         Raises:
             NoRoomError: the activations would fill more than half of the free disk.
-            TrainingError: they are not finite.
+            TrainingError: they are not finite, or cannot be written.
         """
         key = keys.of_pass(self._frozen, images, views)
         files = [paths.state() / "prefix" / f"{key}.{layer}.npy" for layer in self.layers]
         if all(file.exists() for file in files):
             print(f"{what}: stored activations found", flush=True)
         else:
-            _compute(self._part, files, images, views, what)
+            try:
+                _compute(self._part, files, images, views, what)
+            except OSError as error:
+                raise TrainingError(
+                    f"{files[0].parent} cannot be written ({error.strerror or error}): free space "
+                    "or mend the rights there, or set MEDLOOP_STATE to a folder on another disk. "
+                    "Run again, and the pass goes on where it stopped"
+                ) from error
         for file in files:
             file.touch()
         keys.make_room(files[0].parent, KEPT)
@@ -135,15 +143,36 @@ def _open(
     needed = sum(int(np.prod(shape)) * 2 for shape in shapes)
     allowed = SHARE_OF_DISK * shutil.disk_usage(folder).free
     if needed > allowed:
-        raise NoRoomError(
-            f"required: {needed / 1e9:.1f} GB of disk for stored activations; received: "
-            f"{allowed / 1e9:.1f} GB, half of what is free. Lower augment.views, choose a later "
-            "fine_tune.cut_layer, or set MEDLOOP_STATE to a folder on a larger disk."
-        )
-    return [
+        raise _no_room(needed, f"{allowed / 1e6:,.0f} MB, half of what is free")
+    stores = [
         np.lib.format.open_memmap(draft, mode="w+", dtype=np.float16, shape=shape)
         for draft, shape in zip(drafts, shapes, strict=True)
     ]
+    try:
+        for draft in drafts:
+            _claim(draft)
+    except OSError as error:
+        for draft in drafts:
+            draft.unlink()
+        raise _no_room(needed, error.strerror or str(error)) from error
+    return stores
+
+
+def _claim(draft: Path) -> None:
+    """Take the disk for all of a draft: what is written to a mapped file after the disk has filled
+    up ends the process.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with draft.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, draft.stat().st_size)
+
+
+def _no_room(needed: int, received: str) -> NoRoomError:
+    return NoRoomError(
+        f"required: {needed / 1e6:,.0f} MB of disk for stored activations; received: {received}. "
+        "Lower augment.views, choose a later fine_tune.cut_layer, or set MEDLOOP_STATE to a folder "
+        "on a larger disk."
+    )
 
 
 def _set_mark(mark: Path, count: int, stores: Sequence[np.memmap[Any, Any]]) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -132,6 +133,45 @@ def test_a_full_disk_is_noticed_before_it_is_full(model, images, views, monkeypa
     monkeypatch.setattr(prefix.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(TrainingError, match=r"augment\.views"):
         run(model, images, views)
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_the_disk_is_taken_before_anything_is_computed(
+    model, images, views, monkeypatch, repeatable
+):
+    """A mapped file whose disk fills up while it is written ends the process by a signal."""
+    drafts = set()
+
+    def looks(*_):
+        drafts.update((repeatable / "prefix").iterdir())
+        raise Killed
+
+    monkeypatch.setattr(prefix, "predict", looks)
+    with pytest.raises(Killed):
+        run(model, images, views)
+    assert len(drafts) == 2
+    for draft in drafts:
+        assert draft.stat().st_blocks * 512 >= draft.stat().st_size
+
+
+def test_a_disk_that_others_have_filled_has_no_room(model, images, views, monkeypatch, repeatable):
+    monkeypatch.setattr(prefix.os, "posix_fallocate", full)
+    with pytest.raises(prefix.NoRoomError, match="No space left"):
+        run(model, images, views)
+    assert not list((repeatable / "prefix").iterdir())
+
+
+def test_a_pass_that_cannot_be_written_says_so(model, images, views, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(prefix, "_set_mark", full)
+        with pytest.raises(
+            TrainingError, match=r"cannot be written \(No space left.*MEDLOOP_STATE"
+        ):
+            run(model, images, views)
+    run(model, images, views)
 
 
 def test_a_kill_between_the_last_renames_is_survived(model, images, views, monkeypatch, repeatable):
