@@ -15,7 +15,9 @@ from world import environment, run, store
 from tasks import digests, edit
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-KILLS = {"train": 3, "fine_tune": 2}  # of each way to train
+# Of each way to train: epochs after which a moment is drawn, 0 from the start. The second epoch's
+# line tells that the first one's checkpoint is written.
+KILLS = {"train": (0, 2, 2), "fine_tune": (0, 2)}
 MODELS = {"train": "models/head.keras", "fine_tune": "models/model.keras"}
 EPOCHS = {"train.epochs": 40, "train.patience": 40, "fine_tune.epochs": 8, "fine_tune.patience": 8}
 # Kills itself in the middle of writing the third checkpoint.
@@ -79,10 +81,11 @@ def test_killed_at_random_moments_training_ends_in_the_same_weights(project, tmp
     print("seed of the kills:", seed)
     chance = random.Random(seed)
     for stage, kills in KILLS.items():
-        for _ in range(kills):
-            while not kill(folder, stage, chance.uniform(0, seconds[stage])):
+        for epochs in kills:
+            while not kill(folder, stage, epochs, chance.uniform(0, seconds[stage][epochs])):
                 (folder / MODELS[stage]).unlink()  # the kill came too late
-        run(sys.executable, "-m", f"tasks.{stage}", cwd=folder)
+        said = run(sys.executable, "-m", f"tasks.{stage}", cwd=folder).stdout
+        assert "Going on after epoch" in said, "no kill fell into the epochs"
         assert digest(folder, stage) == expected[stage]
     assert_steps_are_single(folder)
 
@@ -103,18 +106,17 @@ def test_killed_while_a_checkpoint_is_written(project, tmp_path, stage):
 
 
 def undisturbed(folder, stage):
-    """Run a stage; seconds of training, imports left out."""
+    """Run a stage; seconds from each number of epochs, 0 when it begins to compute, to its end."""
     with started(folder, stage) as process:
-        begun = wait_until_it_computes(process)
-        printed, _ = process.communicate()
-    assert process.returncode == 0, printed
-    return time.monotonic() - begun
+        begun = {epochs: time.monotonic() for epochs in told(process)}
+    assert process.returncode == 0
+    return {epochs: time.monotonic() - moment for epochs, moment in begun.items()}
 
 
-def kill(folder, stage, seconds):
-    """Run a stage and kill it after some seconds of training; False if it had ended by then."""
+def kill(folder, stage, epochs, seconds):
+    """Run a stage and kill it some seconds after so many epochs; False if it had ended by then."""
     with started(folder, stage) as process:
-        wait_until_it_computes(process)
+        next((None for count in told(process) if count == epochs), None)
         try:
             process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -124,17 +126,17 @@ def kill(folder, stage, seconds):
     return process.returncode == -signal.SIGKILL
 
 
+def told(process):
+    """Epochs told since the process began to compute, as each line comes."""
+    marks = (line for line in process.stdout if line.startswith(("Computing on", "Epoch")))
+    for epochs, _ in enumerate(marks):
+        yield epochs
+
+
 def started(folder, stage):
     command = [sys.executable, "-m", f"tasks.{stage}"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(command, cwd=folder, env=environment(), **pipes)
-
-
-def wait_until_it_computes(process):
-    for line in process.stdout:
-        if line.startswith("Computing on"):
-            return time.monotonic()
-    raise AssertionError("it ended before it computed")
 
 
 def assert_steps_are_single(folder):
