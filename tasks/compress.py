@@ -17,6 +17,7 @@ from tasks.errors import command
 from tasks.imaging.pack import open_pack
 from tasks.networks import files
 from tasks.networks.export import export
+from tasks.networks.images import Images
 from tasks.statistics import weighted
 from tasks.statistics.metrics import macro
 from tasks.statistics.weighted import Array
@@ -59,7 +60,8 @@ def main() -> None:
     table = scores.of_split(pd.read_parquet(paths.SCORES), "test")
     train = manifest.of_split(rows, "train")["row"].to_numpy()
     calibration = pack[spread(train, settings.compress.calibration_images)]
-    test = pack[rows.set_index("image_id")["row"].loc[table["image_id"].to_list()]]
+    shown = rows.set_index("image_id")["row"].loc[table["image_id"].to_list()]
+    test = Images(pack, shown.to_numpy(np.int64))
     paths.ONNX.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "float.onnx"

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from tasks.documents import fresh_folder, write_json
 from tasks.errors import command
 from tasks.imaging.pack import open_pack
 from tasks.networks import files, scoring
+from tasks.networks.images import Images
 from tasks.pictures import charts
 from tasks.statistics import curves, operating_point
 from tasks.statistics.metrics import Sample
@@ -119,9 +121,8 @@ def main() -> None:
     settings = params.load()
     rows = manifest.read_manifest()
     rows = rows[rows["split"].isin(["val", "test"])].reset_index(drop=True)
-    table = scores.make(
-        rows, scoring.score(files.load(paths.MODEL), open_pack()[rows["row"].to_numpy()])
-    )
+    images = Images(open_pack(), rows["row"].to_numpy(np.int64))
+    table = scores.make(rows, scoring.score(files.load(paths.MODEL), images))
     found = evaluate(table, rows, settings.task, settings.evaluate)
     draw(fresh_folder(paths.FIGURES), found, settings.task)
     for path in (paths.SCORES, paths.OPERATING_POINT, paths.ROC):

@@ -18,22 +18,23 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tasks.compression.canonical import INPUT, canonical
+from tasks.networks.images import Images
 
-Images = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 POOLING = ("GlobalAveragePool", "ReduceMean")
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
     """Images one by one, as onnxruntime's calibration wants them."""
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: Pixels) -> None:
         self._feeds = ({INPUT: image[None].astype(np.float32)} for image in images)
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         return next(self._feeds, None)
 
 
-def quantise(source: Path, target: Path, images: Images) -> None:
+def quantise(source: Path, target: Path, images: Pixels) -> None:
     """Write the int8 form of a float ONNX file, in QDQ format with one scale a channel.
 
     Args:
@@ -78,7 +79,7 @@ def head(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in nodes[pools[-1] :]]
 
 
-def score(path: Path, images: Images, batch_size: int = 32) -> NDArray[np.float32]:
+def score(path: Path, images: Images | Pixels, batch_size: int = 32) -> NDArray[np.float32]:
     """Scores `(N, K)` of an ONNX file for `(N, H, W, C) uint8` images."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     parts = [

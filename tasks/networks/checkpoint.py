@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tasks import paths
 from tasks.errors import TrainingError
-from tasks.networks import device, keys
+from tasks.networks import device
+from tasks.networks.kept import make_room
 
 METRICS = ("loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc")
 KEPT = 4  # checkpoints of abandoned fits
@@ -115,7 +116,7 @@ class Checkpoint:
     def remove(self) -> None:
         """What was trained is written elsewhere; those of fits that never were go in time."""
         self._path.unlink(missing_ok=True)
-        keys.make_room(self._path.parent, KEPT)
+        make_room(self._path.parent, KEPT)
 
 
 def _of_first(model: keras.Model, state: State) -> State:

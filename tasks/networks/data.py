@@ -19,7 +19,8 @@ from tasks.networks.augmentation import Transforms
 from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored
 from tasks.networks.images import Images
 from tasks.networks.layers import cut
-from tasks.networks.prefix import NoRoomError, Prefix
+from tasks.networks.pass_files import NoRoomError
+from tasks.networks.prefix import Prefix
 from tasks.networks.views import Views
 
 
@@ -70,7 +71,8 @@ def feed(
     if views.count:
         what = "Frozen part, train images"
         try:
-            first = passes.first(data.train, views.draw(0), what)
+            spare = passes.later_size(data) if views.refresh else 0
+            first = passes.first(data.train, views.draw(0), what, spare)
             later = lru_cache(maxsize=1)(
                 lambda generation: passes.later(data.train, views.draw(generation), what)
             )
@@ -89,17 +91,27 @@ class _Passes:
         self._one = self._all if self._all.layers == [wanted] else Prefix(model, [wanted])
         self._index = self._all.layers.index(wanted)
 
-    def first(self, split: Split, views: Sequence[Transforms], what: str) -> Examples:
+    def first(
+        self, split: Split, views: Sequence[Transforms], what: str, spare: int = 0
+    ) -> Examples:
         """Store what arrives at all layers, or only at the wanted one where there is no room."""
         try:
-            stored = self._all.activations(split.images, views, what)
+            stored = self._all.activations(split.images, views, what, spare)
         except NoRoomError:
             if self._one is self._all:
                 raise
-            return self.later(split, views, what)
+            return self.later(split, views, what, spare)
         return Examples(stored[self._index], split.targets)
 
-    def later(self, split: Split, views: Sequence[Transforms], what: str) -> Examples:
+    def later(
+        self, split: Split, views: Sequence[Transforms], what: str, spare: int = 0
+    ) -> Examples:
         """Store what arrives at the layer wanted."""
-        (stored,) = self._one.activations(split.images, views, what)
+        (stored,) = self._one.activations(split.images, views, what, spare)
         return Examples(stored, split.targets)
+
+    def later_size(self, data: Data) -> int:
+        """Bytes of the two later generations of train that are there at once: the one in use while
+        the next is computed.
+        """
+        return 2 * self._one.size(data.views.shown * len(data.train.images))

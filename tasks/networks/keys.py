@@ -1,4 +1,4 @@
-"""Keys of what is stored in the state folder, everything that it depends on; and its tidying."""
+"""Keys of what is stored in the state folder: everything that it depends on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ PASS_CODE = (
     "backbones",
     "batches",
     "feeds",
+    "kept",
     "lite0",
+    "pass_files",
     "precision",
     "prefix",
 )
@@ -32,6 +34,7 @@ FIT_CODE = (
     "checkpoint",
     "feeds",
     "fit",
+    "kept",
     "losses",
     "on_jax",
     "on_tensorflow",
@@ -60,15 +63,26 @@ def of_fit(model: keras.Model, sees: Any, settings: Any) -> str:
 
 
 def of_model(model: keras.Model) -> str:
-    """sha256 of the kinds of a model's layers, the types that they compute in, and its weights.
-    Names do not count: Keras numbers those that it gives itself by what the process has built
-    before.
-    """
-    kinds = [
-        [type(operation).__name__, getattr(operation, "compute_dtype", None)]
+    """sha256 of a model's layers, the types that they compute in, and its weights."""
+    layers = [
+        [type(operation).__name__, getattr(operation, "compute_dtype", None), _settings(operation)]
         for operation in model.operations
     ]
-    return digests.of_json([kinds, of_arrays(model.get_weights())])
+    return digests.of_json([layers, of_arrays(model.get_weights())])
+
+
+def _settings(operation: keras.Operation) -> dict[str, Any]:
+    """Plain settings of a layer: strides, dropout's rate. Names do not count: Keras numbers those
+    that it gives itself by what the process has built before. Nor does what is trained, which is
+    the fit's affair.
+    """
+    settings = operation.get_config().items()
+    plain = (str, int, float, list, tuple)
+    return {
+        name: value
+        for name, value in settings
+        if isinstance(value, plain) and name not in ("name", "trainable")
+    }
 
 
 def of_images(images: Images | NDArray[np.uint8]) -> str:
@@ -84,21 +98,6 @@ def of_arrays(arrays: Sequence[NDArray[Any]]) -> str:
     contents = [hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for array in arrays]
     kinds = [[list(array.shape), str(array.dtype)] for array in arrays]
     return digests.of_json([kinds, contents])
-
-
-def make_room(folder: Path, kept: int) -> None:
-    """Keep the keys of `folder` that were used last, with no more than `kept` files, and the last.
-
-    The files of one key, drafts included, go together: one without the others is of no use.
-    """
-    files = sorted(folder.glob("*"), key=lambda file: file.stat().st_mtime, reverse=True)
-    used = [file.name.partition(".")[0] for file in files]
-    room = kept
-    for key in dict.fromkeys(used):
-        room -= used.count(key)
-        if room < 0 and key != used[0]:
-            for file in folder.glob(f"{key}.*"):
-                file.unlink(missing_ok=True)
 
 
 def made_with(code: Sequence[str]) -> dict[str, Any]:

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.networks.batches import BATCH_SIZE, JIT, predict, slices
+from tasks.networks.images import Images
 from tasks.progress import progress
 
 
 def score(
-    model: keras.Model, images: NDArray[np.uint8], batch_size: int = BATCH_SIZE
+    model: keras.Model, images: Images | NDArray[np.uint8], batch_size: int = BATCH_SIZE
 ) -> NDArray[np.float32]:
     """Scores `(N, K)` of prepared images `(N, H, W, C)` in [0, 255]; the same images give the
     same scores, whatever stands beside them.

@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tasks import params
+from tasks import params, paths
 from tasks.errors import TrainingError
-from tasks.networks import data, prefix
+from tasks.networks import data, pass_files
 from tasks.networks.data import Data, Split
 from tasks.networks.feeds import OnTheFly, Stored
 from tasks.networks.fit import Plan, fit
 from tasks.networks.images import Images
 from tasks.networks.layers import cut, train_only
+from tasks.networks.pass_files import NoRoomError, PassFiles
 from tasks.networks.views import Views
 
 COUNT, VAL, SIZE = 40, 16, 16
@@ -75,16 +76,16 @@ def test_on_the_fly_gives_the_weights_of_stored_views(layer):
 
 def test_without_room_views_go_on_the_fly_in_the_same_order(monkeypatch, capsys):
     _, _, expected = train(start(), "dropout", make_data(count=2), epochs=2)
-    real, refused = prefix._open, []
+    real, refused = PassFiles.begin, []
 
-    def no_room(drafts, part, rows, fresh):
-        if rows == 2 * COUNT:
-            refused.append(drafts)
-            raise prefix.NoRoomError("required: more.")
-        return real(drafts, part, rows, fresh)
+    def no_room(files, spare):
+        if files._shapes[0][0] == 2 * COUNT:
+            refused.append(files)
+            raise NoRoomError("required: more.")
+        return real(files, spare)
 
-    monkeypatch.setattr(prefix, "_open", no_room)
-    for file in (prefix.paths.state() / "prefix").iterdir():
+    monkeypatch.setattr(PassFiles, "begin", no_room)
+    for file in (paths.state() / "prefix").iterdir():
         file.unlink()
     feed, _, found = train(start(), "dropout", make_data(count=2), epochs=2)
     assert isinstance(feed, OnTheFly)
@@ -96,14 +97,14 @@ def test_without_room_views_go_on_the_fly_in_the_same_order(monkeypatch, capsys)
 
 def test_what_is_wanted_is_stored_where_more_has_no_room(monkeypatch):
     model, given = start(), make_data(count=1)
-    real = prefix._open
+    real = PassFiles.begin
 
-    def room_for_one(drafts, part, rows, fresh):
-        if len(drafts) > 1:
-            raise prefix.NoRoomError("required: more.")
-        return real(drafts, part, rows, fresh)
+    def room_for_one(files, spare):
+        if len(files._shapes) > 1:
+            raise NoRoomError("required: more.")
+        return real(files, spare)
 
-    monkeypatch.setattr(prefix, "_open", room_for_one)
+    monkeypatch.setattr(PassFiles, "begin", room_for_one)
     feed, val = data.feed(model, [CUT, "dropout"], "dropout", given)
     assert feed.examples(0).activations.shape == (COUNT, 8)
     assert val.activations.shape == (VAL, 8)
@@ -115,13 +116,29 @@ def test_later_generations_store_what_is_wanted_only():
     first, second = feed.examples(0).activations, feed.examples(1).activations
     assert first.shape == second.shape
     assert not np.allclose(first, second)
-    assert len(list((prefix.paths.state() / "prefix").glob("*.dropout.npy"))) == 3  # and val
-    assert len(list((prefix.paths.state() / "prefix").glob(f"*.{CUT}.npy"))) == 2
+    assert len(list((paths.state() / "prefix").glob("*.dropout.npy"))) == 3  # and val
+    assert len(list((paths.state() / "prefix").glob(f"*.{CUT}.npy"))) == 2
+
+
+@pytest.mark.parametrize(("passes", "kind"), [(4, OnTheFly), (8, Stored)])
+def test_views_drawn_anew_fit_on_the_disk_or_go_on_the_fly(monkeypatch, passes, kind):
+    """Training must not end in the middle, when a later generation finds the disk full."""
+    size = 2 * COUNT * 8  # of what is stored of a generation before `dropout`
+    real = pass_files.shutil.disk_usage("/")
+
+    def usage(folder):
+        taken = sum(file.stat().st_size for file in folder.glob("*.npy"))
+        return real._replace(free=passes * size - taken)
+
+    monkeypatch.setattr(pass_files.shutil, "disk_usage", usage)
+    feed, history, _ = train(start(), "dropout", make_data(count=1, refresh=1), epochs=9)
+    assert isinstance(feed, kind)
+    assert len(history) == 9
 
 
 def test_val_without_room_is_an_error(monkeypatch):
-    usage = prefix.shutil.disk_usage("/")._replace(free=1000)
-    monkeypatch.setattr(prefix.shutil, "disk_usage", lambda _: usage)
+    usage = pass_files.shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(pass_files.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(TrainingError, match="half of what is free"):
         data.feed(start(), [CUT], CUT, make_data(count=0))
 

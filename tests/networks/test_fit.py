@@ -83,6 +83,14 @@ def test_what_is_trained_is_not_lost_before_it_is_written(capsys):
     assert same(first.get_weights(), second.get_weights())
 
 
+def test_a_fit_of_other_settings_begins_anew(capsys):
+    """The weights that a network begins with say nothing about its dropout."""
+    given = (stored(make_examples(views=2)), make_examples(seed=1), make_plan())
+    fit(make_model(dropout=0.3), *given, lambda *_: None)
+    fit(make_model(dropout=0.6), *given, lambda *_: None)
+    assert "Going on" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda _: b""])
 def test_a_damaged_checkpoint_costs_time_and_nothing_else(repeatable, capsys, damage):
     given = (stored(make_examples(views=2)), make_examples(seed=1), make_plan())

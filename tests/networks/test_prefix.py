@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.errors import TrainingError
-from tasks.networks import augmentation, keys, layers, prefix
+from tasks.networks import augmentation, layers, pass_files, prefix
 from tasks.networks.augmentation import PRESETS
 from tasks.networks.prefix import Prefix
 
@@ -129,8 +129,8 @@ def test_weights_that_are_not_finite_are_noticed(make, images):
 
 
 def test_a_full_disk_is_noticed_before_it_is_full(model, images, views, monkeypatch):
-    usage = prefix.shutil.disk_usage("/")._replace(free=1000)
-    monkeypatch.setattr(prefix.shutil, "disk_usage", lambda _: usage)
+    usage = pass_files.shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(pass_files.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(TrainingError, match=r"augment\.views"):
         run(model, images, views)
 
@@ -139,36 +139,11 @@ def full(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_the_disk_is_taken_before_anything_is_computed(
-    model, images, views, monkeypatch, repeatable
-):
-    """A mapped file whose disk fills up while it is written ends the process by a signal."""
-    drafts = set()
-
-    def looks(*_):
-        drafts.update((repeatable / "prefix").iterdir())
-        raise Killed
-
-    monkeypatch.setattr(prefix, "predict", looks)
-    with pytest.raises(Killed):
-        run(model, images, views)
-    assert len(drafts) == 2
-    for draft in drafts:
-        assert draft.stat().st_blocks * 512 >= draft.stat().st_size
-
-
-def test_a_disk_that_others_have_filled_has_no_room(model, images, views, monkeypatch, repeatable):
-    monkeypatch.setattr(prefix.os, "posix_fallocate", full)
-    with pytest.raises(prefix.NoRoomError, match="No space left"):
-        run(model, images, views)
-    assert not list((repeatable / "prefix").iterdir())
-
-
 def test_a_pass_that_cannot_be_written_says_so(model, images, views, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(prefix, "_set_mark", full)
+        patched.setattr(pass_files.PassFiles, "finish", full)
         with pytest.raises(
-            TrainingError, match=r"cannot be written \(No space left.*MEDLOOP_STATE"
+            TrainingError, match=r"cannot be written or read \(No space left.*MEDLOOP_STATE"
         ):
             run(model, images, views)
     run(model, images, views)
@@ -196,38 +171,8 @@ def test_a_kill_between_the_last_renames_is_survived(model, images, views, monke
     assert {file.suffix for file in (repeatable / "prefix").iterdir()} == {".npy"}
 
 
-def test_a_mark_without_its_drafts_counts_for_nothing(
-    model, images, views, monkeypatch, repeatable
-):
-    expected = [np.array(array) for array in run(model, images, views)]
-    monkeypatch.setattr(prefix, "MARK_EVERY", 2)
-    first, second = sorted((repeatable / "prefix").iterdir())
-    for file in (first, second):  # as an earlier version left it
-        file.with_suffix(".mark").write_text("6")
-    second.unlink()
-    monkeypatch.setattr(prefix, "_finite", lambda _: (_ for _ in ()).throw(Killed))
-    with pytest.raises(Killed):
-        run(model, images, views)
-    monkeypatch.setattr(prefix, "_finite", lambda output: output)
-    found = run(model, images, views)
-    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
-
-
-def test_files_of_a_pass_go_together(tmp_path):
-    names = ["old.a.draft", "new.a.npy", "new.b.npy", "old.a.mark", "last.a.npy"]
-    for age, name in enumerate(names):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (age, age))
-    keys.make_room(tmp_path, 4)
-    assert {file.name for file in tmp_path.iterdir()} == {"last.a.npy", "old.a.draft", "old.a.mark"}
-    keys.make_room(tmp_path, 2)
-    assert [file.name for file in tmp_path.iterdir()] == ["last.a.npy"]
-    keys.make_room(tmp_path, 0)
-    assert [file.name for file in tmp_path.iterdir()] == ["last.a.npy"]
-
-
 def test_old_files_make_room(model, images, views, monkeypatch, repeatable):
-    monkeypatch.setattr(prefix, "KEPT", 2)
+    monkeypatch.setattr(pass_files, "KEPT", 2)
     run(model, images, views)
     (kept,) = run(model, images[:5], [augmentation.plain(5)], ["dropout"])
     assert len(list((repeatable / "prefix").iterdir())) == 1
