@@ -106,15 +106,18 @@ def test_killed_while_a_checkpoint_is_written(project, tmp_path, stage):
 
 
 def undisturbed(folder, stage):
-    """Run a stage; seconds from each number of epochs, 0 when it begins to compute, to its end."""
+    """Run a stage; seconds from the moment when it begins to compute to its end, and from each
+    further number of epochs to the last epoch's.
+    """
     with started(folder, stage) as process:
-        begun = {epochs: time.monotonic() for epochs in told(process)}
+        moments = [time.monotonic() for _ in told(process)]
     assert process.returncode == 0
-    return {epochs: time.monotonic() - moment for epochs, moment in begun.items()}
+    last = {epochs: moments[-1] - moment for epochs, moment in enumerate(moments)}
+    return last | {0: time.monotonic() - moments[0]}
 
 
 def kill(folder, stage, epochs, seconds):
-    """Run a stage and kill it some seconds after so many epochs; False if it had ended by then."""
+    """Run a stage and kill it some seconds after so many epochs; False if it was done by then."""
     with started(folder, stage) as process:
         next((None for count in told(process) if count == epochs), None)
         try:
@@ -123,7 +126,13 @@ def kill(folder, stage, epochs, seconds):
             process.kill()
             process.communicate()
     assert process.returncode in (0, -signal.SIGKILL)
-    return process.returncode == -signal.SIGKILL
+    return not (folder / MODELS[stage]).exists()
+
+
+def started(folder, stage):
+    command = [sys.executable, "-m", f"tasks.{stage}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=environment(), **pipes)
 
 
 def told(process):
@@ -131,12 +140,6 @@ def told(process):
     marks = (line for line in process.stdout if line.startswith(("Computing on", "Epoch")))
     for epochs, _ in enumerate(marks):
         yield epochs
-
-
-def started(folder, stage):
-    command = [sys.executable, "-m", f"tasks.{stage}"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=environment(), **pipes)
 
 
 def assert_steps_are_single(folder):
