@@ -72,16 +72,17 @@ def _is_at(path: Path, lock: IO[Any]) -> bool:
 
 
 def _drop(folder: Path, key: str) -> bool:
-    """Remove all files of a key, unless a process is making them."""
-    try:
-        with (folder / f"{key}.lock").open() as lock:
+    """Remove all files of a key, unless a process is making them, and let none begin meanwhile."""
+    path = folder / f"{key}.lock"
+    with path.open("w") as lock:
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        pass
-    except BlockingIOError:
-        return False
-    for file in folder.glob(f"{key}.*"):
-        file.unlink(missing_ok=True)
+        except BlockingIOError:
+            return False
+        if not _is_at(path, lock):  # another run has taken the key since
+            return False
+        for file in folder.glob(f"{key}.*"):
+            file.unlink(missing_ok=True)
     return True
 
 

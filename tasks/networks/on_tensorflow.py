@@ -81,7 +81,7 @@ def over_rows(
     What is given takes inputs `(V * N, ...)`, targets `(N, K)`, the rows of the inputs in their
     order, and the size of a batch, which is like `batch`.
     """
-    _make_metrics(network, batch)
+    make_metrics(network, batch)
     one_step = getattr(network, step)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
@@ -107,7 +107,7 @@ def over_batches(
     What is given takes batches like `batch`, of any number of rows. Keras's own feeding would let
     up to 0.4 s pass at the end of every epoch, until its threads have ended.
     """
-    _make_metrics(network, batch)
+    make_metrics(network, batch)
     shapes = keras.tree.map_structure(
         lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), batch
     )
@@ -126,7 +126,7 @@ def over_batches(
     return run
 
 
-def _make_metrics(network: Any, batch: Any) -> None:
+def make_metrics(network: Any, batch: Any) -> None:
     """The metrics' variables; no public call makes them before a step, in Keras 3.15."""
     tensors = keras.tree.map_structure(tf.convert_to_tensor, batch)
     network._symbolic_build(data_batch=(*tensors, None))

@@ -17,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tasks.errors import TrainingError
+from tasks.networks.on_tensorflow import make_metrics
 
 
 class Replicas:
@@ -85,9 +86,8 @@ class Replicas:
     def _step(self, network: keras.Model, batch: Any) -> Any:
         """The compiled step of a network; kept with it, for compiling takes seconds."""
         if network.train_function is None:
-            with self.scope():  # makes the metrics' variables; no public call does, in 3.15
-                tensors = keras.tree.map_structure(tf.convert_to_tensor, batch)
-                network._symbolic_build(data_batch=(*tensors, None))
+            with self.scope():
+                make_metrics(network, batch)
             network.train_function = tf.function(
                 lambda data: self._strategy.run(network.train_step, args=(data,)),
                 reduce_retracing=True,
