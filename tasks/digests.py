@@ -19,6 +19,8 @@ from tasks.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+NOT_OF_RESULT = ("code", "publish")  # stages
+
 
 def of_bytes(*parts: bytes) -> str:
     """sha256 of the parts, each preceded by its length, in hexadecimal."""
@@ -53,7 +55,8 @@ def of_model(path: Path) -> str:
 
 
 def of_result(lock: Path = paths.DVC_LOCK) -> str:
-    """The result's digest: that of `dvc.lock` without `publish`, whose own entry comes and goes.
+    """The result's digest: that of `dvc.lock` without `publish`, whose own entry comes and goes,
+    and without `code`, which an edit anywhere changes: each stage names its own code.
 
     Raises:
         DataError: there is no `dvc.lock` yet.
@@ -61,7 +64,7 @@ def of_result(lock: Path = paths.DVC_LOCK) -> str:
     if not lock.exists():
         raise DataError(f"{lock} not found: `dvc repro` writes it")
     stages = YAML(typ="safe").load(lock)["stages"]
-    return of_json({name: entry for name, entry in stages.items() if name != "publish"})
+    return of_json({name: entry for name, entry in stages.items() if name not in NOT_OF_RESULT})
 
 
 def of_stage(stage: str) -> str:

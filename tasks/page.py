@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from tasks import templates
 from tasks.wording import allowed, ends, interval, number
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(templates.__file__).parent
 WORDS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",

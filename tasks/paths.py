@@ -13,6 +13,8 @@ DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 PARAMS = Path("params.yaml")
 
+CODE = Path("code")  # which code each stage runs
+
 RAW = Path("data/raw")
 RAW_DVC = Path("data/raw.dvc")
 COHORT = RAW / "cohort.parquet"

@@ -21,6 +21,13 @@ def test_publish_is_no_part_of_a_result(tmp_path):
     assert digests.of_result(lock(tmp_path, train="c", publish="b")) != first
 
 
+def test_the_list_of_code_is_no_part_of_a_result_but_a_stages_own_code_is(tmp_path):
+    """Else an edit of what publishes would make a second run of the same result."""
+    first = digests.of_result(lock(tmp_path, code="{deps: a}", train="{deps: b}"))
+    assert digests.of_result(lock(tmp_path, code="{deps: c}", train="{deps: b}")) == first
+    assert digests.of_result(lock(tmp_path, code="{deps: a}", train="{deps: d}")) != first
+
+
 def test_no_lock_is_an_error(tmp_path):
     with pytest.raises(DataError, match="dvc repro"):
         digests.of_result(tmp_path / "dvc.lock")

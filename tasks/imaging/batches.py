@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import cv2
@@ -17,27 +16,14 @@ import imagecodecs
 import numpy as np
 import pydicom
 
-from tasks import digests, paths
+from tasks import closure, digests, paths
 from tasks.errors import DataError, DecodeError
 from tasks.imaging.describe import describe
 from tasks.imaging.levels import Pixels
 from tasks.imaging.prepare import prepare
 from tasks.params import Preprocess
 
-PIXEL_CODE = (
-    "formats",
-    "levels",
-    "decode",
-    "jp2",
-    "jpeg",
-    "limits",
-    "codecs",
-    "windows",
-    "dicom",
-    "resize",
-    "prepare",
-    "describe",
-)
+PIXEL_CODE = ("tasks.imaging.prepare", "tasks.imaging.describe")  # and what they import
 PIXEL_SETTINGS = {"size", "color", "window"}
 MOST_IMAGES = 32
 # Of files and prepared pixels: more would leave the last thread at work alone.
@@ -90,8 +76,8 @@ def made_with(settings: Preprocess) -> str:
 
 
 @lru_cache
-def _code_and_libraries() -> list[list[str]]:
-    code = [digests.of_file(Path(__file__).with_name(f"{name}.py")) for name in PIXEL_CODE]
+def _code_and_libraries() -> list[Any]:
+    code = [closure.digests_behind(module) for module in PIXEL_CODE]
     return [code, [module.__version__ for module in (cv2, imagecodecs, np, pydicom)]]
 
 

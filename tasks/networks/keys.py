@@ -5,43 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import digests
+from tasks import closure, digests
 from tasks.networks import device
 from tasks.networks.augmentation import Transforms
 from tasks.networks.images import Images
 
-PASS_CODE = (
-    "ahead",
-    "augmentation",
-    "backbones",
-    "batches",
-    "feeds",
-    "kept",
-    "lite0",
-    "pass_files",
-    "precision",
-    "prefix",
-)
-FIT_CODE = (
-    "ahead",
-    "checkpoint",
-    "feeds",
-    "fit",
-    "kept",
-    "losses",
-    "on_jax",
-    "on_tensorflow",
-    "replicas",
-    "steps",
-    "views",
-)
 CHUNK = 256  # images hashed at a time
 
 
@@ -50,7 +24,8 @@ def of_pass(
 ) -> str:
     """The key of one pass of images in their views through a frozen part."""
     drawn = [of_arrays([view.affine, view.contrast]) for view in views]
-    return digests.of_json([made_with(PASS_CODE), of_model(frozen), of_images(images), drawn])
+    code = made_with("tasks.networks.prefix")
+    return digests.of_json([code, of_model(frozen), of_images(images), drawn])
 
 
 def of_fit(model: keras.Model, sees: Any, settings: Any) -> str:
@@ -59,7 +34,7 @@ def of_fit(model: keras.Model, sees: Any, settings: Any) -> str:
     start = [of_model(model), trainable]
     together = device.replicas()
     count = together.count if together else 1
-    return digests.of_json([made_with(FIT_CODE), start, sees, settings, count])
+    return digests.of_json([made_with("tasks.networks.fit"), start, sees, settings, count])
 
 
 def of_model(model: keras.Model) -> str:
@@ -100,11 +75,11 @@ def of_arrays(arrays: Sequence[NDArray[Any]]) -> str:
     return digests.of_json([kinds, contents])
 
 
-def made_with(code: Sequence[str]) -> dict[str, Any]:
-    """What else the bits depend on: versions, threads, device, and modules of this room."""
+def made_with(module: str) -> dict[str, Any]:
+    """What else the bits depend on: versions, threads, device, and the code behind `module`."""
     return {
         "versions": {name: version(name) for name in device.edge.VERSIONS},
         "threads": device.edge.threads(),
         "gpus": device.edge.gpus(),
-        "code": [digests.of_file(Path(__file__).with_name(f"{name}.py")) for name in code],
+        "code": closure.digests_behind(module),
     }

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -15,12 +13,10 @@ import mlflow
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-import tasks
-from tasks import labels, params, paths
+from tasks import closure, labels, params, paths
 
 NAME = "model"
-ENTRY = Path(__file__).with_name("pyfunc_model.py")
-PROJECT = Path(tasks.__file__).parent
+ENTRY = Path(__file__).resolve().with_name("pyfunc_model.py")
 REQUIREMENTS = (
     "imagecodecs",
     "keras",
@@ -68,42 +64,13 @@ def signature(task: params.Task) -> ModelSignature:
 
 
 def code_files() -> list[Path]:
-    """The modules that the packaged model runs, itself excluded, by following its imports."""
-    found: set[Path] = set()
-    waiting = [ENTRY]
-    while waiting:
-        file = waiting.pop()
-        new = set(_imported(file)) - found
-        found |= new
-        waiting += new
-    return sorted(found)
-
-
-def _imported(file: Path) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield from _project_files(node.module)
-            for alias in node.names:
-                yield from _project_files(f"{node.module}.{alias.name}")
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _project_files(alias.name)
-
-
-def _project_files(module: str) -> Iterator[Path]:
-    """The file of a module of this project and those of the packages around it."""
-    parts = module.split(".")
-    if parts[0] != PROJECT.name:
-        return
-    for end in range(1, len(parts) + 1):
-        base = PROJECT.parent.joinpath(*parts[:end])
-        candidates = (base / "__init__.py", base.with_suffix(".py"))
-        yield from (path for path in candidates if path.is_file())
+    """The modules that the packaged model runs, itself excluded."""
+    return [file for file in closure.closure(f"tasks.registry.{ENTRY.stem}") if file != ENTRY]
 
 
 def _copy_code(folder: Path) -> Path:
     for source in code_files():
-        target = folder / source.relative_to(PROJECT.parent)
+        target = folder / closure.name_of(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    return folder / PROJECT.name
+    return folder / "tasks"

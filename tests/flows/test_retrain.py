@@ -12,7 +12,7 @@ def test_the_flow_is_the_stages_between_pull_and_gate(workspace):
     assert names[0] == "pull"
     assert names[-2:] == ["register", "gate"]
     assert names[1:-2] == [
-        *("preprocess", "split", "validate", "augment", "train", "fine_tune"),
+        *("code", "preprocess", "split", "validate", "augment", "train", "fine_tune"),
         *("evaluate", "explain", "audit", "compress", "report", "publish"),
     ]
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import cv2
-import grimp
 import numpy as np
 import pytest
 from pack_world import SETTINGS, build, digest_of, home
@@ -180,13 +179,6 @@ def test_limit_of_quarantine_is_no_setting_of_the_pixels(files, decoded):
     pack.prepare_all(images, SETTINGS)
     pack.prepare_all(images, SETTINGS.model_copy(update={"max_quarantined": 0.5}))
     assert len(decoded) == 3
-
-
-def test_all_code_that_makes_pixels_is_in_the_key():
-    graph = grimp.build_graph("tasks", cache_dir=None)
-    used = graph.find_upstream_modules("tasks.imaging.prepare") | {"tasks.imaging.prepare"}
-    names = {name.rpartition(".")[2] for name in used if name.startswith("tasks.imaging.")}
-    assert set(batches.PIXEL_CODE) == names | {"describe"}
 
 
 def test_pack_of_several_blocks_is_the_pack_of_one(files, monkeypatch, tmp_path):

@@ -4,8 +4,6 @@ import hashlib
 import io
 import json
 import random
-import re
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,8 +12,6 @@ from dicom_files import make_dicom
 from PIL import Image
 
 from tasks.errors import DecodeError
-from tasks.imaging import decode
-from tasks.imaging.batches import PIXEL_CODE
 from tasks.imaging.deidentify import deidentify
 from tasks.imaging.deidentify_raster import _chunk, _minimal_exif, _segment
 from tasks.imaging.prepare import prepare
@@ -90,16 +86,6 @@ def test_pixels_are_the_same_before_and_after_de_identification(encode, ramp):
         clean = deidentify(content, Pseudonyms(b"a key")).content
         assert clean != content
         assert np.array_equal(prepare(clean, RGB).pixels, prepare(content, RGB).pixels)
-
-
-def test_the_pixel_code_is_all_the_code_behind_the_pixels():
-    imported = set()
-    for name in PIXEL_CODE:
-        code = Path(decode.__file__).with_name(f"{name}.py").read_text()
-        imported |= set(re.findall(r"^from tasks\.imaging\.(\w+) import", code, re.M))
-        for names in re.findall(r"^from tasks\.imaging import (.+)$", code, re.M):
-            imported |= set(names.split(", "))
-    assert imported <= set(PIXEL_CODE)
 
 
 def test_frame_is_chosen(ramp):

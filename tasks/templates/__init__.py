@@ -1,0 +1,1 @@
+"""Templates of the pages, part of the code of whatever renders them."""
