@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.result import report
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging import dicom
 from tasks.imaging.burned_in import has_text
 from tasks.imaging.decode import decode

@@ -25,13 +25,13 @@ import keras
 
 from benchmarks.gpu import SIZE, compare, make_data
 from benchmarks.result import report
-from tasks import params, paths
+from tasks.common import params, paths
+from tasks.imaging.images import Images
 from tasks.networks import device
 from tasks.networks.batches import BATCH_SIZE, JIT
 from tasks.networks.build import DROPOUT, build
 from tasks.networks.data import Data, Split
 from tasks.networks.fit import Plan
-from tasks.networks.images import Images
 from tasks.networks.layers import cut
 from tasks.networks.losses import class_weights
 from tasks.networks.precision import computing

@@ -24,10 +24,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.result import report
-from tasks import paths
+from tasks.common import paths
+from tasks.common.params import Preprocess
 from tasks.imaging import batches, pack
 from tasks.imaging.prepare import Prepared, prepare
-from tasks.params import Preprocess
 
 SETTINGS = Preprocess(size=[224, 224], color="grey", window=None, max_quarantined=0.0)
 FIRST, NEW, SIDE = 5000, 50, 1024

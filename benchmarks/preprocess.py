@@ -26,11 +26,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.result import report
-from tasks import paths
+from tasks.common import paths
+from tasks.common.params import Preprocess
 from tasks.imaging import batches, pack
 from tasks.imaging.decode import AS_STORED
 from tasks.imaging.levels import Pixels
-from tasks.params import Preprocess
 
 TURNS = 9
 SETTINGS = Preprocess(size=[224, 224], color="grey", window=None, max_quarantined=0.0)

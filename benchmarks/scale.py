@@ -23,7 +23,7 @@ import pandas as pd
 import psutil
 
 from benchmarks.result import report
-from tasks import edit
+from tasks.common import edit
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ("tasks", "gx", "dvc.yaml", "params.yaml", ".dvc", ".gitignore", ".dvcignore")

@@ -25,7 +25,7 @@ from pydicom.pixels import apply_modality_lut, pixel_array
 from pydicom.uid import UID
 
 from benchmarks.result import report
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.dicom import decode, stored_frame
 
 GOLDEN = "CTImage.dcm"

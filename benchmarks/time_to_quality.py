@@ -27,11 +27,13 @@ import numpy as np
 
 from benchmarks.peers.exchange import Curve, Images, Point, auroc
 from benchmarks.result import report
-from tasks import arrivals, cohort, edit, manifest, params, paths, preprocess, pull, split
 from tasks import augment as augment_stage
+from tasks import preprocess, pull, split
+from tasks.common import edit, manifest, params, paths
+from tasks.common.labels import encode, scored
 from tasks.fine_tune import fine_tune
 from tasks.imaging.pack import open_pack
-from tasks.labels import encode, scored
+from tasks.intake import arrivals, cohort
 from tasks.networks import data, device, files
 from tasks.networks.build import DROPOUT, POOLED, build
 from tasks.networks.fit import Plan
@@ -39,7 +41,7 @@ from tasks.networks.layers import default_cut
 from tasks.networks.losses import class_weights
 from tasks.networks.precision import computing
 from tasks.pictures.canvas import PALETTE, drawn
-from tasks.pseudonyms import PUBLIC_KEY, Pseudonyms
+from tasks.privacy.pseudonyms import PUBLIC_KEY, Pseudonyms
 from tasks.sources import open_source
 from tasks.train import train_head
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from tasks import paths
+from tasks.common import paths
 
 # Prefect makes its home, but not the folder above it.
 paths.state().mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import json
 
 from prefect.artifacts import create_table_artifact
 
-from tasks import paths
+from tasks.common import paths
 
 VALIDATION_KEY = "validation"
 ORDER = ("critical", "warning", "info", "holds")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from tasks import paths
+from tasks.common import paths
 
 GRACE_SECONDS = 10.0
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks import paths, wording
+from tasks.common import paths, wording
 
 LEAKS = {
     "patients_on_two_sides": "patients",

@@ -18,8 +18,8 @@ from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
 from flows import artifacts, processes, receipt
-from tasks import edit, params, paths
-from tasks.errors import MedloopError
+from tasks.common import edit, params, paths
+from tasks.common.errors import MedloopError
 
 PULL = [sys.executable, "-m", "tasks.pull"]
 REGISTER = [sys.executable, "-m", "tasks.registry.register"]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from flows import processes
-from tasks import paths
+from tasks.common import paths
 
 MLFLOW_PORT = 5000
 PREFECT_PORT = 4200

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import labels, manifest, params, paths
-from tasks.documents import fresh_folder, write_json
-from tasks.errors import command
+from tasks.common import labels, manifest, params, paths
+from tasks.common.documents import fresh_folder, write_json
+from tasks.common.errors import command
+from tasks.common.params import Task
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation, device, files
 from tasks.networks.build import DROPOUT
 from tasks.networks.prefix import Prefix
-from tasks.params import Task
 from tasks.pictures import gallery
 from tasks.statistics.label_errors import LEAST_AUROC, Suspects, suspects
 

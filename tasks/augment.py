@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import manifest, params, paths
-from tasks.documents import write_json
-from tasks.errors import command
+from tasks.common import manifest, params, paths
+from tasks.common.documents import write_json
+from tasks.common.errors import command
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation
 from tasks.networks.views import Views

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from tasks import closure, documents, paths
-from tasks.errors import command
+from tasks.common import closure, documents, paths
+from tasks.common.errors import command
 
 
 @command

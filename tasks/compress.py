@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import manifest, params, paths, scores
+from tasks.common import manifest, params, paths
+from tasks.common.documents import write_json
+from tasks.common.errors import command
 from tasks.compression import int8
-from tasks.documents import write_json
-from tasks.errors import command
+from tasks.compression.export import export
+from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import files
-from tasks.networks.export import export
-from tasks.networks.images import Images
-from tasks.statistics import weighted
+from tasks.statistics import scores, weighted
 from tasks.statistics.metrics import macro
 from tasks.statistics.weighted import Array
 

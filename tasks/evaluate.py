@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import labels, manifest, params, paths, scores
-from tasks.documents import fresh_folder, write_json
-from tasks.errors import command
+from tasks.common import labels, manifest, params, paths
+from tasks.common.documents import fresh_folder, write_json
+from tasks.common.errors import command
+from tasks.common.wording import interval
+from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import files, scoring
-from tasks.networks.images import Images
 from tasks.pictures import charts
-from tasks.statistics import curves, operating_point
+from tasks.statistics import curves, operating_point, scores
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.summary import Resampling, summarise
-from tasks.wording import interval
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import labels, manifest, params, paths, scores
-from tasks.documents import fresh_folder, read_json, write_json
-from tasks.errors import command
+from tasks.common import labels, manifest, params, paths
+from tasks.common.documents import fresh_folder, read_json, write_json
+from tasks.common.errors import command
 from tasks.imaging.pack import open_pack
 from tasks.networks import features, files, gradcam, layers
 from tasks.pictures import gallery
-from tasks.statistics import curves
+from tasks.statistics import curves, scores
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.weighted import Array

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tasks import labels, params, paths
-from tasks.documents import write_json
-from tasks.errors import command
+from tasks.common import labels, params, paths
+from tasks.common.documents import write_json
+from tasks.common.errors import command
 from tasks.networks import data, device, files, history
 from tasks.networks.build import DROPOUT
 from tasks.networks.fit import Fitted, Metrics, Plan, best_epoch, fit

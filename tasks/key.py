@@ -6,9 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
-from tasks import edit, paths
-from tasks.errors import command
-from tasks.pseudonyms import KEY_BYTES, key_id, read_key
+from tasks.common import edit, paths
+from tasks.common.errors import command
+from tasks.privacy.pseudonyms import KEY_BYTES, key_id, read_key
 
 
 def make(path: Path) -> None:

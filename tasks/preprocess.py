@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tasks import documents, manifest, params, paths
-from tasks.errors import DataError, command
+from tasks.common import documents, manifest, params, paths
+from tasks.common.errors import DataError, command
 from tasks.imaging import pack
 
 LISTED = 20  # quarantined images that a message names

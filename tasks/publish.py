@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks import digests, params, paths
-from tasks.errors import command
+from tasks.common import digests, params, paths
+from tasks.common.errors import command
 from tasks.registry import last_run
 
 if TYPE_CHECKING:

@@ -15,13 +15,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks import arrivals, cohort, edit, identifiers, labels, paths, versions, withdraw
-from tasks import params as parameters
-from tasks.arrivals import CONFLICT, Arrivals
-from tasks.errors import ParameterError, SourceError, command
-from tasks.manifest import REPLACED
-from tasks.params import Params
-from tasks.pseudonyms import Pseudonyms, load_key
+from tasks import withdraw
+from tasks.common import edit, labels, paths
+from tasks.common import params as parameters
+from tasks.common.errors import ParameterError, SourceError, command
+from tasks.common.manifest import REPLACED
+from tasks.common.params import Params
+from tasks.intake import arrivals, cohort, versions
+from tasks.intake.arrivals import CONFLICT, Arrivals
+from tasks.privacy import identifiers
+from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.sources import Listing, open_source
 
 MOST_CLASSES = 100  # of `auto`; more are rather patients' folders than classes

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import params, paths
-from tasks.documents import read_json
-from tasks.errors import command
-from tasks.page import data_uri, render
+from tasks.common import params, paths
+from tasks.common.documents import read_json
+from tasks.common.errors import command
 from tasks.pictures import charts
+from tasks.pictures.page import data_uri, render
 
 HEADLINE = ("auroc", "sensitivity", "specificity", "accuracy")
 FIGURES = ("roc", "confusion", "score_histogram", "calibration")

@@ -7,22 +7,14 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from tasks import (
-    cohort,
-    documents,
-    duplicates,
-    joining,
-    labels,
-    manifest,
-    params,
-    paths,
-    split_receipt,
-)
-from tasks.assignment import assign, assign_folds
-from tasks.duplicates import Likeness
-from tasks.errors import LeakError, command
+from tasks.common import documents, labels, manifest, params, paths
+from tasks.common.errors import LeakError, command
+from tasks.common.params import Split, Task
 from tasks.imaging.pack import open_pack
-from tasks.params import Split, Task
+from tasks.intake import cohort
+from tasks.splitting import duplicates, joining, split_receipt
+from tasks.splitting.assignment import assign, assign_folds
+from tasks.splitting.duplicates import Likeness
 
 
 def to_manifest(

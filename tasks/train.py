@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tasks import labels, params, paths
-from tasks.errors import TrainingError, command
+from tasks.common import labels, params, paths
+from tasks.common.errors import TrainingError, command
 from tasks.networks import data, device, files, history
 from tasks.networks.build import DROPOUT, build
 from tasks.networks.fit import Fitted, Metrics, Plan, best_epoch, fit

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import digests, documents, fields, labels, manifest, params, paths, wording
-from tasks.data_docs import Finding, examine
-from tasks.errors import ValidationError, command
-from tasks.expectations import limits, tables
-from tasks.params import Task
+from tasks.checks import fields
+from tasks.checks.data_docs import Finding, examine
+from tasks.checks.expectations import limits, tables
+from tasks.common import digests, documents, labels, manifest, params, paths, wording
+from tasks.common.errors import ValidationError, command
+from tasks.common.params import Task
 from tasks.statistics import drift, shortcuts
 
 NAMED = 10  # rows that a message names

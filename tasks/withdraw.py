@@ -15,11 +15,12 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks import cohort, manifest, paths, purge, versions
-from tasks.errors import DataError, MedloopError
-from tasks.manifest import GONE, WITHDRAWN
-from tasks.params import Params
-from tasks.pseudonyms import Pseudonyms, load_key
+from tasks.common import manifest, paths
+from tasks.common.errors import DataError, MedloopError
+from tasks.common.manifest import GONE, WITHDRAWN
+from tasks.common.params import Params
+from tasks.intake import cohort, purge, versions
+from tasks.privacy.pseudonyms import Pseudonyms, load_key
 
 # Of the state folder; the rest of it knows no images.
 STATE = ("packs", "prefix", "checkpoints")

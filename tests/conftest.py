@@ -11,7 +11,9 @@ import pytest
 from pull_world import LABELS, SOURCE, configure, image
 from world import ROOT
 
-from tasks import key, params, paths, versions
+from tasks import key
+from tasks.common import params, paths
+from tasks.intake import versions
 
 # Prefect reads its home when it is imported; no test may write into the project's own.
 _PREFECT = tempfile.TemporaryDirectory(prefix="prefect-")

@@ -15,7 +15,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from tasks.imaging.deidentify import Clean, deidentify
 from tasks.imaging.deidentify_raster import _chunk, _segment
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 NAME = "Quillfeather"
 SECRET = NAME.encode()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from tasks import params
+from tasks.common import params
 from tasks.networks.feeds import Examples
 from tasks.networks.fit import Plan
 

@@ -4,9 +4,9 @@ import hashlib
 
 from blake3 import blake3
 
-from tasks import documents, manifest, paths
+from tasks.common import documents, manifest, paths
+from tasks.common.params import Preprocess
 from tasks.imaging import pack
-from tasks.params import Preprocess
 
 SETTINGS = Preprocess(size=[16, 24], color="grey", window=None, max_quarantined=1.0)
 

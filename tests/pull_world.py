@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from tasks import cohort as tables
-from tasks import digests, edit, manifest, params, paths, pull
+from tasks import pull
+from tasks.common import digests, edit, manifest, params, paths
+from tasks.intake import cohort as tables
 from tasks.pull import PullSummary
 
 SOURCE = Path("source")

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks import cohort, digests, edit, manifest, params, paths, pseudonyms
+from tasks.common import digests, edit, manifest, params, paths
+from tasks.intake import cohort
+from tasks.privacy import pseudonyms
 from tasks.registry import record
 
 PIPELINE = """

@@ -5,7 +5,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tasks import params
+from tasks.common import params
 
 DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from tasks import split as stage
-from tasks import split_receipt
-from tasks.duplicates import Likeness
-from tasks.params import Split, Task
+from tasks.common.params import Split, Task
+from tasks.splitting import split_receipt
+from tasks.splitting.duplicates import Likeness
 
 SETTINGS = Split(val=0.15, test=0.2, folds=None, fold=0, on_leak="fail", seed=11)
 TASK = Task(kind="binary", classes=["sane", "sick"])

@@ -12,8 +12,9 @@ from dicom_files import make_dicom
 from pull_world import LABELS, SOURCE, broken, cohort, configure, image, run, tree
 from pydicom import dcmread
 
-from tasks import arrivals, digests, manifest, paths
-from tasks.errors import DecodeError
+from tasks.common import digests, manifest, paths
+from tasks.common.errors import DecodeError
+from tasks.intake import arrivals
 from tasks.sources import phantom
 
 

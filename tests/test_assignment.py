@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from split_world import SETTINGS, TASK, alike, to_manifest
 
-from tasks.assignment import draw
+from tasks.splitting.assignment import draw
 
 SHARES = {"train": 0.65, "val": 0.15, "test": 0.2}
 
@@ -58,7 +58,7 @@ def test_no_group_moves_and_strata_stay_balanced_in_any_order_of_arrival(order, 
 
 
 def held(groups, shares, batches):
-    """The tolerance that `tasks.assignment` states: two groups in all, in a stratum two a batch."""
+    """The tolerance that its module states: two groups in all, in a stratum two per batch."""
     for side, share in shares.items():
         assert abs((groups["split"] == side).sum() - share * len(groups)) <= 2
         for _, stratum in groups.groupby("label"):

@@ -5,7 +5,7 @@ import pytest
 from ruamel.yaml import YAML
 from world import ROOT
 
-from tasks import closure
+from tasks.common import closure
 
 STAGES = [name for name in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"] if name != "code"]
 

@@ -7,9 +7,11 @@ import shutil
 import pytest
 from pull_world import LABELS, cohort, configure, run
 
-from tasks import cohort as tables
-from tasks import key, params, paths, pull, versions
-from tasks.errors import PrivacyError, SourceError
+from tasks import key, pull
+from tasks.common import params, paths
+from tasks.common.errors import PrivacyError, SourceError
+from tasks.intake import cohort as tables
+from tasks.intake import versions
 
 
 @pytest.mark.usefixtures("source")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks import demographics
+from tasks.privacy import demographics
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import zipfile
 import pandas as pd
 import pytest
 
-from tasks import digests, paths
-from tasks.errors import DataError
+from tasks.common import digests, paths
+from tasks.common.errors import DataError
 
 
 def lock(folder, **stages):

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import duplicates
 from tasks.imaging.describe import describe
+from tasks.splitting import duplicates
 
 
 def anatomy(count, strength=12, side=96):

@@ -7,8 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 from world import ROOT
 
-from tasks import paths
-from tasks.params import Preprocess
+from tasks.common import paths
+from tasks.common.params import Preprocess
 
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = PIPELINE["stages"]

@@ -1,7 +1,7 @@
 import pytest
 
-from tasks import edit, params, paths
-from tasks.errors import ParameterError
+from tasks.common import edit, params, paths
+from tasks.common.errors import ParameterError
 
 
 def test_an_edit_keeps_comments_and_shows_what_changed(workspace):

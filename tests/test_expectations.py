@@ -6,9 +6,9 @@ import pytest
 from test_validate import failed, world  # noqa: F401
 from world import ROOT
 
-from tasks import edit, paths
-from tasks.errors import ParameterError
-from tasks.expectations import limits
+from tasks.checks.expectations import limits
+from tasks.common import edit, paths
+from tasks.common.errors import ParameterError
 
 USABLE = paths.EXPECTATIONS / "expectations" / "usable_images.json"
 

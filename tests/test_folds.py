@@ -15,9 +15,9 @@ from split_world import (
     together,
 )
 
-from tasks import params, paths
-from tasks.errors import ParameterError
-from tasks.split_receipt import summary
+from tasks.common import params, paths
+from tasks.common.errors import ParameterError
+from tasks.splitting.split_receipt import summary
 
 
 def test_folds_cut_train_and_val_and_leave_test_alone():

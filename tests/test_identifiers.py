@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tasks import arrivals, identifiers, params
-from tasks.pseudonyms import Pseudonyms
+from tasks.common import params
+from tasks.intake import arrivals
+from tasks.privacy import identifiers
+from tasks.privacy.pseudonyms import Pseudonyms
 from tasks.sources import Item
 
 KEY = Pseudonyms(b"a key")

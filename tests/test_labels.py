@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tasks import labels
-from tasks.errors import DataError
+from tasks.common import labels
+from tasks.common.errors import DataError
 
 
 def test_the_second_class_of_a_binary_task_is_positive():

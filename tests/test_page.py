@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tasks import page
-from tasks.wording import allowed, interval, number
+from tasks.common.wording import allowed, interval, number
+from tasks.pictures import page
 
 
 @pytest.mark.parametrize(("given", "shown"), [(0.95812, "0.958"), (None, "-"), (0, "0.000")])

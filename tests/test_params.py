@@ -3,8 +3,8 @@ import copy
 import pytest
 from ruamel.yaml import YAML
 
-from tasks import params
-from tasks.errors import ParameterError
+from tasks.common import params
+from tasks.common.errors import ParameterError
 
 
 @pytest.fixture

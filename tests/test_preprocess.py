@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from dicom_files import make_dicom
 
-from tasks import edit, manifest, params, paths
-from tasks.errors import DataError
+from tasks.common import edit, manifest, params, paths
+from tasks.common.errors import DataError
 from tasks.imaging import batches, pack
 from tasks.imaging.prepare import prepare
 from tasks.preprocess import check_quarantine, main, to_images

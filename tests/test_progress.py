@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks import progress
+from tasks.common import progress
 
 
 def test_items_pass_and_lines_are_few(capsys, monkeypatch):

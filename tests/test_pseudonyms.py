@@ -6,9 +6,11 @@ import stat
 
 import pytest
 
-from tasks import edit, key, params, paths, pseudonyms
-from tasks.errors import PrivacyError
-from tasks.pseudonyms import PUBLIC_KEY, Pseudonyms, key_id, load_key
+from tasks import key
+from tasks.common import edit, params, paths
+from tasks.common.errors import PrivacyError
+from tasks.privacy import pseudonyms
+from tasks.privacy.pseudonyms import PUBLIC_KEY, Pseudonyms, key_id, load_key
 
 OWN = bytes(range(32))
 

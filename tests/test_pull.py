@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 from pull_world import SOURCE, cohort, configure, image, run, tree
 
-from tasks import cohort as tables
-from tasks import digests, params, paths, pull, versions
-from tasks.errors import DataError, ParameterError, SourceError
+from tasks import pull
+from tasks.common import digests, params, paths
+from tasks.common.errors import DataError, ParameterError, SourceError
+from tasks.intake import cohort as tables
+from tasks.intake import versions
 from tasks.sources import phantom
 
 

@@ -14,10 +14,10 @@ from split_world import (
     together,
 )
 
-from tasks.assignment import assign
-from tasks.errors import DataError, LeakError
-from tasks.params import Task
-from tasks.split_receipt import summary
+from tasks.common.errors import DataError, LeakError
+from tasks.common.params import Task
+from tasks.splitting.assignment import assign
+from tasks.splitting.split_receipt import summary
 
 
 def test_shares_strata_and_groups():

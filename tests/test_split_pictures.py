@@ -20,12 +20,13 @@ from split_world import (
     together,
 )
 
-from tasks import cohort, documents, edit, manifest, paths
 from tasks import split as stage
-from tasks.errors import LeakError
+from tasks.common import documents, edit, manifest, paths
+from tasks.common.errors import LeakError
 from tasks.imaging.describe import describe
+from tasks.intake import cohort
 from tasks.split import main
-from tasks.split_receipt import summary
+from tasks.splitting.split_receipt import summary
 
 PICTURES = {f"t{k}": "train" for k in range(40)} | {"e": "test", "f": "test", "n": None}
 COPIES = [("i0-0", "i0-40"), ("i0-41", "i0-42")]  # t0 is e; f is n

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from world import ROOT
 
-from tasks import documents, edit, fields, labels, manifest, params, paths
-from tasks.data_docs import examine
-from tasks.errors import ValidationError
-from tasks.expectations import limits, tables
+from tasks.checks import fields
+from tasks.checks.data_docs import examine
+from tasks.checks.expectations import limits, tables
+from tasks.common import documents, edit, labels, manifest, params, paths
+from tasks.common.errors import ValidationError
 from tasks.statistics import drift, shortcuts
 from tasks.validate import check, compare_batches, main
 

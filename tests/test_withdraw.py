@@ -11,10 +11,13 @@ import pytest
 from pull_world import SOURCE, cohort, configure, image, run, tree
 from world import environment
 
-from tasks import assignment, key, manifest, params, paths, purge, versions, withdraw
-from tasks import cohort as tables
-from tasks.errors import DataError
-from tasks.pseudonyms import Pseudonyms, load_key
+from tasks import key, withdraw
+from tasks.common import manifest, params, paths
+from tasks.common.errors import DataError
+from tasks.intake import cohort as tables
+from tasks.intake import purge, versions
+from tasks.privacy.pseudonyms import Pseudonyms, load_key
+from tasks.splitting import assignment
 
 PIPELINE = """
 stages:

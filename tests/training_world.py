@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks import edit, manifest, paths
+from tasks.common import edit, manifest, paths
 
 SIZE = 32
 SMALL = {

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tasks import edit
+from tasks.common import edit
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {

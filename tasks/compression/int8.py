@@ -18,7 +18,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tasks.compression.canonical import INPUT, canonical
-from tasks.networks.images import Images
+from tasks.imaging.images import Images
 
 Pixels = NDArray[np.uint8]
 POOLING = ("GlobalAveragePool", "ReduceMean")

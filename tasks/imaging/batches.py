@@ -16,12 +16,12 @@ import imagecodecs
 import numpy as np
 import pydicom
 
-from tasks import closure, digests, paths
-from tasks.errors import DataError, DecodeError
+from tasks.common import closure, digests, paths
+from tasks.common.errors import DataError, DecodeError
+from tasks.common.params import Preprocess
 from tasks.imaging.describe import describe
 from tasks.imaging.levels import Pixels
 from tasks.imaging.prepare import prepare
-from tasks.params import Preprocess
 
 PIXEL_CODE = ("tasks.imaging.prepare", "tasks.imaging.describe")  # and what they import
 PIXEL_SETTINGS = {"size", "color", "window"}

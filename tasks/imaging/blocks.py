@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks import documents
-from tasks.errors import DataError
+from tasks.common import documents
+from tasks.common.errors import DataError
 from tasks.imaging.levels import Pixels
 
 TABLE = "images.parquet"  # image_id, row in the pixels, digest of these, and what is known

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from pydicom import Dataset
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging import dicom
 from tasks.imaging.levels import Pixels
 

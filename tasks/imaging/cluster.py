@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tasks.errors import DataError, ParameterError
+from tasks.common.errors import DataError, ParameterError
+from tasks.common.params import Preprocess
 from tasks.imaging.batches import (
     Batch,
     Outcome,
@@ -28,7 +29,6 @@ from tasks.imaging.batches import (
     prepare_batch,
     read_files,
 )
-from tasks.params import Preprocess
 
 if TYPE_CHECKING:
     from distributed import Client, Future

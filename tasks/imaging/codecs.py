@@ -13,7 +13,7 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import convert_color_space
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.jpeg import read_any_header
 from tasks.imaging.levels import Numbers
 

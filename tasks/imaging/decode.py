@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from cv2.utils import logging
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging import limits
 from tasks.imaging.formats import sniff
 from tasks.imaging.levels import Numbers, Pixels, spread

@@ -13,7 +13,7 @@ from tasks.imaging import deidentify_raster
 from tasks.imaging.burned_in import BurnedIn
 from tasks.imaging.deidentify_dicom import clean_dicom
 from tasks.imaging.formats import sniff
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 
 @dataclass(frozen=True)

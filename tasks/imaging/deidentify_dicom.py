@@ -24,14 +24,14 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from tasks import demographics
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.burned_in import BurnedIn, refuse_text
 from tasks.imaging.deidentify_frames import clean_pixels
 from tasks.imaging.identifying import identifying
 from tasks.imaging.limits import read_dicom
 from tasks.imaging.profile import STANDARD_UIDS, Profile
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy import demographics
+from tasks.privacy.pseudonyms import Pseudonyms
 
 PIXELS = """
     SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns

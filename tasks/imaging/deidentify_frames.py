@@ -16,7 +16,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, RLELossless
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.deidentify_raster import JPEG, clean_jpeg, clean_jpeg_ls
 from tasks.imaging.jp2 import CODESTREAM, MAGIC, boxes
 

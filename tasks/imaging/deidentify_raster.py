@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.decode import AS_STORED, decode_pages
 from tasks.imaging.jpeg import ORIENTATION, read_orientation
 from tasks.imaging.levels import Numbers

@@ -20,7 +20,7 @@ from pydicom.uid import (
     JPEG2000TransferSyntaxes,
 )
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging import limits, windows
 from tasks.imaging.codecs import decode_frame
 from tasks.imaging.decode import choose_frame

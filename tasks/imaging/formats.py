@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 
 Format = Literal["png", "jpeg", "tiff", "bmp", "dicom"]
 

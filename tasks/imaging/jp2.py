@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 
 MAGIC = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM = b"jp2c"

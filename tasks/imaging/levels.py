@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 
 Pixels = NDArray[np.uint8]
 Numbers = NDArray[Any]

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.formats import sniff
 from tasks.imaging.jpeg import read_header
 

@@ -20,13 +20,13 @@ from typing import Any
 import pandas as pd
 import pyarrow
 
-from tasks import digests, documents, manifest, paths
-from tasks.errors import DataError
+from tasks.common import digests, documents, manifest, paths
+from tasks.common.errors import DataError
+from tasks.common.params import Preprocess
+from tasks.common.progress import progress
 from tasks.imaging import batches, blocks, cluster
 from tasks.imaging.batches import PIXEL_SETTINGS, Outcome, image_shape
 from tasks.imaging.levels import Pixels
-from tasks.params import Preprocess
-from tasks.progress import progress
 
 BLOCK_SECONDS = 10.0  # between two blocks: what a kill costs at most
 FACTS = ["height", "width", "mean", "std", "min", "max", "phash", "colored", "reason"]

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import cv2
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
+from tasks.common.params import Preprocess
 from tasks.imaging import dicom
 from tasks.imaging.decode import decode
 from tasks.imaging.formats import sniff
 from tasks.imaging.jpeg import decode_reduced
 from tasks.imaging.levels import Pixels
 from tasks.imaging.resize import resize
-from tasks.params import Preprocess
 
 COLOR_TOLERANCE = 10  # of 255 between two channels: what JPEG makes of grey stays below
 

@@ -18,7 +18,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 Tag = tuple[int, int]
 Action = Callable[[Dataset, Tag], None]

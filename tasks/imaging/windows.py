@@ -15,7 +15,7 @@ from pydicom import Dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels import apply_modality_lut
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.levels import Numbers, Pixels, shares, spread, stretch
 
 Window = Sequence[float] | str

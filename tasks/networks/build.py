@@ -9,8 +9,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from tasks import labels, params
-from tasks.errors import ParameterError
+from tasks.common import labels, params
+from tasks.common.errors import ParameterError
 from tasks.networks.backbones import BACKBONES
 from tasks.networks.weights import load_weights
 

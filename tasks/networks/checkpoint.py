@@ -15,8 +15,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import paths
-from tasks.errors import TrainingError
+from tasks.common import paths
+from tasks.common.errors import TrainingError
 from tasks.networks import device
 from tasks.networks.kept import make_room
 

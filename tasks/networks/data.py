@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import labels, manifest, params, paths
-from tasks.documents import read_json
+from tasks.common import labels, manifest, params, paths
+from tasks.common.documents import read_json
+from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation
 from tasks.networks.augmentation import Transforms
 from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored
-from tasks.networks.images import Images
 from tasks.networks.layers import cut
 from tasks.networks.pass_files import NoRoomError
 from tasks.networks.prefix import Prefix

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from tasks import paths
-from tasks.errors import TrainingError
+from tasks.common import paths
+from tasks.common.errors import TrainingError
 
 if TYPE_CHECKING:
     from tasks.networks import on_tensorflow as edge

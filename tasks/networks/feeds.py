@@ -17,10 +17,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from tasks.imaging.images import Images
 from tasks.networks import augmentation, keys
 from tasks.networks.augmentation import Transforms
 from tasks.networks.batches import JIT
-from tasks.networks.images import Images
 from tasks.networks.views import Views
 
 Rows = NDArray[np.int64]

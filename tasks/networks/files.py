@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can name
 FLEETING = {"date_saved", "shared_object_id"}

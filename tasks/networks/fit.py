@@ -15,8 +15,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import params
-from tasks.errors import TrainingError
+from tasks.common import params
+from tasks.common.errors import TrainingError
 from tasks.networks import device, keys
 from tasks.networks.batches import JIT
 from tasks.networks.checkpoint import Checkpoint, State

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import closure, digests
+from tasks.common import closure, digests
+from tasks.imaging.images import Images
 from tasks.networks import device
 from tasks.networks.augmentation import Transforms
-from tasks.networks.images import Images
 
 CHUNK = 256  # images hashed at a time
 

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import keras
 
-from tasks.errors import ParameterError
+from tasks.common.errors import ParameterError
 from tasks.networks.backbones import BACKBONES
 from tasks.networks.build import POOLED
 

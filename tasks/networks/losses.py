@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
 
 Loss = Callable[[Any, Any], Any]
 

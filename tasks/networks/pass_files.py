@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import paths
-from tasks.errors import TrainingError
+from tasks.common import paths
+from tasks.common.errors import TrainingError
 from tasks.networks import kept
 
 Activations = NDArray[np.float16]

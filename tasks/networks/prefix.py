@@ -14,16 +14,16 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
+from tasks.common.progress import progress
+from tasks.imaging.images import Images
 from tasks.networks import kept, keys
 from tasks.networks.ahead import ahead
 from tasks.networks.augmentation import Transforms
 from tasks.networks.batches import BATCH_SIZE, predict, slices
 from tasks.networks.feeds import with_views
-from tasks.networks.images import Images
 from tasks.networks.layers import cut_layers
 from tasks.networks.pass_files import Activations, PassFiles, size_of
-from tasks.progress import progress
 
 MARK_EVERY = 16  # batches between two marks of how far a pass has come
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
 from tasks.networks.on_tensorflow import make_metrics
 
 

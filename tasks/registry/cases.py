@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import digests, labels, params
-from tasks.manifest import of_split, slice_columns
+from tasks.common import digests, labels, params
+from tasks.common.manifest import of_split, slice_columns
 from tasks.statistics.weighted import Array
 
 IMAGES_FILE = "data/images.json"  # in each run: the images of its day by split

@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks import cohort, paths
-from tasks.errors import RegistryError
-from tasks.manifest import SPLITS
-from tasks.params import Params
+from tasks.common import paths
+from tasks.common.errors import RegistryError
+from tasks.common.manifest import SPLITS
+from tasks.common.params import Params
+from tasks.intake import cohort
 from tasks.registry import cases, live, versions
 from tasks.registry.store import SQLITE, Store, open_experiment
 

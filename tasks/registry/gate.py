@@ -19,9 +19,9 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from tasks import digests, labels, params, paths
-from tasks.errors import RegistryError, command
-from tasks.manifest import of_split, read_manifest
+from tasks.common import digests, labels, params, paths
+from tasks.common.errors import RegistryError, command
+from tasks.common.manifest import of_split, read_manifest
 from tasks.registry import cases, last_run, ledger, scoring, versions
 from tasks.registry.judgement import Judgement, judge
 from tasks.registry.store import connect

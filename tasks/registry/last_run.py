@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tasks import paths
+from tasks.common import paths
 
 SQLITE = "sqlite:///"
 

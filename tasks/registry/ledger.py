@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks import digests, paths
-from tasks.errors import RegistryError
+from tasks.common import digests, paths
+from tasks.common.errors import RegistryError
 
 KINDS = ("first", "passed", "failed", "promoted")
 PASSED = ("first", "passed")

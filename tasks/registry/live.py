@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks import digests, params
+from tasks.common import digests, params
 from tasks.registry import last_run
 from tasks.registry.store import Store, open_experiment
 

@@ -13,7 +13,7 @@ import mlflow
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from tasks import closure, labels, params, paths
+from tasks.common import closure, labels, params, paths
 
 NAME = "model"
 ENTRY = Path(__file__).resolve().with_name("pyfunc_model.py")

@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from tasks import params
-from tasks.errors import RegistryError, command
+from tasks.common import params
+from tasks.common.errors import RegistryError, command
 from tasks.registry import ledger, versions
 from tasks.registry.store import connect
 

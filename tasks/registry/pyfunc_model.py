@@ -15,8 +15,8 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from tasks import labels, params
-from tasks.errors import DecodeError, RegistryError
+from tasks.common import labels, params
+from tasks.common.errors import DecodeError, RegistryError
 from tasks.imaging import prepare
 from tasks.statistics.operating_point import OperatingPoint
 

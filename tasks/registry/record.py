@@ -18,9 +18,9 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from ruamel.yaml import YAML
 
-from tasks import digests, params, paths
-from tasks.errors import RegistryError
-from tasks.manifest import SPLITS, of_split, read_manifest
+from tasks.common import digests, params, paths
+from tasks.common.errors import RegistryError
+from tasks.common.manifest import SPLITS, of_split, read_manifest
 from tasks.registry import cases, git, package, runs
 from tasks.registry.live import EpochLog
 from tasks.registry.scan import Scan

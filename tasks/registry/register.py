@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlflow.exceptions import MlflowException
 
-from tasks import digests, params
-from tasks.errors import RegistryError, command
+from tasks.common import digests, params
+from tasks.common.errors import RegistryError, command
 from tasks.registry import last_run, runs, versions
 from tasks.registry.store import Store, open_experiment
 

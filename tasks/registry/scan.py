@@ -20,10 +20,12 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import cohort, identifiers, paths
-from tasks.errors import PrivacyError
-from tasks.params import Params
-from tasks.pseudonyms import Pseudonyms, load_key
+from tasks.common import paths
+from tasks.common.errors import PrivacyError
+from tasks.common.params import Params
+from tasks.intake import cohort
+from tasks.privacy import identifiers
+from tasks.privacy.pseudonyms import Pseudonyms, load_key
 
 PNG = b"\x89PNG\r\n\x1a\n"
 DATA_URI = re.compile(r"data:[\w/+.;=-]*;base64,([A-Za-z0-9+/=\s]+)")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks import paths
-from tasks.errors import RegistryError
+from tasks.common import paths
+from tasks.common.errors import RegistryError
 from tasks.registry import QUIET
 from tasks.statistics.weighted import Array
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks import paths
-from tasks.errors import RegistryError
+from tasks.common import paths
+from tasks.common.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks import digests, paths
+from tasks.common import digests, paths
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -21,9 +21,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tasks import digests, paths
-from tasks.errors import SourceError
-from tasks.progress import progress
+from tasks.common import digests, paths
+from tasks.common.errors import SourceError
+from tasks.common.progress import progress
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MOST_MEMBERS = 1_000_000

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import SourceError
-from tasks.params import Pull
+from tasks.common.errors import SourceError
+from tasks.common.params import Pull
 from tasks.sources import Listing, dicom
 from tasks.sources.fetch import spell_size
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from tasks import labels
-from tasks.errors import SourceError
-from tasks.params import Pull
+from tasks.common import labels
+from tasks.common.errors import SourceError
+from tasks.common.params import Pull
 from tasks.sources import Listing
 from tasks.sources.headers import FILE, KEYS, Header, in_order, read_headers
 from tasks.sources.table import Row, read_labels

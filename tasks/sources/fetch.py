@@ -25,8 +25,8 @@ import psutil
 import requests
 import urllib3
 
-from tasks.errors import SourceError
-from tasks.progress import EVERY_SECONDS
+from tasks.common.errors import SourceError
+from tasks.common.progress import EVERY_SECONDS
 
 ATTEMPTS = 5  # of one download, the first one included
 BACKOFF_SECONDS = 2.0  # before the second attempt; it doubles with each further one

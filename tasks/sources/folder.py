@@ -6,9 +6,9 @@ import mimetypes
 from collections import Counter
 from pathlib import Path
 
-from tasks.errors import SourceError
-from tasks.manifest import SPLITS
-from tasks.params import Pull
+from tasks.common.errors import SourceError
+from tasks.common.manifest import SPLITS
+from tasks.common.params import Pull
 from tasks.sources import Item, Listing
 from tasks.sources.archive import is_archive, unpack
 from tasks.sources.table import read_table

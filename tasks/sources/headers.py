@@ -13,9 +13,9 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.multival import MultiValue
 
-from tasks.errors import DecodeError, SourceError
+from tasks.common.errors import DecodeError, SourceError
+from tasks.common.progress import progress
 from tasks.imaging.formats import sniff
-from tasks.progress import progress
 
 THREADS = 4  # they wait for the disk together, no more: parsing holds Python's lock
 HEAD = 132  # bytes by which a file shows that it is DICOM

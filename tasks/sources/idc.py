@@ -18,9 +18,9 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import paths
-from tasks.errors import SourceError
-from tasks.params import Pull
+from tasks.common import paths
+from tasks.common.errors import SourceError
+from tasks.common.params import Pull
 from tasks.sources import Listing, fetch, series_folder
 from tasks.sources.collection import Series, folder_name, list_series, narrow
 

@@ -17,10 +17,10 @@ import numpy as np
 import pooch
 from numpy.typing import NDArray
 
-from tasks import labels, paths
-from tasks.errors import SourceError
-from tasks.manifest import SPLITS
-from tasks.params import Pull
+from tasks.common import labels, paths
+from tasks.common.errors import SourceError
+from tasks.common.manifest import SPLITS
+from tasks.common.params import Pull
 from tasks.sources import Item, Listing, fetch
 from tasks.sources.medmnist_sets import BASE, CITATION, SETS, Published
 from tasks.sources.npz import Rows, read_array

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, CTImageStorage, ExplicitVRLittleEndian
 
-from tasks import digests, paths
-from tasks.params import Pull
+from tasks.common import digests, paths
+from tasks.common.params import Pull
 from tasks.sources import Listing, phantom_anatomy
 from tasks.sources.table import read_table
 

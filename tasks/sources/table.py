@@ -13,9 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import demographics, labels
-from tasks.errors import SourceError
-from tasks.manifest import SPLITS
+from tasks.common import labels
+from tasks.common.errors import SourceError
+from tasks.common.manifest import SPLITS
+from tasks.privacy import demographics
 from tasks.sources import Item, Listing
 from tasks.sources.headers import FILE
 

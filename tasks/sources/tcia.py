@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tasks import paths
-from tasks.errors import SourceError
-from tasks.params import Pull
+from tasks.common import paths
+from tasks.common.errors import SourceError
+from tasks.common.params import Pull
 from tasks.sources import Listing, fetch, series_folder
 from tasks.sources.collection import UID, Series, folder_name, list_series, narrow
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.errors import DataError
+from tasks.common.errors import DataError
 from tasks.statistics.weighted import Array
 
 

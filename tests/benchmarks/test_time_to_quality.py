@@ -13,7 +13,7 @@ from benchmarks import time_to_quality
 from benchmarks.peers import tutorial
 from benchmarks.peers.exchange import Curve, Images
 from benchmarks.time_to_quality import Trained, ratio, tell
-from tasks import edit, manifest, paths
+from tasks.common import edit, manifest, paths
 from tasks.networks import files
 
 OURS = Trained([(2.0, 0.8), (4.0, 0.95), (6.0, 0.99)], test=0.9)

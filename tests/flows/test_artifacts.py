@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from flows import artifacts
-from tasks import documents, paths
+from tasks.common import documents, paths
 
 EXPECTATIONS = [
     {"table": "images", "says": "Each is there", "severity": "critical", "held": True},

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from flows import processes
-from tasks import paths
+from tasks.common import paths
 
 
 def python(code):

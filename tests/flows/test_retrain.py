@@ -4,7 +4,7 @@ import pytest
 from prefect.states import Failed
 
 from flows import receipt, retrain
-from tasks import documents, paths
+from tasks.common import documents, paths
 
 
 def test_the_flow_is_the_stages_between_pull_and_gate(workspace):

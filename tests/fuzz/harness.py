@@ -18,11 +18,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.errors import DecodeError, SourceError
+from tasks.common.errors import DecodeError, SourceError
+from tasks.common.params import Preprocess
 from tasks.imaging.deidentify import deidentify
 from tasks.imaging.prepare import prepare
-from tasks.params import Preprocess
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 from tasks.sources import archive
 from tests.fuzz import seeds
 from tests.fuzz.mutate import mutated

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging import decode, dicom
 from tests.dicom_files import make_dicom
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import paths
+from tasks.common import paths
 from tasks.imaging import batches
 from tasks.imaging.prepare import prepare
 

@@ -2,7 +2,7 @@ import os
 
 from pack_world import SETTINGS
 
-from tasks import paths
+from tasks.common import paths
 from tasks.imaging import batches
 
 

@@ -9,11 +9,11 @@ from deidentify_world import NAME, clean, dicom
 from dicom_files import make_dicom
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging import burned_in
 from tasks.imaging.burned_in import has_text
 from tasks.imaging.deidentify import deidentify
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 PSEUDONYMS = Pseudonyms(b"a key of the tests")
 AT_RISK = [

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 from world import ROOT
 
-from tasks import digests, paths
-from tasks.errors import DataError, ParameterError
+from tasks.common import digests, paths
+from tasks.common.errors import DataError, ParameterError
+from tasks.common.params import Preprocess
 from tasks.imaging import batches, blocks, cluster, pack
-from tasks.params import Preprocess
 
 SETTINGS = Preprocess(size=[16, 24], color="grey", window=None, max_quarantined=1.0)
 LOCAL = "tcp://127.0.0.1"

@@ -32,7 +32,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.dicom import decode, stored_frame
 
 SPECTRAL_SELECTION, FULL_PROGRESSION = UID(f"{JPEGLossless[:-2]}53"), UID(f"{JPEGLossless[:-2]}55")

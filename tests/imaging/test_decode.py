@@ -8,11 +8,11 @@ import pytest
 from dicom_files import make_dicom
 from PIL import Image, ImageOps
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.decode import decode
 from tasks.imaging.deidentify import deidentify
 from tasks.imaging.formats import sniff
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff"])

@@ -15,9 +15,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.deidentify import deidentify
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 
 @pytest.mark.parametrize(

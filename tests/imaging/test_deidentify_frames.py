@@ -24,7 +24,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging import dicom as decoder
 from tasks.imaging.deidentify_raster import _segment
 

@@ -22,7 +22,7 @@ from deidentify_world import (
 )
 from PIL import Image
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.decode import decode
 from tasks.imaging.deidentify_raster import _chunk
 

@@ -16,7 +16,7 @@ from pydicom.uid import (
     JPEGLSLossless,
 )
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging.dicom import decode
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from pack_world import SETTINGS, build, digest_of, home
 
-from tasks import paths
-from tasks.errors import DataError
+from tasks.common import paths
+from tasks.common.errors import DataError
 from tasks.imaging import batches, blocks, pack
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
+from tasks.common.params import Preprocess
 from tasks.imaging.decode import decode
 from tasks.imaging.jpeg import decode_reduced, read_header
 from tasks.imaging.prepare import prepare
 from tasks.imaging.resize import resize
-from tasks.params import Preprocess
 
 SIZE = [56, 64]
 GREY = Preprocess(size=SIZE, color="grey", window=None, max_quarantined=0.0)

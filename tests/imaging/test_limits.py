@@ -12,11 +12,11 @@ import pytest
 from dicom_files import make_dicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, JPEGExtended12Bit
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
 from tasks.imaging import dicom, limits
 from tasks.imaging.decode import decode
 from tasks.imaging.deidentify import deidentify
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 SIDE = 30_000
 GREY = np.arange(24 * 24, dtype=np.uint8).reshape(24, 24)

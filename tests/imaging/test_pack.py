@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pack_world import SETTINGS, build, digest_of, home
 
-from tasks import paths
-from tasks.errors import DataError
+from tasks.common import paths
+from tasks.common.errors import DataError
 from tasks.imaging import batches, blocks, pack
 from tasks.imaging.prepare import prepare
 

@@ -11,13 +11,13 @@ import pytest
 from dicom_files import make_dicom
 from PIL import Image
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
+from tasks.common.params import Preprocess
 from tasks.imaging.deidentify import deidentify
 from tasks.imaging.deidentify_raster import _chunk, _minimal_exif, _segment
 from tasks.imaging.prepare import prepare
 from tasks.imaging.resize import resize
-from tasks.params import Preprocess
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 GREY = Preprocess(size=[32, 48], color="grey", window=None, max_quarantined=0.0)
 RGB = Preprocess(size=[32, 48], color="rgb", window=None, max_quarantined=0.0)

@@ -14,7 +14,7 @@ from pydicom.sr import codes
 from tasks.imaging import profile
 from tasks.imaging.deidentify import deidentify
 from tasks.imaging.deidentify_dicom import ALLOWED
-from tasks.pseudonyms import Pseudonyms
+from tasks.privacy.pseudonyms import Pseudonyms
 
 
 def pair(tag: int) -> tuple[int, int]:

@@ -6,10 +6,10 @@ from dicom_files import make_dicom
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
-from tasks.errors import DecodeError
+from tasks.common.errors import DecodeError
+from tasks.common.params import WINDOWS
 from tasks.imaging.dicom import decode
 from tasks.imaging.windows import HOUNSFIELD, MAMMOGRAPHY
-from tasks.params import WINDOWS
 
 CT = {
     "Modality": "CT",

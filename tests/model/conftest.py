@@ -47,8 +47,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def read(folder: Path, model: object) -> Trained:
+    from tasks.common.params import load
     from tasks.imaging.prepare import prepare
-    from tasks.params import load
 
     settings = load(folder / "params.yaml").preprocess
     rows = pd.read_parquet(folder / "data/manifest.parquet").query("split == 'test'")

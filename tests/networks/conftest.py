@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from tasks import params
+from tasks.common import params
 from tasks.networks.build import build
 
 SIZE = 32

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tasks.errors import ParameterError
+from tasks.common.errors import ParameterError
 
 
 @pytest.mark.parametrize(("kind", "outputs"), [("binary", 1), ("multiclass", 3), ("multilabel", 3)])

@@ -4,7 +4,7 @@ import sys
 from world import ROOT
 
 SCRIPT = """
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
 from tasks.networks import device
 import keras, tensorflow as tf
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tasks import params, paths
-from tasks.errors import TrainingError
+from tasks.common import params, paths
+from tasks.common.errors import TrainingError
+from tasks.imaging.images import Images
 from tasks.networks import data, pass_files
 from tasks.networks.data import Data, Split
 from tasks.networks.feeds import OnTheFly, Stored
 from tasks.networks.fit import Plan, fit
-from tasks.networks.images import Images
 from tasks.networks.layers import cut, train_only
 from tasks.networks.pass_files import NoRoomError, PassFiles
 from tasks.networks.views import Views

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from world import ROOT
 
-from tasks import digests
+from tasks.common import digests
 from tasks.networks import files
 
 BUILD_AND_SAVE = """

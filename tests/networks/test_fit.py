@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from fit_world import make_examples, make_model, make_plan, same
 
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
 from tasks.networks.feeds import Examples, Stored, order
 from tasks.networks.fit import Plan, best_epoch, fit
 from tasks.networks.steps import Steps, fits

@@ -13,7 +13,7 @@ import sys
 sys.path[:0] = ["tests/networks"]
 import keras, numpy as np
 from tasks import params
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
 from tasks.networks import augmentation, device, files, keys, precision
 from tasks.networks.build import build
 from tasks.networks.gradcam import heatmaps

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.errors import ParameterError
+from tasks.common.errors import ParameterError
 from tasks.networks import layers
 
 

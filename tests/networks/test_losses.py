@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
 from tasks.networks.losses import class_weights, cross_entropy
 
 

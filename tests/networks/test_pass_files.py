@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from tasks import paths
+from tasks.common import paths
 from tasks.networks import pass_files
 from tasks.networks.pass_files import NoRoomError, PassFiles, size_of
 

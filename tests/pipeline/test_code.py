@@ -42,7 +42,7 @@ def changed(project):
         ("networks/gradcam.py", {"explain"}),
         ("networks/losses.py", {"train", "fine_tune"}),
         ("statistics/drift.py", {"validate"}),
-        ("templates/split.html.j2", {"report"}),
+        ("pictures/templates/split.html.j2", {"report"}),
         ("registry/gate.py", set()),
         ("registry/live.py", set()),
         ("sources/folder.py", set()),

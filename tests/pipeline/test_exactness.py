@@ -12,7 +12,7 @@ import time
 import pytest
 from world import environment, run, store
 
-from tasks import digests, edit
+from tasks.common import digests, edit
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 # Of each way to train: epochs after which a moment is drawn, 0 from the start. The second epoch's

@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from world import ROOT, environment, finished, make_project, run, versions
 
-from tasks import digests
+from tasks.common import digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 STAGES = list(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])

@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from world import environment, finished, run, store, versions
 
-from tasks import edit
+from tasks.common import edit
 from tasks.sources.phantom import PLANTED_NAMES
 
 pytestmark = pytest.mark.timeout(900)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from registry_world import make_result
 
-from tasks import params, paths
+from tasks.common import params, paths
 from tasks.registry.store import connect, open_experiment
 
 

@@ -7,8 +7,8 @@ from mlflow import MlflowClient
 from registry_world import write_lock, write_model
 from world import ROOT
 
-from tasks import params, paths
-from tasks.manifest import of_split, read_manifest
+from tasks.common import params, paths
+from tasks.common.manifest import of_split, read_manifest
 from tasks.publish import publish
 from tasks.registry import exposure, record
 from tasks.registry.register import register

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from registry_world import make_result, write_lock, write_model
 
-from tasks import digests, edit, labels, params, paths
-from tasks.errors import RegistryError
-from tasks.manifest import of_split, read_manifest
+from tasks.common import digests, edit, labels, params, paths
+from tasks.common.errors import RegistryError
+from tasks.common.manifest import of_split, read_manifest
 from tasks.publish import publish
 from tasks.registry import last_run, ledger, live, scoring, versions
 from tasks.registry.gate import gate

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks import paths
+from tasks.common import paths
 from tasks.publish import publish
 from tasks.registry import last_run
 

@@ -3,7 +3,7 @@ import multiprocessing
 
 import pytest
 
-from tasks.errors import RegistryError
+from tasks.common.errors import RegistryError
 from tasks.registry import ledger
 
 ABOUT = ("medloop", 1, "digest")

@@ -7,7 +7,7 @@ import pytest
 from registry_world import write_lock
 from world import ROOT, environment
 
-from tasks import edit, params, paths
+from tasks.common import edit, params, paths
 from tasks.publish import publish
 from tasks.registry import live, runs
 from tasks.registry.live import live_run

@@ -2,7 +2,7 @@ import ast
 import sys
 from importlib import metadata
 
-from tasks.closure import name_of
+from tasks.common.closure import name_of
 from tasks.registry import package
 
 
@@ -10,7 +10,7 @@ def test_the_package_holds_what_the_model_imports_and_no_more():
     names = {name_of(path) for path in package.code_files()}
     assert {
         "tasks/__init__.py",
-        "tasks/errors.py",
+        "tasks/common/errors.py",
         "tasks/imaging/prepare.py",
         "tasks/imaging/__init__.py",
         "tasks/networks/files.py",

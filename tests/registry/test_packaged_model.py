@@ -10,9 +10,9 @@ import pytest
 from registry_world import SIZE, write_lock
 from world import environment
 
-from tasks import edit, params, paths
+from tasks.common import edit, params, paths
+from tasks.common.manifest import of_split, read_manifest
 from tasks.imaging.prepare import prepare
-from tasks.manifest import of_split, read_manifest
 from tasks.networks import files
 from tasks.publish import publish
 from tasks.registry import ledger, scoring, versions

@@ -8,9 +8,9 @@ import pytest
 from registry_world import METRICS, PATIENT, content_of, write_lock
 from world import ROOT, environment, run
 
-from tasks import digests, edit, params, paths
-from tasks.errors import RegistryError
-from tasks.manifest import read_manifest
+from tasks.common import digests, edit, params, paths
+from tasks.common.errors import RegistryError
+from tasks.common.manifest import read_manifest
 from tasks.publish import publish
 from tasks.registry import cases, git, live, package, record, runs
 

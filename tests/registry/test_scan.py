@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 from registry_world import content_of
 
-from tasks import cohort, edit, identifiers, params, paths
-from tasks.errors import PrivacyError
-from tasks.manifest import read_manifest
-from tasks.pseudonyms import Pseudonyms, load_key
+from tasks.common import edit, params, paths
+from tasks.common.errors import PrivacyError
+from tasks.common.manifest import read_manifest
+from tasks.intake import cohort
+from tasks.privacy import identifiers
+from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.publish import publish
 from tasks.registry import live, scan
 

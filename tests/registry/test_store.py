@@ -3,7 +3,7 @@ import sqlite3
 
 import pytest
 
-from tasks import paths
+from tasks.common import paths
 from tasks.registry.store import connect, open_experiment
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from sources_world import pull_of
 
-from tasks import paths
-from tasks.errors import SourceError
+from tasks.common import paths
+from tasks.common.errors import SourceError
 from tasks.sources import archive, folder
 
 SURNAME = "Quillfeather"  # must stand in no message

@@ -12,7 +12,7 @@ from dicom_files import make_dicom
 from pydicom import Dataset, dcmread
 from sources_world import pull_of
 
-from tasks.errors import SourceError
+from tasks.common.errors import SourceError
 from tasks.sources import Listing, dicom
 
 PIXELS = np.zeros((4, 4), np.uint16)

@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 import requests
 
-from tasks.errors import SourceError
+from tasks.common.errors import SourceError
 from tasks.sources import fetch
 
 

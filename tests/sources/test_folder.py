@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import sources_world
 
-from tasks.errors import SourceError
-from tasks.params import Pull
+from tasks.common.errors import SourceError
+from tasks.common.params import Pull
 from tasks.sources import folder, open_source
 
 

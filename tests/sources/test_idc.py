@@ -18,9 +18,9 @@ import pytest
 from bad_server import Series, make_series
 from sources_world import pull_of
 
-from tasks import paths
-from tasks.errors import SourceError
-from tasks.params import Pull
+from tasks.common import paths
+from tasks.common.errors import SourceError
+from tasks.common.params import Pull
 from tasks.sources import Listing, fetch, idc, open_source
 
 S5CMD = """#!{python}

@@ -16,8 +16,8 @@ import pytest
 from bad_server import BadServer, serving
 from sources_world import pull_of
 
-from tasks import paths
-from tasks.errors import SourceError
+from tasks.common import paths
+from tasks.common.errors import SourceError
 from tasks.imaging.decode import decode
 from tasks.imaging.deidentify_raster import rewrite
 from tasks.sources import Listing, fetch, medmnist, npz

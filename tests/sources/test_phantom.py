@@ -11,7 +11,7 @@ import pytest
 import sources_world
 from pydicom import dcmread
 
-from tasks.params import Pull
+from tasks.common.params import Pull
 from tasks.sources import phantom, phantom_anatomy
 
 

@@ -18,9 +18,9 @@ from bad_server import BadServer, make_series, serving
 from sources_world import pull_of
 from world import ROOT
 
-from tasks import paths
-from tasks.errors import SourceError
-from tasks.params import Pull
+from tasks.common import paths
+from tasks.common.errors import SourceError
+from tasks.common.params import Pull
 from tasks.sources import Listing, fetch, series_folder, tcia
 
 MENDED = [

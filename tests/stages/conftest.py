@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import edit, manifest, paths
+from tasks.common import edit, manifest, paths
 from tasks.networks import files
 
 SIZE = 32

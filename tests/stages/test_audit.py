@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import audit, edit, manifest, params, paths
+from tasks import audit
+from tasks.common import edit, manifest, params, paths
 
 WRONG = [12, 51, 90]
 

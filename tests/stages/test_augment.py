@@ -2,8 +2,9 @@ import cv2
 import pytest
 from training_world import contents, make_world
 
-from tasks import augment, edit, paths
-from tasks.documents import read_json
+from tasks import augment
+from tasks.common import edit, paths
+from tasks.common.documents import read_json
 
 
 @pytest.fixture

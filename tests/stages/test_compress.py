@@ -8,9 +8,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from tasks import compress, evaluate, paths
+from tasks import compress, evaluate
+from tasks.common import paths
 from tasks.compression import int8
-from tasks.networks.export import export
+from tasks.compression.export import export
 
 
 @pytest.fixture

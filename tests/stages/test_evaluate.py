@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from tasks import evaluate, params, paths, scores
-from tasks.errors import DataError, TrainingError
+from tasks import evaluate
+from tasks.common import params, paths
+from tasks.common.errors import DataError, TrainingError
+from tasks.statistics import scores
 
 OUTS = (paths.SCORES, paths.OPERATING_POINT, paths.METRICS, paths.ROC, paths.CONFUSION)
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks import evaluate, explain, paths
+from tasks import evaluate, explain
+from tasks.common import paths
 from tasks.statistics.metrics import Sample
 
 

@@ -6,8 +6,9 @@ import pytest
 from training_world import Recorder, contents, make_world
 from world import ROOT
 
-from tasks import augment, digests, edit, fine_tune, paths, train
-from tasks.documents import read_json
+from tasks import augment, fine_tune, train
+from tasks.common import digests, edit, paths
+from tasks.common.documents import read_json
 from tasks.networks import files
 
 

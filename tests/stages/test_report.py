@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks import documents, edit, paths, report
+from tasks import report
+from tasks.common import documents, edit, paths
 
 INTERVAL = {"value": 0.95812, "low": 0.9, "high": 0.98}
 UNKNOWN = {"value": None, "low": None, "high": None}

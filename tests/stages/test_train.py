@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from training_world import Recorder, contents, make_world
 
-from tasks import augment, manifest, params, paths, train
+from tasks import augment, train
+from tasks.common import manifest, params, paths
 from tasks.networks import files
 from tasks.networks.build import build
 

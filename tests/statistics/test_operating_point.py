@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.errors import DataError
+from tasks.common.errors import DataError
 from tasks.statistics import operating_point
 from tasks.statistics.operating_point import OperatingPoint, threshold
 

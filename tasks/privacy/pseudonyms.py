@@ -9,9 +9,9 @@ from __future__ import annotations
 import hmac
 from pathlib import Path
 
-from tasks import paths
-from tasks.errors import PrivacyError
-from tasks.params import Params
+from tasks.common import paths
+from tasks.common.errors import PrivacyError
+from tasks.common.params import Params
 
 KEY_BYTES = 32
 SHIFT_DAYS = 3650
@@ -43,7 +43,7 @@ class Pseudonyms:
         return _keyed(self._key, "source name", name).hex()[:16]
 
     def identifier(self, mark: str) -> str:
-        """What stands for a mark of `tasks.identifiers`, 16 hexadecimal digits."""
+        """What stands for a mark of `tasks.privacy.identifiers`, 16 hexadecimal digits."""
         return _keyed(self._key, "identifier", mark).hex()[:16]
 
 

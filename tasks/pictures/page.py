@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from tasks import templates
-from tasks.wording import allowed, ends, interval, number
+from tasks.common.wording import allowed, ends, interval, number
+from tasks.pictures import templates
 
 TEMPLATES = Path(templates.__file__).parent
 WORDS = {

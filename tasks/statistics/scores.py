@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import labels, params
-from tasks.errors import DataError, TrainingError
+from tasks.common import labels, params
+from tasks.common.errors import DataError, TrainingError
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.weighted import Array

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks import paths
-from tasks.errors import DataError
+from tasks.common import paths
+from tasks.common.errors import DataError
 
 
 def restore(remote: bool) -> None:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tasks import labels
-from tasks.manifest import SPLITS
+from tasks.common import labels
+from tasks.common.manifest import SPLITS
 
 APART = "near duplicate of an image that was settled on another side"
 NO_SIDE = len(SPLITS)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks import labels
-from tasks.manifest import SPLITS
-from tasks.params import Split
+from tasks.common import labels
+from tasks.common.manifest import SPLITS
+from tasks.common.params import Split
 
 VAL_FROM_TRAIN = 0.1  # share of the source's train groups that become val where the source has none
 FOLDS = 1  # apart from the seed of the sides

@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import cohort, digests, manifest
-from tasks.errors import DecodeError, SourceError
+from tasks.common import digests, manifest
+from tasks.common.errors import DecodeError, SourceError
+from tasks.common.params import Params, Pull
+from tasks.common.progress import progress
 from tasks.imaging.deidentify import Clean, deidentify
-from tasks.params import Params, Pull
-from tasks.progress import progress
-from tasks.pseudonyms import Pseudonyms
+from tasks.intake import cohort
+from tasks.privacy.pseudonyms import Pseudonyms
 from tasks.sources import Item
 from tasks.sources.take import chosen
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tasks import labels
-from tasks.params import Task
+from tasks.common import labels
+from tasks.common.params import Task
 
 ACQUISITION = [
     *("modality", "body_part", "bits", "compression", "device", "site"),

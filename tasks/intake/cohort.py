@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks import digests, manifest, paths
-from tasks.errors import DataError, PrivacyError
-from tasks.pseudonyms import PUBLIC_KEY, key_id
+from tasks.common import digests, manifest, paths
+from tasks.common.errors import DataError, PrivacyError
+from tasks.privacy.pseudonyms import PUBLIC_KEY, key_id
 
 TABLES = (paths.COHORT, paths.IDENTIFIERS, paths.WITHDRAWN)
 _TABLE = "|".join(re.escape(table.name) for table in TABLES)
@@ -89,7 +89,7 @@ def write(table: pd.DataFrame, key: str) -> None:
 
 
 def read_marks(key: str) -> set[str] | None:
-    """What `tasks.identifiers` kept under this key; None where it kept nothing."""
+    """What `tasks.privacy.identifiers` kept under this key; None where it kept nothing."""
     if not paths.IDENTIFIERS.exists():
         return None
     table = pd.read_parquet(paths.IDENTIFIERS)
@@ -97,7 +97,7 @@ def read_marks(key: str) -> set[str] | None:
 
 
 def write_marks(marks: Iterable[str], key: str) -> None:
-    """Replace what `tasks.identifiers` kept."""
+    """Replace what `tasks.privacy.identifiers` kept."""
     table = pd.DataFrame({"mark": sorted(marks)}, dtype="str")
     table.attrs["key_id"] = key
     replace(paths.IDENTIFIERS, lambda draft: table.to_parquet(draft, index=False))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from tasks import paths
-from tasks.errors import DataError
+from tasks.common import paths
+from tasks.common.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

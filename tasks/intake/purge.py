@@ -16,8 +16,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tasks import paths
-from tasks.errors import DataError
+from tasks.common import paths
+from tasks.common.errors import DataError
 
 FOLDER = ".dir"  # ending of the id of an object that lists a folder
 Lists = Mapping[str, Mapping[str, str]]  # id of a list -> name in the folder -> id of the object

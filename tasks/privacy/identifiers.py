@@ -26,9 +26,9 @@ from pathlib import Path
 import pandas as pd
 
 import tasks
-from tasks.manifest import COHORT, SLICES
-from tasks.params import Params
-from tasks.pseudonyms import Pseudonyms
+from tasks.common.manifest import COHORT, SLICES
+from tasks.common.params import Params
+from tasks.privacy.pseudonyms import Pseudonyms
 
 WORD = re.compile(r"[^\W_]+")
 BETWEEN = re.compile(r"([\W_]+)")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks import digests
+from tasks.common import digests
 from tasks.imaging.levels import Pixels
 
 DISTANCE = 6  # differing bits of 64 up to which a pair is looked at

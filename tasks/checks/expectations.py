@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import labels
-from tasks.manifest import GONE, SPLITS
-from tasks.params import Preprocess, Split, Task, Validate
+from tasks.common import labels
+from tasks.common.manifest import GONE, SPLITS
+from tasks.common.params import Preprocess, Split, Task, Validate
 
 SHOWN = ["image_id", "split", "row", "height", "width", "mean", "std"]
 CHANNELS = {"grey": 1, "rgb": 3}

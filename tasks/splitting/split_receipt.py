@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import duplicates, joining, labels, manifest, paths
-from tasks.duplicates import Likeness
-from tasks.manifest import SPLITS
-from tasks.params import Split, Task
+from tasks.common import labels, manifest, paths
+from tasks.common.manifest import SPLITS
+from tasks.common.params import Split, Task
+from tasks.splitting import duplicates, joining
+from tasks.splitting.duplicates import Likeness
 
 BETWEEN = (("train", "val"), ("train", "test"), ("val", "test"))
 DONE_ABOUT_LEAK = {

@@ -12,14 +12,14 @@ from functools import cache
 from pathlib import Path
 
 import tasks
-from tasks import digests
+from tasks.common import digests
 
 ROOT = Path(tasks.__file__).resolve().parent.parent
 # Imports that no result hangs on, each with the reason. They are not followed.
 WITHOUT_EFFECT = {
-    "tasks/errors.py": "a stage that fails has no result, however it words that",
-    "tasks/paths.py": "dvc.yaml names each file too: one at another place is another stage",
-    "tasks/progress.py": "it shows how far a loop has come",
+    "tasks/common/errors.py": "a stage that fails has no result, however it words that",
+    "tasks/common/paths.py": "dvc.yaml names each file too: one at another place is another stage",
+    "tasks/common/progress.py": "it shows how far a loop has come",
     "tasks/registry/live.py": "it shows epochs while they are trained; publish reads the outs",
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import DataError
+from tasks.common.errors import DataError
 
 SEPARATOR = "|"
 SPELLED = 10  # unknown names of a message; more are rather patients' folders than classes

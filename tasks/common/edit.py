@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from tasks import params
-from tasks.errors import ParameterError
+from tasks.common import params
+from tasks.common.errors import ParameterError
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -19,8 +19,8 @@ from great_expectations.checkpoint import UpdateDataDocsAction
 from great_expectations.exceptions import ExpectationNotFoundError
 from great_expectations.expectations.registry import get_expectation_impl
 
-from tasks.documents import read_json
-from tasks.errors import ParameterError
+from tasks.common.documents import read_json
+from tasks.common.errors import ParameterError
 
 SITE = "data_docs"
 LIMITS = ("min_value", "max_value", "value_set")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks import paths
-from tasks.errors import DataError
+from tasks.common import paths
+from tasks.common.errors import DataError
 
 # Column -> (pandas dtype, meaning). Slice columns that a source adds begin with `slice_`.
 COHORT = {

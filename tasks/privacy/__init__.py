@@ -1,0 +1,1 @@
+"""Who the images show, hidden: pseudonyms, marks of identity, and what is kept of a person."""
