@@ -24,8 +24,8 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks.result import report
 from tasks.common.errors import DecodeError
 from tasks.imaging import dicom
-from tasks.imaging.burned_in import has_text
-from tasks.imaging.decode import decode
+from tasks.imaging.burned_in_text import has_text
+from tasks.imaging.decoding import decode
 from tasks.imaging.formats import sniff
 from tasks.imaging.levels import Pixels
 

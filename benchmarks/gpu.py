@@ -26,13 +26,13 @@ from benchmarks.result import report
 from tasks.common import params
 from tasks.imaging.images import Images
 from tasks.networks import device
-from tasks.networks.batches import BATCH_SIZE
-from tasks.networks.build import DROPOUT, build
+from tasks.networks.architecture import DROPOUT, build
 from tasks.networks.data import Data, Split
 from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored, with_views
 from tasks.networks.fit import Plan, Trainer
 from tasks.networks.layers import cut, cut_layers, default_cut, train_only
 from tasks.networks.precision import computing
+from tasks.networks.prediction import BATCH_SIZE
 from tasks.networks.prefix import Prefix
 from tasks.networks.views import Views
 

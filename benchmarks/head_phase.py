@@ -28,13 +28,13 @@ from benchmarks.result import report
 from tasks.common import params, paths
 from tasks.imaging.images import Images
 from tasks.networks import device
-from tasks.networks.batches import BATCH_SIZE, JIT
-from tasks.networks.build import DROPOUT, build
+from tasks.networks.architecture import DROPOUT, build
 from tasks.networks.data import Data, Split
 from tasks.networks.fit import Plan
 from tasks.networks.layers import cut
 from tasks.networks.losses import class_weights
 from tasks.networks.precision import computing
+from tasks.networks.prediction import BATCH_SIZE, JIT
 from tasks.train import train_head
 
 GOAL = 1.2

@@ -26,8 +26,8 @@ import pandas as pd
 from benchmarks.result import report
 from tasks.common import paths
 from tasks.common.params import Preprocess
-from tasks.imaging import batches, pack
-from tasks.imaging.prepare import Prepared, prepare
+from tasks.imaging import batching, pack
+from tasks.imaging.preparation import Prepared, prepare
 
 SETTINGS = Preprocess(size=[224, 224], color="grey", window=None, max_quarantined=0.0)
 FIRST, NEW, SIDE = 5000, 50, 1024
@@ -84,7 +84,7 @@ def run(images: pd.DataFrame) -> Run:
         decodes += 1
         return prepare(content, settings, frame)
 
-    with mock.patch.object(batches, "prepare", counting):
+    with mock.patch.object(batching, "prepare", counting):
         begun = time.perf_counter()
         facts = pack.prepare_all(images, SETTINGS)
         receipt = pack.write(sorted(images["image_id"]), SETTINGS)

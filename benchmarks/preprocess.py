@@ -28,8 +28,8 @@ import pandas as pd
 from benchmarks.result import report
 from tasks.common import paths
 from tasks.common.params import Preprocess
-from tasks.imaging import batches, pack
-from tasks.imaging.decode import AS_STORED
+from tasks.imaging import batching, pack
+from tasks.imaging.decoding import AS_STORED
 from tasks.imaging.levels import Pixels
 
 TURNS = 9
@@ -110,7 +110,7 @@ def measure(images: pd.DataFrame, settings: Preprocess, pool: ProcessPoolExecuto
 @contextmanager
 def bare_processes() -> Iterator[ProcessPoolExecutor]:
     """As many processes as cores, each started and warm."""
-    cores = batches.cores()
+    cores = batching.cores()
     with ProcessPoolExecutor(cores, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
         list(pool.map(time.sleep, [0.5] * cores))
         yield pool
@@ -133,7 +133,7 @@ def stage(images: pd.DataFrame, settings: Preprocess, state: Path) -> None:
 
 def _bare(pool: ProcessPoolExecutor, files: list[str], settings: Preprocess, out: Path) -> None:
     np.lib.format.open_memmap(out, "w+", np.uint8, (len(files), *settings.size, 1))
-    cores = batches.cores()
+    cores = batching.cores()
     list(pool.map(partial(loop, files, out, settings.size, cores), range(cores)))
 
 

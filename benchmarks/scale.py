@@ -23,7 +23,7 @@ import pandas as pd
 import psutil
 
 from benchmarks.result import report
-from tasks.common import edit
+from tasks.common import editing
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ("tasks", "gx", "dvc.yaml", "params.yaml", ".dvc", ".gitignore", ".dvcignore")
@@ -69,7 +69,7 @@ def make_project(folder: Path, labels: Path) -> None:
             shutil.copytree(ROOT / name, folder / name, ignore=private)
         else:
             shutil.copy(ROOT / name, folder / name)
-    edit.set_values(
+    editing.set_values(
         folder / "params.yaml",
         {
             "pull.source": "folder",

@@ -29,13 +29,13 @@ from benchmarks.peers.exchange import Curve, Images, Point, auroc
 from benchmarks.result import report
 from tasks import augment as augment_stage
 from tasks import preprocess, pull, split
-from tasks.common import edit, manifest, params, paths
+from tasks.common import editing, manifest, params, paths
 from tasks.common.labels import encode, scored
 from tasks.fine_tune import fine_tune
 from tasks.imaging.pack import open_pack
 from tasks.intake import arrivals, cohort
 from tasks.networks import data, device, files
-from tasks.networks.build import DROPOUT, POOLED, build
+from tasks.networks.architecture import DROPOUT, POOLED, build
 from tasks.networks.fit import Plan
 from tasks.networks.layers import default_cut
 from tasks.networks.losses import class_weights
@@ -81,7 +81,7 @@ def prepare(source: Path, limit: int) -> params.Params:
 
     Of the train and val images `limit` are kept, evenly chosen; test stays whole.
     """
-    edit.set_values(
+    editing.set_values(
         paths.PARAMS,
         {
             "pull.source": "folder",

@@ -18,11 +18,11 @@ from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
 from flows import artifacts, processes, receipt
-from tasks.common import edit, params, paths
+from tasks.common import editing, params, paths
 from tasks.common.errors import MedloopError
 
 PULL = [sys.executable, "-m", "tasks.pull"]
-REGISTER = [sys.executable, "-m", "tasks.registry.register"]
+REGISTER = [sys.executable, "-m", "tasks.registry.registration"]
 GATE = [sys.executable, "-m", "tasks.registry.gate"]
 # What DVC says at every stage; it tells nothing about this run.
 CHATTER = (
@@ -102,8 +102,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         params.load()
-        settings = dict(edit.parse_setting(text) for text in arguments.settings)
-        print(edit.set_values(paths.PARAMS, settings), end="")
+        settings = dict(editing.parse_setting(text) for text in arguments.settings)
+        print(editing.set_values(paths.PARAMS, settings), end="")
     except MedloopError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -15,7 +15,7 @@ from tasks.common.errors import command
 from tasks.common.params import Task
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation, device, files
-from tasks.networks.build import DROPOUT
+from tasks.networks.architecture import DROPOUT
 from tasks.networks.prefix import Prefix
 from tasks.pictures import gallery
 from tasks.statistics.label_errors import LEAST_AUROC, Suspects, suspects

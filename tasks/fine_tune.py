@@ -11,7 +11,7 @@ from tasks.common import labels, params, paths
 from tasks.common.documents import write_json
 from tasks.common.errors import command
 from tasks.networks import data, device, files, history
-from tasks.networks.build import DROPOUT
+from tasks.networks.architecture import DROPOUT
 from tasks.networks.fit import Fitted, Metrics, Plan, best_epoch, fit
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights

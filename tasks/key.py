@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from tasks.common import edit, paths
+from tasks.common import editing, paths
 from tasks.common.errors import command
 from tasks.privacy.pseudonyms import KEY_BYTES, key_id, read_key
 
@@ -33,7 +33,7 @@ def main() -> None:
         print("same patients cannot be recognised. It never enters git, MLflow or an artifact.")
     except FileExistsError:
         print(f"There is a key in {path} already; it stays.")
-    diff = edit.set_values(paths.PARAMS, {"deid.key_id": key_id(read_key(path))})
+    diff = editing.set_values(paths.PARAMS, {"deid.key_id": key_id(read_key(path))})
     print(diff or "deid.key_id names it already.", end="\n" if not diff else "")
 
 

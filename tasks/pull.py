@@ -16,12 +16,12 @@ from pathlib import Path
 import pandas as pd
 
 from tasks import withdraw
-from tasks.common import edit, labels, paths
+from tasks.common import editing, labels, paths
 from tasks.common import params as parameters
 from tasks.common.errors import ParameterError, SourceError, command
 from tasks.common.manifest import REPLACED
 from tasks.common.params import Params
-from tasks.intake import arrivals, cohort, versions
+from tasks.intake import arrivals, cohort, data_versions
 from tasks.intake.arrivals import CONFLICT, Arrivals
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
@@ -108,8 +108,8 @@ def pull(params: Params) -> PullSummary:
     guard_raw(params)
     pseudonyms, key = Pseudonyms(load_key(params)), params.deid.key_id
     listing = _list(params)
-    remote = versions.has_remote()
-    versions.restore(remote)
+    remote = data_versions.has_remote()
+    data_versions.restore(remote)
     known, marks = cohort.read(key), cohort.read_marks(key)
     diff = settle_classes(params, [item.label for item in listing.items])
     present = cohort.present(known)
@@ -126,9 +126,9 @@ def pull(params: Params) -> PullSummary:
         cohort.write(table, key)
     cohort.sweep(table["path"].dropna())
     if len(new) or told_more or not paths.RAW_DVC.exists():
-        versions.save()
+        data_versions.save()
     if remote:
-        versions.push()
+        data_versions.push()
     return summarise(present, new, came, (*listing.notes, *([diff] if diff else [])))
 
 
@@ -182,7 +182,7 @@ def settle_classes(params: Params, found: Iterable[str]) -> str:
             "is pull.path one level too high?"
         )
     try:
-        return edit.set_values(paths.PARAMS, {"task.classes": names})
+        return editing.set_values(paths.PARAMS, {"task.classes": names})
     except ParameterError:  # its message quotes the names, which may be patients' folders
         raise ParameterError(
             f"required: classes that fit task.kind {kind} (binary 2, multiclass 3 or more); "

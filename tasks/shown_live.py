@@ -16,7 +16,7 @@ def shown_live(stage: str) -> Iterator[Callable[[int, dict[str, float]], None]]:
     if device.machine() > 0:
         yield lambda *_: None
         return
-    from tasks.registry.live import live_run
+    from tasks.registry.live_runs import live_run
 
     with live_run(stage) as run:
         yield run.log_epoch

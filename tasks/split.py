@@ -12,7 +12,7 @@ from tasks.common.errors import LeakError, command
 from tasks.common.params import Split, Task
 from tasks.imaging.pack import open_pack
 from tasks.intake import cohort
-from tasks.splitting import duplicates, joining, split_receipt
+from tasks.splitting import duplicates, joining, receipt
 from tasks.splitting.assignment import assign, assign_folds
 from tasks.splitting.duplicates import Likeness
 
@@ -69,8 +69,8 @@ def check_leak(table: pd.DataFrame, pairs: pd.DataFrame, settings: Split) -> Non
     Raises:
         LeakError: there are such.
     """
-    leaking = split_receipt.on_two_sides(table)
-    copies = split_receipt.pairs_on_two_sides(table, pairs)
+    leaking = receipt.on_two_sides(table)
+    copies = receipt.pairs_on_two_sides(table, pairs)
     if settings.on_leak != "fail" or not (leaking or len(copies)):
         return
     images = int(table["group"].isin(leaking).sum())
@@ -91,13 +91,13 @@ def main() -> None:
     settings = params.load()
     images = by_patient(manifest.read(paths.IMAGES, manifest.IMAGES))
     like = duplicates.compare(images, open_pack())
-    split_receipt.write_findings(images, like)
+    receipt.write_findings(images, like)
     table = to_manifest(images, settings.split, settings.task, like, cohort.read_joined())
-    split_receipt.write_findings(table, like)
-    numbers = split_receipt.receipt(table, like, settings.split, settings.task)
+    receipt.write_findings(table, like)
+    numbers = receipt.receipt(table, like, settings.split, settings.task)
     manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
     documents.write_json(paths.SPLIT_RECEIPT, numbers)
-    print(split_receipt.summary(numbers), flush=True)
+    print(receipt.summary(numbers), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tasks.common import labels, params, paths
 from tasks.common.errors import TrainingError, command
 from tasks.networks import data, device, files, history
-from tasks.networks.build import DROPOUT, build
+from tasks.networks.architecture import DROPOUT, build
 from tasks.networks.fit import Fitted, Metrics, Plan, best_epoch, fit
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights

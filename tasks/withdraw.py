@@ -19,7 +19,7 @@ from tasks.common import manifest, paths
 from tasks.common.errors import DataError, MedloopError
 from tasks.common.manifest import GONE, WITHDRAWN
 from tasks.common.params import Params
-from tasks.intake import cohort, purge, versions
+from tasks.intake import cohort, data_versions, purge
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 
 # Of the state folder; the rest of it knows no images.
@@ -37,9 +37,9 @@ def withdraw(params: Params, patient: str) -> str:
             allow it.
         PrivacyError: the key is missing.
     """
-    key, remote = params.deid.key_id, versions.has_remote()
+    key, remote = params.deid.key_id, data_versions.has_remote()
     pseudonym = Pseudonyms(load_key(params)).patient(patient)
-    versions.restore(remote)
+    data_versions.restore(remote)
     table, record = cohort.read(key), cohort.read_withdrawn(key)
     there = ~table["reason"].isin(GONE)
     theirs = there & table["patient_id"].isin([pseudonym, patient])
@@ -58,7 +58,7 @@ def withdraw(params: Params, patient: str) -> str:
         known += {cohort.digest_of(image_id)} - set(known)
     cohort.write_withdrawn(record, cohort.read_joined() | _joined(table[mine]), key)
     _remove(cohort.joined(table[~mine], cohort.stand_ins(table[mine], WITHDRAWN)), key)
-    versions.save()
+    data_versions.save()
     purged = purge.purge(images, remote)
     _remove_derived()
     told = [*_recorded(params, images), *_push(remote)]
@@ -68,7 +68,7 @@ def withdraw(params: Params, patient: str) -> str:
 def _push(remote: bool) -> list[str]:
     try:
         if remote:
-            versions.push()
+            data_versions.push()
     except DataError as error:  # everything here is done
         return [f"the version without the patient is not at the remote: {error}"]
     return []

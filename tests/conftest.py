@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from pull_world import LABELS, SOURCE, configure, image
-from world import ROOT
+from worlds.project import ROOT
+from worlds.pull import LABELS, SOURCE, configure, image
 
 from tasks import key
 from tasks.common import params, paths
-from tasks.intake import versions
+from tasks.intake import data_versions
 
 # Prefect reads its home when it is imported; no test may write into the project's own.
 _PREFECT = tempfile.TemporaryDirectory(prefix="prefect-")
@@ -48,7 +48,7 @@ def source(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         image(f"{LABELS[number % 2]}/Smith_{number}.png", number)
     configure(pull__path=str(SOURCE), pull__source="folder", task__classes=list(LABELS))
     key.main()
-    monkeypatch.setattr(versions, "has_remote", lambda: False)
-    monkeypatch.setattr(versions, "restore", lambda remote: None)
-    monkeypatch.setattr(versions, "save", lambda: paths.RAW_DVC.write_text("a version"))
+    monkeypatch.setattr(data_versions, "has_remote", lambda: False)
+    monkeypatch.setattr(data_versions, "restore", lambda remote: None)
+    monkeypatch.setattr(data_versions, "save", lambda: paths.RAW_DVC.write_text("a version"))
     return workspace

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from world import ROOT
+from worlds.project import ROOT
 
 from tasks.common import paths
 from tasks.common.params import Preprocess

@@ -20,7 +20,7 @@ WITHOUT_EFFECT = {
     "tasks/common/errors.py": "a stage that fails has no result, however it words that",
     "tasks/common/paths.py": "dvc.yaml names each file too: one at another place is another stage",
     "tasks/common/progress.py": "it shows how far a loop has come",
-    "tasks/registry/live.py": "it shows epochs while they are trained; publish reads the outs",
+    "tasks/registry/live_runs.py": "it shows epochs while they are trained; publish reads the outs",
 }
 
 

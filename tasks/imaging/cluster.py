@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from tasks.common.errors import DataError, ParameterError
 from tasks.common.params import Preprocess
-from tasks.imaging.batches import (
+from tasks.imaging.batching import (
     Batch,
     Outcome,
     Pending,

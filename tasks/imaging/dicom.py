@@ -23,7 +23,7 @@ from pydicom.uid import (
 from tasks.common.errors import DecodeError
 from tasks.imaging import limits, windows
 from tasks.imaging.codecs import decode_frame
-from tasks.imaging.decode import choose_frame
+from tasks.imaging.decoding import choose_frame
 from tasks.imaging.jp2 import require_codestream
 from tasks.imaging.levels import Numbers, Pixels, stretch
 from tasks.imaging.windows import Window

@@ -24,8 +24,8 @@ from tasks.common import digests, documents, manifest, paths
 from tasks.common.errors import DataError
 from tasks.common.params import Preprocess
 from tasks.common.progress import progress
-from tasks.imaging import batches, blocks, cluster
-from tasks.imaging.batches import PIXEL_SETTINGS, Outcome, image_shape
+from tasks.imaging import batching, blocks, cluster
+from tasks.imaging.batching import PIXEL_SETTINGS, Outcome, image_shape
 from tasks.imaging.levels import Pixels
 
 BLOCK_SECONDS = 10.0  # between two blocks: what a kill costs at most
@@ -53,10 +53,10 @@ def prepare_all(images: pd.DataFrame, settings: Preprocess) -> pd.DataFrame:
     reasons: dict[str, str] = {}
     if len(todo):  # their blocks, and then the pack of all
         blocks.require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
-        cut = batches.cut(zip(ids, names, sizes, strict=True), settings)
-        where = cluster.workers if settings.cluster else batches.threads
+        cut = batching.cut(zip(ids, names, sizes, strict=True), settings)
+        where = cluster.workers if settings.cluster else batching.threads
         with where(settings) as workers:
-            done = _counted(batches.in_order(workers, cut), len(todo))
+            done = _counted(batching.in_order(workers, cut), len(todo))
             reasons = _write_blocks(home, done, settings)
     facts = blocks.read(home).table.reindex(index=images["image_id"], columns=FACTS)
     return facts.assign(reason=pd.Series(reasons, dtype="object").reindex(facts.index))
@@ -129,7 +129,7 @@ def _rebuild(settings: Preprocess) -> dict[str, Any]:
 
 def _home(settings: Preprocess) -> Path:
     """The folder of everything made with these settings by this code and these libraries."""
-    return paths.state() / "packs" / batches.made_with(settings)[:16]
+    return paths.state() / "packs" / batching.made_with(settings)[:16]
 
 
 def _file_sizes(names: Sequence[str]) -> list[int]:

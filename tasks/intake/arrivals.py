@@ -15,11 +15,11 @@ from tasks.common import digests, manifest
 from tasks.common.errors import DecodeError, SourceError
 from tasks.common.params import Params, Pull
 from tasks.common.progress import progress
-from tasks.imaging.deidentify import Clean, deidentify
+from tasks.imaging.deidentification import Clean, deidentify
 from tasks.intake import cohort
 from tasks.privacy.pseudonyms import Pseudonyms
 from tasks.sources import Item
-from tasks.sources.take import chosen
+from tasks.sources.selection import chosen
 
 CONFLICT = "two labels: "  # reason of an image that the source shows under several labels
 Row = dict[str, Any]

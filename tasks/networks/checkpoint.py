@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tasks.common import paths
 from tasks.common.errors import TrainingError
 from tasks.networks import device
-from tasks.networks.kept import make_room
+from tasks.networks.keyed_files import make_room
 
 METRICS = ("loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc")
 KEPT = 4  # checkpoints of abandoned fits

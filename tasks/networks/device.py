@@ -13,12 +13,12 @@ from tasks.common import paths
 from tasks.common.errors import TrainingError
 
 if TYPE_CHECKING:
-    from tasks.networks import on_tensorflow as edge
+    from tasks.networks import tensorflow_backend as edge
     from tasks.networks.replicas import Replicas
 elif keras.backend.backend() == "jax":
-    from tasks.networks import on_jax as edge
+    from tasks.networks import jax_backend as edge
 else:
-    from tasks.networks import on_tensorflow as edge
+    from tasks.networks import tensorflow_backend as edge
 
 __all__ = ["describe", "edge", "machine", "machines", "prepare", "replicas", "scope"]
 

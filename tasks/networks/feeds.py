@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tasks.imaging.images import Images
 from tasks.networks import augmentation, keys
 from tasks.networks.augmentation import Transforms
-from tasks.networks.batches import JIT
+from tasks.networks.prediction import JIT
 from tasks.networks.views import Views
 
 Rows = NDArray[np.int64]

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from tasks.common import params
 from tasks.common.errors import TrainingError
 from tasks.networks import device, keys
-from tasks.networks.batches import JIT
 from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import cross_entropy
+from tasks.networks.prediction import JIT
 from tasks.networks.steps import Steps, fits
 
 Metrics = dict[str, float]

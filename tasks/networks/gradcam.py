@@ -12,9 +12,9 @@ from keras import ops
 from numpy.typing import NDArray
 
 from tasks.networks import device
-from tasks.networks.batches import BATCH_SIZE, slices
-from tasks.networks.build import LOGITS
+from tasks.networks.architecture import LOGITS
 from tasks.networks.layers import last_conv_layer
+from tasks.networks.prediction import BATCH_SIZE, slices
 
 
 def heatmaps(

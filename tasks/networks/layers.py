@@ -7,8 +7,8 @@ from itertools import accumulate
 import keras
 
 from tasks.common.errors import ParameterError
+from tasks.networks.architecture import POOLED
 from tasks.networks.backbones import BACKBONES
-from tasks.networks.build import POOLED
 
 
 def cut_layers(model: keras.Model) -> dict[str, keras.KerasTensor]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.common import paths
 from tasks.common.errors import TrainingError
-from tasks.networks import kept
+from tasks.networks import keyed_files
 
 Activations = NDArray[np.float16]
 KEPT = 12  # files; older passes make room
@@ -93,7 +93,7 @@ class PassFiles:
         for file, activations in zip(self._files, found, strict=True):
             file.touch()
             _in_use[self._key, id(activations)] = activations
-        kept.make_room(self.folder, KEPT)
+        keyed_files.make_room(self.folder, KEPT)
         return found
 
     def _done(self) -> int:
@@ -125,8 +125,8 @@ class PassFiles:
         """Let older passes make room where that is enough."""
         spared = {key for key, _ in _in_use}
         while needed > SHARE_OF_DISK * (free := shutil.disk_usage(self.folder).free):
-            enough = needed <= SHARE_OF_DISK * (free + kept.size(self.folder, spared))
-            if not (enough and kept.drop_oldest(self.folder, spared)):
+            enough = needed <= SHARE_OF_DISK * (free + keyed_files.size(self.folder, spared))
+            if not (enough and keyed_files.drop_oldest(self.folder, spared)):
                 allowed = SHARE_OF_DISK * free / 1e6
                 raise self._no_room(needed, f"{allowed:,.0f} MB, half of what is free")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import keras
 
 from tasks.networks import device
-from tasks.networks.build import NORMALISED, POOLED
+from tasks.networks.architecture import NORMALISED, POOLED
 
 FLOAT, MIXED = "float32", "mixed_bfloat16"
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from tasks.common.errors import TrainingError
 from tasks.common.progress import progress
 from tasks.imaging.images import Images
-from tasks.networks import kept, keys
-from tasks.networks.ahead import ahead
+from tasks.networks import keyed_files, keys
 from tasks.networks.augmentation import Transforms
-from tasks.networks.batches import BATCH_SIZE, predict, slices
 from tasks.networks.feeds import with_views
 from tasks.networks.layers import cut_layers
 from tasks.networks.pass_files import Activations, PassFiles, size_of
+from tasks.networks.prediction import BATCH_SIZE, predict, slices
+from tasks.networks.prefetching import ahead
 
 MARK_EVERY = 16  # batches between two marks of how far a pass has come
 
@@ -70,7 +70,7 @@ class Prefix:
         key = keys.of_pass(self._frozen, images, views)
         files = PassFiles(key, self._shapes(len(images) * len(views)))
         try:
-            with kept.alone(files.folder, key):
+            with keyed_files.alone(files.folder, key):
                 found = files.find()
                 if found is None:
                     return self._compute(files, images, views, what, spare)

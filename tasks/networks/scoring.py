@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tasks.common.progress import progress
 from tasks.imaging.images import Images
-from tasks.networks.batches import BATCH_SIZE, JIT, predict, slices
+from tasks.networks.prediction import BATCH_SIZE, JIT, predict, slices
 
 
 def score(

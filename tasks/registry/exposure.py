@@ -13,7 +13,7 @@ from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS
 from tasks.common.params import Params
 from tasks.intake import cohort
-from tasks.registry import cases, live, versions
+from tasks.registry import cases, live_runs, model_versions
 from tasks.registry.store import SQLITE, Store, open_experiment
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def describe(params: Params, images: Collection[str]) -> list[str]:
         return ["no MLflow store here, so no run and no version holds them"]
     try:
         store = open_experiment(params.publish.experiment)
-        runs = [run for run in live.search(store, {}) if live.RESULT in run.data.tags]
+        runs = [run for run in live_runs.search(store, {}) if live_runs.RESULT in run.data.tags]
         found = {run.info.run_id: _counts(store, run, images) for run in runs}
-        models = versions.every(store.client, params.publish.model_name)
+        models = model_versions.every(store.client, params.publish.model_name)
         lines = [_about_version(model, runs, found) for model in reversed(models)]
     except MlflowException as error:
         raise RegistryError(f"the MLflow store does not answer ({error.error_code})") from None
@@ -66,8 +66,8 @@ def _about_version(
     version: ModelVersion, runs: list[Run], found: Mapping[str, Counts | None]
 ) -> str:
     """What a version saw, in any of the runs that made this very model."""
-    digest = version.tags.get(versions.DIGEST)
-    mine = [run.info.run_id for run in runs if run.data.tags.get(versions.DIGEST) == digest]
+    digest = version.tags.get(model_versions.DIGEST)
+    mine = [run.info.run_id for run in runs if run.data.tags.get(model_versions.DIGEST) == digest]
     counts = [counted for run_id in mine if (counted := found[run_id]) is not None]
     name = f"{version.name} version {version.version}"
     if not counts:

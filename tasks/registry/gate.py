@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from tasks.common import digests, labels, params, paths
 from tasks.common.errors import RegistryError, command
 from tasks.common.manifest import of_split, read_manifest
-from tasks.registry import cases, last_run, ledger, scoring, versions
+from tasks.registry import cases, last_run, ledger, model_versions, scoring
 from tasks.registry.judgement import Judgement, judge
 from tasks.registry.store import connect
 from tasks.statistics.weighted import Array
@@ -42,7 +42,7 @@ def gate(settings: params.Params) -> str:
     """
     client, name = connect(), settings.publish.model_name
     challenger = _challenger(client, name)
-    champion = versions.of_alias(client, name, versions.CHAMPION)
+    champion = model_versions.of_alias(client, name, model_versions.CHAMPION)
     if champion is not None and champion.version == challenger.version:
         reasons = [f"version {challenger.version} is the champion itself, nothing to compare"]
         return _tell("champion", challenger, reasons)
@@ -58,11 +58,11 @@ def gate(settings: params.Params) -> str:
 
 
 def _challenger(client: MlflowClient, name: str) -> ModelVersion:
-    version = versions.of_digest(client, name, digests.of_model(paths.MODEL))
+    version = model_versions.of_digest(client, name, digests.of_model(paths.MODEL))
     if version is None:
         raise RegistryError(
             f"required: a version of {name!r} with the model of {paths.MODEL}; received: none. "
-            "`python -m tasks.registry.register` makes it"
+            "`python -m tasks.registry.registration` makes it"
         )
     return version
 
@@ -74,7 +74,7 @@ def _terms(
     return {
         "test_digest": cases.digest(test),
         "champion": None if champion is None else int(champion.version),
-        "champion_digest": None if champion is None else champion.tags.get(versions.DIGEST),
+        "champion_digest": None if champion is None else champion.tags.get(model_versions.DIGEST),
         "rules": settings.gate.model_dump(),
     }
 
@@ -89,7 +89,7 @@ def _known(challenger: ModelVersion, terms: Terms) -> ledger.Entry | None:
 
 
 def _identity(version: ModelVersion) -> tuple[str, int, str]:
-    return version.name, int(version.version), version.tags[versions.DIGEST]
+    return version.name, int(version.version), version.tags[model_versions.DIGEST]
 
 
 def _examine(
@@ -112,12 +112,12 @@ def _score(
     """Scores of a version; `digest` is what its network must be, where that is known."""
     print(f"Scoring version {version.version} on {len(test)} test images ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        package = versions.download(version, Path(folder) / f"version_{version.version}")
-        if digest not in (None, versions.packaged_digest(package)):
+        package = model_versions.download(version, Path(folder) / f"version_{version.version}")
+        if digest not in (None, model_versions.packaged_digest(package)):
             raise RegistryError(
                 f"required: the model of {paths.MODEL}; received: another one in version "
-                f"{version.version}, whose tag {versions.DIGEST} was edited. Delete the version "
-                "and run `python -m tasks.registry.register`"
+                f"{version.version}, whose tag {model_versions.DIGEST} was edited. Delete the "
+                "version and run `python -m tasks.registry.registration`"
             )
         return scoring.score(package, test, labels.scored(task.kind, task.names))
 
@@ -159,13 +159,13 @@ def _move_aliases(
 ) -> None:
     """`challenger` to the newest version that passed; `champion` to the first one."""
     name, entries = challenger.name, ledger.read()
-    for version in versions.every(client, name):
+    for version in model_versions.every(client, name):
         verdict = ledger.verdict(entries, *_identity(version))
         if verdict is not None and verdict.kind in ledger.PASSED:
-            client.set_registered_model_alias(name, versions.CHALLENGER, version.version)
+            client.set_registered_model_alias(name, model_versions.CHALLENGER, version.version)
             break
     if entry.kind == "first" and champion is None:
-        client.set_registered_model_alias(name, versions.CHAMPION, challenger.version)
+        client.set_registered_model_alias(name, model_versions.CHAMPION, challenger.version)
 
 
 def _tell(verdict: str, challenger: ModelVersion, reasons: list[str]) -> str:

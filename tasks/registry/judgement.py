@@ -14,7 +14,7 @@ from tasks.registry.cases import Cases, Flags
 from tasks.statistics import weighted
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import macro
-from tasks.statistics.paired import paired_auroc_difference
+from tasks.statistics.paired_difference import paired_auroc_difference
 from tasks.statistics.weighted import Array
 
 

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from tasks.common import params
 from tasks.common.errors import RegistryError, command
-from tasks.registry import ledger, versions
+from tasks.registry import ledger, model_versions
 from tasks.registry.store import connect
 
 
@@ -31,7 +31,7 @@ def promote(name: str, number: int | None = None) -> int:
     """
     client = connect()
     version = _find(client, name, number)
-    champion = versions.of_alias(client, name, versions.CHAMPION)
+    champion = model_versions.of_alias(client, name, model_versions.CHAMPION)
     if champion is not None and champion.version == version.version:
         print(f"{name} version {version.version} is the champion already")
         return int(version.version)
@@ -39,15 +39,15 @@ def promote(name: str, number: int | None = None) -> int:
     _hold_to_ledger(version, digest)
     before = None if champion is None else int(champion.version)
     ledger.append("promoted", name, int(version.version), digest, {"champion": before})
-    client.set_registered_model_alias(name, versions.CHAMPION, version.version)
+    client.set_registered_model_alias(name, model_versions.CHAMPION, version.version)
     print(f"{name} version {version.version} is the champion now; before: {before or 'none'}")
     return int(version.version)
 
 
 def _find(client: MlflowClient, name: str, number: int | None) -> ModelVersion:
     if number is None:
-        version = versions.of_alias(client, name, versions.CHALLENGER)
-        asked = f"a version of {name!r} with the alias {versions.CHALLENGER}"
+        version = model_versions.of_alias(client, name, model_versions.CHALLENGER)
+        asked = f"a version of {name!r} with the alias {model_versions.CHALLENGER}"
     else:
         version = _numbered(client, name, number)
         asked = f"version {number} of {name!r}"
@@ -69,7 +69,7 @@ def _numbered(client: MlflowClient, name: str, number: int) -> ModelVersion | No
 def _true_digest(version: ModelVersion) -> str:
     """The digest of the network that the version really holds: its tag can be edited."""
     with tempfile.TemporaryDirectory() as folder:
-        return versions.packaged_digest(versions.download(version, Path(folder)))
+        return model_versions.packaged_digest(model_versions.download(version, Path(folder)))
 
 
 def _hold_to_ledger(version: ModelVersion, digest: str) -> None:

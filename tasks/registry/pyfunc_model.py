@@ -17,7 +17,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from tasks.common import labels, params
 from tasks.common.errors import DecodeError, RegistryError
-from tasks.imaging import prepare
+from tasks.imaging import preparation
 from tasks.statistics.operating_point import OperatingPoint
 
 CHUNK = 32
@@ -72,7 +72,7 @@ class ImageClassifier(PythonModel):
 
     def _pixels(self, number: Any, content: bytes, frame: int | None) -> np.ndarray[Any, Any]:
         try:
-            return prepare.prepare(content, self._preprocess, frame).pixels
+            return preparation.prepare(content, self._preprocess, frame).pixels
         except DecodeError as error:
             raise DecodeError(f"image {number}: {error}") from None
 
@@ -95,7 +95,7 @@ def _name(kind: str, classes: list[str], chosen: np.ndarray[Any, Any]) -> str:
 
 def _hold_to_packaged_code(packaged: Path) -> None:
     """A version must never run on another version's preprocessing."""
-    used = Path(prepare.__file__).resolve()
+    used = Path(preparation.__file__).resolve()
     if not used.is_relative_to(packaged.resolve()):
         raise RegistryError(
             f"required: the model's own code in {packaged}; received: {used}, imported earlier in "

@@ -22,7 +22,7 @@ from tasks.common import digests, params, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
 from tasks.registry import cases, git, package, runs
-from tasks.registry.live import EpochLog
+from tasks.registry.live_runs import EpochLog
 from tasks.registry.scan import Scan
 from tasks.registry.store import Store
 

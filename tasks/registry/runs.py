@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.registry import live
+from tasks.registry import live_runs
 from tasks.registry.store import Store
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def find(store: Store, result: str) -> Run | None:
     """The run that belongs to a result, a complete one if there is one."""
-    runs = live.search(store, {live.RESULT: result})
+    runs = live_runs.search(store, {live_runs.RESULT: result})
     return min(runs, key=lambda run: not is_complete(run), default=None)
 
 
@@ -26,8 +26,8 @@ def is_complete(run: Run) -> bool:
 
 def adopt(store: Store, result: str) -> Run:
     """Give a result the live run that trained its model, or else a new one."""
-    free = live.unowned(live.search(store, live.key("fine_tune")))
-    tags = {live.RESULT: result, live.WORKSPACE: live.workspace()}
+    free = live_runs.unowned(live_runs.search(store, live_runs.key("fine_tune")))
+    tags = {live_runs.RESULT: result, live_runs.WORKSPACE: live_runs.workspace()}
     if not free:
         return store.client.create_run(store.experiment_id, tags=tags)
     for name, value in tags.items():
@@ -41,8 +41,8 @@ def end_abandoned(store: Store, keep: str) -> None:
     A workspace has one writer, so once it publishes, whatever else is open there was abandoned;
     so were the runs of workspaces that are gone (`dvc exp run --temp` makes such).
     """
-    for run in live.search(store, {}, status="RUNNING"):
-        if run.info.run_id != keep and _is_ours(run.data.tags.get(live.WORKSPACE, "")):
+    for run in live_runs.search(store, {}, status="RUNNING"):
+        if run.info.run_id != keep and _is_ours(run.data.tags.get(live_runs.WORKSPACE, "")):
             store.client.set_terminated(run.info.run_id, "KILLED")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tasks.common.errors import SourceError
 from tasks.common.params import Pull
 from tasks.sources import Listing, dicom
-from tasks.sources.fetch import spell_size
+from tasks.sources.transfer import spell_size
 
 UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 

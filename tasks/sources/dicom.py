@@ -16,8 +16,8 @@ from tasks.common.errors import SourceError
 from tasks.common.params import Pull
 from tasks.sources import Listing
 from tasks.sources.headers import FILE, KEYS, Header, in_order, read_headers
+from tasks.sources.selection import chosen
 from tasks.sources.table import Row, read_labels
-from tasks.sources.take import chosen
 
 OF_ONE_IMAGE = (FILE, "SOPInstanceUID")  # the other keys name all that belongs to something
 FIELD_VRS = ("CS", "DS", "IS", "LO", "SH", "US")  # codes, numbers and short text

@@ -21,7 +21,7 @@ import pandas as pd
 from tasks.common import paths
 from tasks.common.errors import SourceError
 from tasks.common.params import Pull
-from tasks.sources import Listing, fetch, series_folder
+from tasks.sources import Listing, series_folder, transfer
 from tasks.sources.collection import Series, folder_name, list_series, narrow
 
 CITATION = (
@@ -127,10 +127,10 @@ def download(selected: Sequence[Series], root: Path) -> None:
     missing = [one for one in selected if not _is_as_indexed(root / one.uid, one)]
     if not missing:
         return
-    fetch.check_space(root, sum(one.size for one in missing))
-    progress, line = fetch.Progress("series", len(missing)), fetch.Line()
+    transfer.check_space(root, sum(one.size for one in missing))
+    progress, line = transfer.Progress("series", len(missing)), transfer.Line()
     with _quiet_logging():
-        idc, draft = client(), fetch.draft_folder(root)
+        idc, draft = client(), transfer.draft_folder(root)
         try:
             for batch in _batches(missing):
                 line.retrying(partial(_bring, idc, batch, root, draft, progress))
@@ -173,7 +173,9 @@ def _batches(missing: Sequence[Series]) -> Iterator[list[Series]]:
     yield batch
 
 
-def _bring(idc: Any, left: list[Series], root: Path, draft: Path, progress: fetch.Progress) -> None:
+def _bring(
+    idc: Any, left: list[Series], root: Path, draft: Path, progress: transfer.Progress
+) -> None:
     """One attempt at the series `left`, from which those that came whole are taken.
 
     Raises:
@@ -194,7 +196,7 @@ def _bring(idc: Any, left: list[Series], root: Path, draft: Path, progress: fetc
             left.remove(one)
             progress.add(one.size, pieces=1)
     if left:
-        raise fetch.AttemptError(
+        raise transfer.AttemptError(
             f"{len(left):,} of a batch did not come with the files and bytes of the index"
         )
 

@@ -21,7 +21,7 @@ from tasks.common import labels, paths
 from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
 from tasks.common.params import Pull
-from tasks.sources import Item, Listing, fetch
+from tasks.sources import Item, Listing, transfer
 from tasks.sources.medmnist_sets import BASE, CITATION, SETS, Published
 from tasks.sources.npz import Rows, read_array
 
@@ -68,9 +68,9 @@ def download(name: str, size: int) -> Path:
         SourceError: it cannot be had, or is never the published one.
     """
     file = f"{name}.npz" if size == 28 else f"{name}_{size}.npz"
-    url = f"{fetch.base_url(URL_VARIABLE, BASE)}/{file}"
-    folder, progress = paths.downloads() / "medmnist", fetch.Progress(file, 1)
-    line = fetch.Line(count=progress.add)
+    url = f"{transfer.base_url(URL_VARIABLE, BASE)}/{file}"
+    folder, progress = paths.downloads() / "medmnist", transfer.Progress(file, 1)
+    line = transfer.Line(count=progress.add)
 
     def save(url: str, output: str, _: Any) -> None:
         line.save(url, {"download": "1"}, Path(output), LARGEST)
@@ -80,7 +80,7 @@ def download(name: str, size: int) -> Path:
         try:
             return str(pooch.retrieve(url, md5, file, folder, downloader=save))
         except ValueError:  # what pooch raises of a wrong digest
-            raise fetch.AttemptError("the md5 of what came is not the published one") from None
+            raise transfer.AttemptError("the md5 of what came is not the published one") from None
 
     try:
         return Path(line.retrying(attempt))

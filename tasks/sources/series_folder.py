@@ -15,7 +15,7 @@ from typing import BinaryIO
 from pydicom import dcmread
 from pydicom.uid import UID
 
-from tasks.sources.fetch import CHUNK, AttemptError
+from tasks.sources.transfer import CHUNK, AttemptError
 
 DIGESTS = "md5hashes.csv"  # the server writes it last, so without it a zip is not whole
 DIGESTS_BYTES = 1 << 26

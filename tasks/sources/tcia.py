@@ -19,7 +19,7 @@ from typing import Any
 from tasks.common import paths
 from tasks.common.errors import SourceError
 from tasks.common.params import Pull
-from tasks.sources import Listing, fetch, series_folder
+from tasks.sources import Listing, series_folder, transfer
 from tasks.sources.collection import UID, Series, folder_name, list_series, narrow
 
 URL_VARIABLE = "MEDLOOP_NBIA_URL"  # another server or version of the interface
@@ -39,8 +39,8 @@ def listing(pull: Pull, kind: str) -> Listing:
     Raises:
         SourceError: nothing fits, the disk is too small, or the server did not give every series.
     """
-    url = fetch.base_url(URL_VARIABLE, URL)
-    line = fetch.Line()
+    url = transfer.base_url(URL_VARIABLE, URL)
+    line = transfer.Line()
     selected = narrow(find(line, url, pull), pull, kind)
     root = paths.downloads() / "tcia" / folder_name(str(pull.collection.name))
     root.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def listing(pull: Pull, kind: str) -> Listing:
     return list_series(root, selected, pull, kind, "The Cancer Imaging Archive", [CITATION])
 
 
-def find(line: fetch.Line, url: str, pull: Pull) -> list[Series]:
+def find(line: transfer.Line, url: str, pull: Pull) -> list[Series]:
     """The series of a collection, modality and body part, in the order of their UIDs.
 
     Raises:
@@ -85,9 +85,9 @@ def _parse(answer: bytes) -> list[Series]:
         rows: list[dict[str, Any]] = json.loads(answer) if answer.strip() else []
         series = [_series(row) for row in rows]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise fetch.AttemptError("the answer is not a list of series in JSON") from None
+        raise transfer.AttemptError("the answer is not a list of series in JSON") from None
     if not all(UID.fullmatch(one.uid) for one in series):
-        raise fetch.AttemptError("the answer holds a series whose UID is none")
+        raise transfer.AttemptError("the answer holds a series whose UID is none")
     return sorted({one.uid: one for one in series}.values(), key=lambda one: one.uid)
 
 
@@ -104,7 +104,7 @@ def _series(row: dict[str, Any]) -> Series:
     )
 
 
-def download(line: fetch.Line, url: str, selected: Sequence[Series], root: Path) -> None:
+def download(line: transfer.Line, url: str, selected: Sequence[Series], root: Path) -> None:
     """Fetch what is missing under `root`.
 
     Raises:
@@ -114,17 +114,17 @@ def download(line: fetch.Line, url: str, selected: Sequence[Series], root: Path)
     if not missing:
         return
     largest = max(one.size for one in missing)  # zips lie beside the files for a while
-    fetch.check_space(root, sum(one.size for one in missing) + fetch.WORKERS * largest)
-    progress = fetch.Progress("series", len(missing))
+    transfer.check_space(root, sum(one.size for one in missing) + transfer.WORKERS * largest)
+    progress = transfer.Progress("series", len(missing))
     line.count = progress.add
-    draft = fetch.draft_folder(root)
+    draft = transfer.draft_folder(root)
 
     def bring(one: Series) -> None:
         line.retrying(partial(bring_one, line, url, one, root, draft))
         progress.add(pieces=1)
 
     try:
-        failures = fetch.each(missing, bring, line.stop)
+        failures = transfer.each(missing, bring, line.stop)
     except OSError as error:  # a full or broken disk
         raise SourceError(f"{root} cannot be written: {error.strerror}") from None
     finally:
@@ -139,7 +139,7 @@ def download(line: fetch.Line, url: str, selected: Sequence[Series], root: Path)
         )
 
 
-def bring_one(line: fetch.Line, url: str, one: Series, root: Path, draft: Path) -> None:
+def bring_one(line: transfer.Line, url: str, one: Series, root: Path, draft: Path) -> None:
     """One attempt at one series.
 
     Raises:
@@ -153,7 +153,7 @@ def bring_one(line: fetch.Line, url: str, one: Series, root: Path, draft: Path) 
         series_folder.unpack(archive, folder, one.images, _limit(one))
         series_folder.name_by_instance(folder)
         series_folder.settle(folder, root / one.uid)
-    except fetch.AttemptError:
+    except transfer.AttemptError:
         line.count(-size)
         raise
     finally:

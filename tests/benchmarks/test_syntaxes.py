@@ -3,8 +3,8 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 import pytest
-from dicom_files import make_dicom
 from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
+from worlds.dicom_files import make_dicom
 
 from benchmarks import syntaxes
 

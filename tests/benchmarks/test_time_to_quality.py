@@ -13,7 +13,7 @@ from benchmarks import time_to_quality
 from benchmarks.peers import tutorial
 from benchmarks.peers.exchange import Curve, Images
 from benchmarks.time_to_quality import Trained, ratio, tell
-from tasks.common import edit, manifest, paths
+from tasks.common import editing, manifest, paths
 from tasks.networks import files
 
 OURS = Trained([(2.0, 0.8), (4.0, 0.95), (6.0, 0.99)], test=0.9)
@@ -64,7 +64,7 @@ def source(tmp_path):
 
 def test_images_are_brought_as_the_pipeline_does_and_limited(source, workspace, monkeypatch):
     monkeypatch.setenv("MEDLOOP_STATE", str(workspace / "state"))
-    edit.set_values(paths.PARAMS, {"preprocess.size": [32, 32]})
+    editing.set_values(paths.PARAMS, {"preprocess.size": [32, 32]})
     settings = time_to_quality.prepare(source, limit=12)
     table = manifest.read_manifest()
     assert settings.task.names == ["clear", "square"]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from world import ROOT, environment
+from worlds.project import ROOT, environment
 
 pytestmark = pytest.mark.slow
 

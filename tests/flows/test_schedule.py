@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import pytest
-from world import environment, make_project, run
+from worlds.project import environment, make_project, run
 
 pytestmark = pytest.mark.slow
 

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from tasks.common.errors import DecodeError, SourceError
 from tasks.common.params import Preprocess
-from tasks.imaging.deidentify import deidentify
-from tasks.imaging.prepare import prepare
+from tasks.imaging.deidentification import deidentify
+from tasks.imaging.preparation import prepare
 from tasks.privacy.pseudonyms import Pseudonyms
 from tasks.sources import archive
 from tests.fuzz import seeds

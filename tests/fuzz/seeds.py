@@ -21,7 +21,6 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
-
 from tests.dicom_files import make_dicom
 
 SIDE = 24

@@ -9,10 +9,10 @@ import imagecodecs
 import numpy as np
 import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
+from tests.dicom_files import make_dicom
 
 from tasks.common.errors import DecodeError
-from tasks.imaging import decode, dicom
-from tests.dicom_files import make_dicom
+from tasks.imaging import decoding, dicom
 
 PICTURE = np.arange(24 * 24, dtype=np.uint8).reshape(24, 24)
 
@@ -23,7 +23,7 @@ def test_png_chunk_longer_than_the_file(kind):
     content = bytearray(cv2.imencode(".png", PICTURE)[1].tobytes())
     struct.pack_into(">I", content, content.index(kind) - 4, 0x9D000000)
     with pytest.raises(DecodeError, match="ends early"):
-        decode.decode(bytes(content))
+        decoding.decode(bytes(content))
 
 
 def test_jpeg_ls_without_an_end():

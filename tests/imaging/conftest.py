@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from tasks.common import paths
-from tasks.imaging import batches
-from tasks.imaging.prepare import prepare
+from tasks.imaging import batching
+from tasks.imaging.preparation import prepare
 
 
 @pytest.fixture
@@ -70,5 +70,5 @@ def decoded(monkeypatch):
         seen.append(content)
         return prepare(content, settings, frame)
 
-    monkeypatch.setattr(batches, "prepare", counting)
+    monkeypatch.setattr(batching, "prepare", counting)
     return seen

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from world import ROOT
+from worlds.project import ROOT
 
 from tasks.common import digests, paths
 from tasks.common.errors import DataError, ParameterError
 from tasks.common.params import Preprocess
-from tasks.imaging import batches, blocks, cluster, pack
+from tasks.imaging import batching, blocks, cluster, pack
 
 SETTINGS = Preprocess(size=[16, 24], color="grey", window=None, max_quarantined=1.0)
 LOCAL = "tcp://127.0.0.1"
@@ -77,7 +77,7 @@ def test_worker_killed_in_the_middle_loses_nothing(workspace, dask, monkeypatch,
     images = make_images(200, broken={7})
     facts, receipt = build(images, SETTINGS)
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
-    monkeypatch.setattr(batches, "MOST_IMAGES", 2)
+    monkeypatch.setattr(batching, "MOST_IMAGES", 2)
     address, (victim, _) = dask(workers=2)
     append, appended = blocks.Draft.append, []
 
@@ -89,7 +89,7 @@ def test_worker_killed_in_the_middle_loses_nothing(workspace, dask, monkeypatch,
         append(draft, pixels)
 
     monkeypatch.setattr(blocks.Draft, "append", killing)
-    monkeypatch.setattr(batches, "prepare", None)  # nothing is prepared in this process
+    monkeypatch.setattr(batching, "prepare", None)  # nothing is prepared in this process
     on_cluster = SETTINGS.model_copy(update={"cluster": address})
     facts_of_cluster, receipt_of_cluster = build(images, on_cluster)
     assert victim.returncode == -signal.SIGKILL

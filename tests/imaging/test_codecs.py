@@ -11,7 +11,6 @@ import io
 import imagecodecs
 import numpy as np
 import pytest
-from dicom_files import make_dicom
 from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
@@ -31,6 +30,7 @@ from pydicom.uid import (
     JPEGLSNearLossless,
     RLELossless,
 )
+from worlds.dicom_files import make_dicom
 
 from tasks.common.errors import DecodeError
 from tasks.imaging.dicom import decode, stored_frame

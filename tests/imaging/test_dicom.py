@@ -5,7 +5,6 @@ import io
 import imagecodecs
 import numpy as np
 import pytest
-from dicom_files import make_dicom
 from pydicom import Dataset, dcmread
 from pydicom.pixels import convert_color_space
 from pydicom.uid import (
@@ -15,6 +14,7 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     JPEGLSLossless,
 )
+from worlds.dicom_files import make_dicom
 
 from tasks.common.errors import DecodeError
 from tasks.imaging.dicom import decode

@@ -6,16 +6,16 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from pack_world import SETTINGS, build, digest_of, home
+from worlds.pack import SETTINGS, build, digest_of, home
 
 from tasks.common import paths
 from tasks.common.errors import DataError
-from tasks.imaging import batches, blocks, pack
+from tasks.imaging import batching, blocks, pack
 
 
 def test_full_disk_is_named_and_a_rerun_finishes(files, decoded, monkeypatch):
     images = files(range(10))
-    monkeypatch.setattr(batches, "MOST_IMAGES", 4)
+    monkeypatch.setattr(batching, "MOST_IMAGES", 4)
     monkeypatch.setattr(pack, "BLOCK_SECONDS", 0.0)
     finish, finished = blocks.Draft.finish, []
 

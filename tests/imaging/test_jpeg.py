@@ -10,10 +10,10 @@ from PIL import Image
 
 from tasks.common.errors import DecodeError
 from tasks.common.params import Preprocess
-from tasks.imaging.decode import decode
+from tasks.imaging.decoding import decode
 from tasks.imaging.jpeg import decode_reduced, read_header
-from tasks.imaging.prepare import prepare
-from tasks.imaging.resize import resize
+from tasks.imaging.preparation import prepare
+from tasks.imaging.resizing import resize
 
 SIZE = [56, 64]
 GREY = Preprocess(size=SIZE, color="grey", window=None, max_quarantined=0.0)

@@ -9,13 +9,13 @@ import cv2
 import imagecodecs
 import numpy as np
 import pytest
-from dicom_files import make_dicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, JPEGExtended12Bit
+from worlds.dicom_files import make_dicom
 
 from tasks.common.errors import DecodeError
 from tasks.imaging import dicom, limits
-from tasks.imaging.decode import decode
-from tasks.imaging.deidentify import deidentify
+from tasks.imaging.decoding import decode
+from tasks.imaging.deidentification import deidentify
 from tasks.privacy.pseudonyms import Pseudonyms
 
 SIDE = 30_000

@@ -3,12 +3,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from pack_world import SETTINGS, build, digest_of, home
+from worlds.pack import SETTINGS, build, digest_of, home
 
 from tasks.common import paths
 from tasks.common.errors import DataError
-from tasks.imaging import batches, blocks, pack
-from tasks.imaging.prepare import prepare
+from tasks.imaging import batching, blocks, pack
+from tasks.imaging.preparation import prepare
 
 
 def test_rows_are_the_prepared_pixels(files):
@@ -79,7 +79,7 @@ def test_block_of_broken_files_only(files):
 
 def test_killed_build_goes_on(files, decoded, monkeypatch):
     images = files(range(10))
-    monkeypatch.setattr(batches, "MOST_IMAGES", 3)
+    monkeypatch.setattr(batching, "MOST_IMAGES", 3)
     monkeypatch.setattr(pack, "BLOCK_SECONDS", 0.0)
     finish, finished = blocks.Draft.finish, []
 
@@ -185,7 +185,7 @@ def test_pack_of_several_blocks_is_the_pack_of_one(files, monkeypatch, tmp_path)
     images = files(range(40))
     whole, _ = build(images)
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
-    monkeypatch.setattr(batches, "MOST_IMAGES", 7)
+    monkeypatch.setattr(batching, "MOST_IMAGES", 7)
     monkeypatch.setattr(pack, "BLOCK_SECONDS", 0.0)
     assert build(images)[0] == whole
     assert digest_of(pack.open_pack()) == whole["digest"]

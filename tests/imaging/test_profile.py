@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from deidentify_world import PSEUDONYMS, clean, dicom, read
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.sequence import Sequence
 from pydicom.sr import codes
+from worlds.deidentification import PSEUDONYMS, clean, dicom, read
 
 from tasks.imaging import profile
-from tasks.imaging.deidentify import deidentify
-from tasks.imaging.deidentify_dicom import ALLOWED
+from tasks.imaging.deidentification import deidentify
+from tasks.imaging.dicom_cleaning import ALLOWED
 from tasks.privacy.pseudonyms import Pseudonyms
 
 

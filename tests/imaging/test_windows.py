@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dicom_files import make_dicom
 from pydicom import Dataset
 from pydicom.sequence import Sequence
+from worlds.dicom_files import make_dicom
 
 from tasks.common.errors import DecodeError
 from tasks.common.params import WINDOWS

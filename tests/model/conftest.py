@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from world import make_project, run
+from worlds.project import make_project, run
 
 SIZE = 224
 
@@ -48,7 +48,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def read(folder: Path, model: object) -> Trained:
     from tasks.common.params import load
-    from tasks.imaging.prepare import prepare
+    from tasks.imaging.preparation import prepare
 
     settings = load(folder / "params.yaml").preprocess
     rows = pd.read_parquet(folder / "data/manifest.parquet").query("split == 'test'")

@@ -9,7 +9,7 @@ import keras
 import pytest
 
 from tasks.common import params
-from tasks.networks.build import build
+from tasks.networks.architecture import build
 
 SIZE = 32
 

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from world import ROOT
+from worlds.project import ROOT
 
 SCRIPT = """
 from tasks.common.errors import TrainingError

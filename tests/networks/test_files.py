@@ -4,7 +4,7 @@ import zipfile
 
 import keras
 import numpy as np
-from world import ROOT
+from worlds.project import ROOT
 
 from tasks.common import digests
 from tasks.networks import files
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from tasks import params
 from tasks.networks import files
-from tasks.networks.build import build
+from tasks.networks.architecture import build
 import keras
 
 keras.utils.set_random_seed(5)

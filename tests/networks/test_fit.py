@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 import pytest
-from fit_world import make_examples, make_model, make_plan, same
+from worlds.fit import make_examples, make_model, make_plan, same
 
 from tasks.common.errors import TrainingError
 from tasks.networks.feeds import Examples, Stored, order

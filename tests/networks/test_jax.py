@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from world import ROOT
+from worlds.project import ROOT
 
 SCRIPT = """
 import sys
@@ -15,7 +15,7 @@ import keras, numpy as np
 from tasks import params
 from tasks.common.errors import TrainingError
 from tasks.networks import augmentation, device, files, keys, precision
-from tasks.networks.build import build
+from tasks.networks.architecture import build
 from tasks.networks.gradcam import heatmaps
 from tasks.networks.scoring import score
 from test_feeds import make_data, start, train

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from world import ROOT
+from worlds.project import ROOT
 
 # Dropout is a replica's own, so the head's is switched off.
 SCRIPT = """

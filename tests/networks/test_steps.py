@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fit_world import make_examples, make_model, make_plan, same
+from worlds.fit import make_examples, make_model, make_plan, same
 
 from tasks.networks.feeds import order
 from tasks.networks.fit import compile_for

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from world import make_project, run
+from worlds.project import make_project, run
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from world import finished, run
+from worlds.project import finished, run
 
 pytestmark = pytest.mark.timeout(900)
 

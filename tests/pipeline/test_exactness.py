@@ -10,9 +10,9 @@ import sys
 import time
 
 import pytest
-from world import environment, run, store
+from worlds.project import environment, run, store
 
-from tasks.common import digests, edit
+from tasks.common import digests, editing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 # Of each way to train: epochs after which a moment is drawn, 0 from the start. The second epoch's
@@ -40,7 +40,7 @@ from tasks import {stage}
 
 def copy(project, folder, **settings):
     shutil.copytree(project, folder, symlinks=True)
-    edit.set_values(folder / "params.yaml", settings)
+    editing.set_values(folder / "params.yaml", settings)
     return folder
 
 
@@ -61,7 +61,7 @@ def test_a_forced_repro_with_an_empty_state_gives_the_same_weights(project, tmp_
     for seed, same in ((None, True), (None, True), (99, False)):
         shutil.rmtree(folder / ".medloop")
         if seed:
-            edit.set_values(folder / "params.yaml", {"train.seed": seed})
+            editing.set_values(folder / "params.yaml", {"train.seed": seed})
         command = [sys.executable, "-m", "dvc", "repro", "-f", "fine_tune"]
         said = run(*command, cwd=folder).stdout
         assert "stored activations found" not in said.partition("Running stage 'fine_tune'")[0]

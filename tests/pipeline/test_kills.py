@@ -12,7 +12,7 @@ import time
 
 import pytest
 from ruamel.yaml import YAML
-from world import ROOT, environment, finished, make_project, run, versions
+from worlds.project import ROOT, environment, finished, make_project, run, versions
 
 from tasks.common import digests
 

@@ -12,9 +12,9 @@ import time
 
 import pytest
 from ruamel.yaml import YAML
-from world import environment, finished, run, store, versions
+from worlds.project import environment, finished, run, store, versions
 
-from tasks.common import edit
+from tasks.common import editing
 from tasks.sources.phantom import PLANTED_NAMES
 
 pytestmark = pytest.mark.timeout(900)
@@ -85,13 +85,13 @@ def test_no_planted_name_is_anywhere(project):
 
 
 def test_a_touched_evaluation_gives_a_second_run_and_no_second_version(project):
-    edit.set_values(project / "params.yaml", {"evaluate.seed": 20})
+    editing.set_values(project / "params.yaml", {"evaluate.seed": 20})
     said = repro(project, "repro")
     for untouched in ("preprocess", "split", "validate", "augment", "train", "fine_tune"):
         assert f"Stage '{untouched}' didn't change" in said
     assert "Running stage 'evaluate'" in said
     assert len(finished(project)) == 2
-    run(sys.executable, "-m", "tasks.registry.register", cwd=project)
+    run(sys.executable, "-m", "tasks.registry.registration", cwd=project)
     assert len(versions(project)) == 1
     first, second = finished(project)
     assert first.data.tags["result.digest"] != second.data.tags["result.digest"]
@@ -121,7 +121,7 @@ def test_a_second_clone_runs_nothing(clone):
 def test_a_second_clone_trains_on_with_one_parameter_changed(clone):
     for made in ("models", "data/processed", "reports"):
         shutil.rmtree(clone / made)
-    edit.set_values(clone / "params.yaml", {"fine_tune.learning_rate": 2.0e-5})
+    editing.set_values(clone / "params.yaml", {"fine_tune.learning_rate": 2.0e-5})
     said = repro(clone, "repro", "--pull", "fine_tune")
     assert "Running stage 'fine_tune'" in said
     assert "Running stage 'train'" not in said
@@ -137,7 +137,7 @@ def test_plots_and_metrics_are_declared(project):
 
 def test_a_second_writer_is_told_who_holds_the_lock(project):
     """Two at once: the second waits or says which process is in the way, and breaks nothing."""
-    edit.set_values(project / "params.yaml", {"evaluate.seed": 21})
+    editing.set_values(project / "params.yaml", {"evaluate.seed": 21})
     command = [sys.executable, "-m", "dvc", "repro", "evaluate"]
     first = subprocess.Popen(
         command, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from registry_world import make_result
+from worlds.registry import make_result
 
 from tasks.common import params, paths
 from tasks.registry.store import connect, open_experiment

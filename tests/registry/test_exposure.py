@@ -4,14 +4,14 @@ import sys
 
 import pytest
 from mlflow import MlflowClient
-from registry_world import write_lock, write_model
-from world import ROOT
+from worlds.project import ROOT
+from worlds.registry import write_lock, write_model
 
 from tasks.common import params, paths
 from tasks.common.manifest import of_split, read_manifest
 from tasks.publish import publish
 from tasks.registry import exposure, record
-from tasks.registry.register import register
+from tasks.registry.registration import register
 
 
 def test_versions_and_runs_that_saw_images_are_named(result, store):

@@ -4,16 +4,16 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-from registry_world import make_result, write_lock, write_model
+from worlds.registry import make_result, write_lock, write_model
 
-from tasks.common import digests, edit, labels, params, paths
+from tasks.common import digests, editing, labels, params, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
 from tasks.publish import publish
-from tasks.registry import last_run, ledger, live, scoring, versions
+from tasks.registry import last_run, ledger, live_runs, model_versions, scoring
 from tasks.registry.gate import gate
 from tasks.registry.promotion import promote
-from tasks.registry.register import register
+from tasks.registry.registration import register
 
 NAME = "medloop"
 
@@ -55,8 +55,8 @@ def test_the_same_model_again_is_two_runs_and_one_version(result, store):
     first, version = publish(result), register(result)
     write_lock("result 2")
     second, again = publish(result), register(result)
-    assert len(live.search(store, {})) == 2
-    (only,) = versions.every(store.client, NAME)
+    assert len(live_runs.search(store, {})) == 2
+    (only,) = model_versions.every(store.client, NAME)
     assert (only.version, again.version) == (version.version, version.version)
     assert (only.run_id, only.tags["run_id"]) == (first, second)
     assert only.tags["result.digest"] == store.client.get_run(second).data.tags["result.digest"]
@@ -90,7 +90,7 @@ def test_a_worse_challenger_fails_and_the_aliases_stay(result, store, quality):
     new_model(1)
     gate(result)
     quality[2] = 0.3
-    edit.set_values(paths.PARAMS, {"gate.floors.auroc": 0.0, "gate.floors.slice_auroc": 0.0})
+    editing.set_values(paths.PARAMS, {"gate.floors.auroc": 0.0, "gate.floors.slice_auroc": 0.0})
     new_model(2)
     assert gate(params.load()) == "failed"
     assert aliases(store) == {"champion": 1, "challenger": 1}
@@ -104,7 +104,7 @@ def test_the_verdict_is_told_where_people_look(result, store, quality, capsys):
     gate(result)
     assert capsys.readouterr().out.strip().endswith("version 1: first")
     assert last_run.read()["verdict"] == "first"
-    (version,) = versions.every(store.client, NAME)
+    (version,) = model_versions.every(store.client, NAME)
     assert version.tags["gate.verdict"] == "first"
     told = Path(store.client.download_artifacts(version.run_id, "gate.json"))
     assert json.loads(told.read_text())["hash"] == ledger.read()[0].hash
@@ -214,7 +214,7 @@ def test_edited_tags_do_not_promote(result, store, quality):
     quality[2] = 0.0
     new_model(2)
     gate(result)
-    good = versions.every(store.client, NAME)[1].tags["model.digest"]
+    good = model_versions.every(store.client, NAME)[1].tags["model.digest"]
     for tag, value in {"gate.verdict": "passed", "model.digest": good}.items():
         store.client.set_model_version_tag(NAME, "2", tag, value)
     with pytest.raises(RegistryError, match="misses the floor"):

@@ -11,7 +11,7 @@ def test_the_package_holds_what_the_model_imports_and_no_more():
     assert {
         "tasks/__init__.py",
         "tasks/common/errors.py",
-        "tasks/imaging/prepare.py",
+        "tasks/imaging/preparation.py",
         "tasks/imaging/__init__.py",
         "tasks/networks/files.py",
     } <= names

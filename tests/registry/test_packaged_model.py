@@ -7,17 +7,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from registry_world import SIZE, write_lock
-from world import environment
+from worlds.project import environment
+from worlds.registry import SIZE, write_lock
 
-from tasks.common import edit, params, paths
+from tasks.common import editing, params, paths
 from tasks.common.manifest import of_split, read_manifest
-from tasks.imaging.prepare import prepare
+from tasks.imaging.preparation import prepare
 from tasks.networks import files
 from tasks.publish import publish
-from tasks.registry import ledger, scoring, versions
+from tasks.registry import ledger, model_versions, scoring
 from tasks.registry.gate import gate
-from tasks.registry.register import register
+from tasks.registry.registration import register
 
 CLIENT = """
 import base64, sys
@@ -66,7 +66,7 @@ def test_from_publish_to_champion(result, store, network, tmp_path, monkeypatch)
     (poisoned / "tasks" / "__init__.py").write_text("raise ImportError('not the package')")
     monkeypatch.setenv("PYTHONPATH", str(poisoned))
     rows = test_images()
-    package = versions.download(version, tmp_path / "version_1")
+    package = model_versions.download(version, tmp_path / "version_1")
     scores = scoring.score(package, rows, ["nodule"])
     np.testing.assert_allclose(scores, direct(network, rows, result), atol=1e-6)
     monkeypatch.setattr(scoring, "score", lambda *_: scores)
@@ -76,7 +76,7 @@ def test_from_publish_to_champion(result, store, network, tmp_path, monkeypatch)
 @pytest.mark.slow
 def test_a_client_gets_class_and_score_from_the_bytes_alone(result, store, network, tmp_path):
     publish(result)
-    package = versions.download(register(result), tmp_path / "package")
+    package = model_versions.download(register(result), tmp_path / "package")
     rows = test_images()
     answers = tmp_path / "answers.parquet"
     files_ = [str((paths.RAW / path).resolve()) for path in rows["path"]]
@@ -98,7 +98,7 @@ def test_each_version_prepares_images_its_own_way(result, store, network):
     publish(result)
     register(result)
     assert gate(result) == "first"
-    edit.set_values(paths.PARAMS, {"preprocess.size": [64, 64]})
+    editing.set_values(paths.PARAMS, {"preprocess.size": [64, 64]})
     save_network(64, gain=-20.0)
     write_lock("result 2")
     settings = params.load()

@@ -5,14 +5,14 @@ import subprocess
 import sys
 
 import pytest
-from registry_world import METRICS, PATIENT, content_of, write_lock
-from world import ROOT, environment, run
+from worlds.project import ROOT, environment, run
+from worlds.registry import METRICS, PATIENT, content_of, write_lock
 
-from tasks.common import digests, edit, params, paths
+from tasks.common import digests, editing, params, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import read_manifest
 from tasks.publish import publish
-from tasks.registry import cases, git, live, package, record, runs
+from tasks.registry import cases, git, live_runs, package, record, runs
 
 KILLED = """
 import os, signal
@@ -27,7 +27,7 @@ STEPS = ["_log_params", "_log_metrics", "_log_files", "_log_model_once"]
 
 
 def everything(store):
-    return live.search(store, {})
+    return live_runs.search(store, {})
 
 
 def names(store, run_id, folder=None):
@@ -142,7 +142,7 @@ def test_another_result_is_another_run(result, store):
 
 
 def test_a_half_published_run_is_not_given_to_another_result(result, store):
-    with live.live_run("fine_tune") as live_run:
+    with live_runs.live_run("fine_tune") as live_run:
         live_run.log_epoch(1, {"loss": 0.7})
     script = KILLED.format(step="_log_metrics")
     subprocess.run([sys.executable, "-c", script], env=environment(**HERE), check=False)
@@ -155,7 +155,7 @@ def test_a_half_published_run_is_not_given_to_another_result(result, store):
 def test_parameters_outside_the_result_may_change_before_a_rerun(result, store):
     script = KILLED.format(step="_log_metrics")
     subprocess.run([sys.executable, "-c", script], env=environment(**HERE), check=False)
-    edit.set_values(paths.PARAMS, {"gate.margin": 0.5})
+    editing.set_values(paths.PARAMS, {"gate.margin": 0.5})
     run_id = publish(params.load())
     assert store.client.get_run(run_id).info.status == "FINISHED"
 

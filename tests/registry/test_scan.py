@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from registry_world import content_of
+from worlds.registry import content_of
 
-from tasks.common import edit, params, paths
+from tasks.common import editing, params, paths
 from tasks.common.errors import PrivacyError
 from tasks.common.manifest import read_manifest
 from tasks.intake import cohort
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.publish import publish
-from tasks.registry import live, scan
+from tasks.registry import live_runs, scan
 
 PATIENT = "Quillfeather^Anselmina"
 NAME = b"dr. quillfeather"
@@ -103,7 +103,7 @@ def test_publish_names_the_artifact_and_not_the_patient(known, store):
     assert "reports/report.html" in said
     assert "the name of a file in reports/explain" in said
     assert "uillfeather" not in said.lower()
-    (run,) = live.search(store, {})
+    (run,) = live_runs.search(store, {})
     assert run.info.status == "FAILED"
     assert not run.data.params
     assert not run.data.metrics
@@ -112,12 +112,12 @@ def test_publish_names_the_artifact_and_not_the_patient(known, store):
 
 
 def test_a_parameter_is_searched_and_the_whereabouts_are_not_recorded(known, store):
-    edit.set_values(paths.PARAMS, {"pull.path": "/data/Quillfeather"})
+    editing.set_values(paths.PARAMS, {"pull.path": "/data/Quillfeather"})
     found = store.client.get_run(publish(params.load()))
     assert found.data.params["pull.path"] == "(not recorded)"
     assert found.data.params["pull.labels.table"] == "None"
     assert b"/data/" not in content_of(paths.store())
-    edit.set_values(paths.PARAMS, {"report.title": "Anselmina, day 2"})
+    editing.set_values(paths.PARAMS, {"report.title": "Anselmina, day 2"})
     with pytest.raises(PrivacyError, match=r"a parameter\n  params\.yaml"):
         scan_params(params.load())
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sources_world import pull_of
+from worlds.sources import pull_of
 
 from tasks.common import paths
 from tasks.common.errors import SourceError

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_files import make_dicom
 from pydicom import Dataset, dcmread
-from sources_world import pull_of
+from worlds.dicom_files import make_dicom
+from worlds.sources import pull_of
 
 from tasks.common.errors import SourceError
 from tasks.sources import Listing, dicom

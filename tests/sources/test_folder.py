@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import sources_world
+from worlds import sources
 
 from tasks.common.errors import SourceError
 from tasks.common.params import Pull
@@ -13,7 +13,7 @@ from tasks.sources import folder, open_source
 
 
 def pull_of(path: Path, slices: tuple[str, ...] = ()) -> Pull:
-    return sources_world.pull_of("folder", path, slices=list(slices))
+    return sources.pull_of("folder", path, slices=list(slices))
 
 
 def grow(root: Path, *files: str) -> Path:

@@ -15,13 +15,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from bad_server import Series, make_series
-from sources_world import pull_of
+from worlds.bad_server import Series, make_series
+from worlds.sources import pull_of
 
 from tasks.common import paths
 from tasks.common.errors import SourceError
 from tasks.common.params import Pull
-from tasks.sources import Listing, fetch, idc, open_source
+from tasks.sources import Listing, idc, open_source, transfer
 
 S5CMD = """#!{python}
 import pathlib, shlex, shutil, sys
@@ -96,7 +96,7 @@ def client(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     fake = FakeClient(series)
     monkeypatch.setattr(idc, "_package", lambda: package)
     monkeypatch.setattr(idc, "client", lambda: fake)
-    monkeypatch.setattr(fetch, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", 0.01)
     return fake
 
 
@@ -156,7 +156,7 @@ def test_only_what_is_missing_is_fetched_again(client, mischief):
 
 @pytest.mark.parametrize("mischief", HARM)
 def test_what_fails_for_good_is_an_error_and_the_rest_stays(client, mischief):
-    client.mischief = {"1.2.840.99.2": [mischief] * fetch.ATTEMPTS}
+    client.mischief = {"1.2.840.99.2": [mischief] * transfer.ATTEMPTS}
     with pytest.raises(SourceError, match="2 of 3 missing series came whole and stay; 1 of"):
         bring()
     assert sorted(path.name for path in root().iterdir()) == ["1.2.840.99.1", "1.2.840.99.3"]
@@ -178,7 +178,7 @@ def test_a_file_cut_on_disk_is_fetched_again(client):
 
 
 def test_a_full_disk_is_seen_before(client, monkeypatch):
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=1000))
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=1000))
     with pytest.raises(SourceError, match="free disk space"):
         bring()
     assert not client.asked

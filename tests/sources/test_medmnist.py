@@ -13,14 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bad_server import BadServer, serving
-from sources_world import pull_of
+from worlds.bad_server import BadServer, serving
+from worlds.sources import pull_of
 
 from tasks.common import paths
 from tasks.common.errors import SourceError
-from tasks.imaging.decode import decode
-from tasks.imaging.deidentify_raster import rewrite
-from tasks.sources import Listing, fetch, medmnist, npz
+from tasks.imaging.decoding import decode
+from tasks.imaging.raster_cleaning import rewrite
+from tasks.sources import Listing, medmnist, npz, transfer
 from tasks.sources.medmnist_sets import SETS
 
 IMAGES = {"train": 7, "val": 3, "test": 5}
@@ -202,8 +202,8 @@ def server(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     digests = dict.fromkeys((28, 64), hashlib.md5(content).hexdigest())
     published = replace(SETS["pneumoniamnist"], md5=digests)
     monkeypatch.setitem(SETS, "pneumoniamnist", published)
-    monkeypatch.setattr(fetch, "BACKOFF_SECONDS", 0.01)
-    monkeypatch.setattr(fetch, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(transfer, "STALL_SECONDS", 0.2)
     files = {"pneumoniamnist.npz": content, "pneumoniamnist_64.npz": content}
     with serving(BadServer(files=files)) as bad:
         monkeypatch.setenv(medmnist.URL_VARIABLE, f"{bad.url}/records/files/")
@@ -236,7 +236,7 @@ def test_what_never_is_the_published_file_is_an_error(server, mischief):
     server.mischief = {"pneumoniamnist.npz": mischief}
     with pytest.raises(SourceError, match=r"could not be fetched.*pull\.path"):
         fetched()
-    assert server.asked["pneumoniamnist.npz"] == fetch.ATTEMPTS
+    assert server.asked["pneumoniamnist.npz"] == transfer.ATTEMPTS
     assert list((paths.downloads() / "medmnist").iterdir()) == []
 
 

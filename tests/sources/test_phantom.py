@@ -8,15 +8,15 @@ import io
 import cv2
 import numpy as np
 import pytest
-import sources_world
 from pydicom import dcmread
+from worlds import sources
 
 from tasks.common.params import Pull
 from tasks.sources import phantom, phantom_anatomy
 
 
 def pull_of(patients: int = 10, seed: int = 1) -> Pull:
-    return sources_world.pull_of("phantom", phantom={"patients": patients, "seed": seed})
+    return sources.pull_of("phantom", phantom={"patients": patients, "seed": seed})
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bad_server import BadServer, make_series, serving
-from sources_world import pull_of
-from world import ROOT
+from worlds.bad_server import BadServer, make_series, serving
+from worlds.project import ROOT
+from worlds.sources import pull_of
 
 from tasks.common import paths
 from tasks.common.errors import SourceError
 from tasks.common.params import Pull
-from tasks.sources import Listing, fetch, series_folder, tcia
+from tasks.sources import Listing, series_folder, tcia, transfer
 
 MENDED = [
     *("cut", "chunks cut", "truncated", "no answer", "trickle", "500"),
@@ -31,9 +31,9 @@ MENDED = [
 
 @pytest.fixture(autouse=True)
 def impatient(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "BACKOFF_SECONDS", 0.01)
-    monkeypatch.setattr(fetch, "STALL_SECONDS", 0.2)
-    monkeypatch.setattr(fetch, "TIMEOUT", (2.0, 2.0))
+    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(transfer, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(transfer, "TIMEOUT", (2.0, 2.0))
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_what_a_further_attempt_mends(server, mischief):
 
 @pytest.mark.parametrize("mischief", MENDED)
 def test_what_fails_for_good_is_an_error_and_the_rest_stays(server, mischief, monkeypatch):
-    monkeypatch.setattr(fetch, "ATTEMPTS", 2)
+    monkeypatch.setattr(transfer, "ATTEMPTS", 2)
     bad = server.series[1].uid
     server.mischief = {bad: mischief}
     with pytest.raises(SourceError, match=r"2 of 3 missing series came whole.*1 failed") as caught:
@@ -205,8 +205,8 @@ def test_an_unreachable_server_is_an_error(monkeypatch):
 
 
 def test_many_failures_end_the_rest(server, monkeypatch):
-    monkeypatch.setattr(fetch, "MOST_FAILED", 2)
-    monkeypatch.setattr(fetch, "WORKERS", 1)
+    monkeypatch.setattr(transfer, "MOST_FAILED", 2)
+    monkeypatch.setattr(transfer, "WORKERS", 1)
     server.series = [make_series(number) for number in range(10, 20)]
     server.mischief = {series.uid: "400" for series in server.series}
     with pytest.raises(SourceError, match="0 of 10"):
@@ -222,7 +222,7 @@ def test_nothing_that_fits_is_an_error(server):
 
 def test_a_full_disk_is_seen_before(server, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage(10, 9, 1000))
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: usage(10, 9, 1000))
     with pytest.raises(SourceError, match="free disk space"):
         bring()
     assert set(server.asked) == {"getSeries"}

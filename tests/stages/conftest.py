@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.common import edit, manifest, paths
+from tasks.common import editing, manifest, paths
 from tasks.networks import files
 
 SIZE = 32
@@ -61,7 +61,7 @@ def tiny(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
             "compress.calibration_images": 8,
             "deid.key_id": "0123456789abcdef",
         }
-        edit.set_values(paths.PARAMS, small | (settings or {}))
+        editing.set_values(paths.PARAMS, small | (settings or {}))
         splits = [split for split in SPLITS for _ in range(count)]
         labels = ["nodule" if k % 2 else "no_nodule" for k in range(len(splits))]
         table = pd.DataFrame(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tasks import audit
-from tasks.common import edit, manifest, params, paths
+from tasks.common import editing, manifest, params, paths
 
 WRONG = [12, 51, 90]
 
@@ -89,5 +89,5 @@ def test_too_few_patients_are_said_not_to_be_judged(world):
     ],
 )
 def test_targets_become_labels_again(workspace, kind, classes, target, label):
-    edit.set_values(paths.PARAMS, {"task.kind": kind, "task.classes": classes})
+    editing.set_values(paths.PARAMS, {"task.kind": kind, "task.classes": classes})
     assert audit._label(np.array(target, np.float32), params.load().task) == label

@@ -1,9 +1,9 @@
 import cv2
 import pytest
-from training_world import contents, make_world
+from worlds.training import contents, make_world
 
 from tasks import augment
-from tasks.common import edit, paths
+from tasks.common import editing, paths
 from tasks.common.documents import read_json
 
 
@@ -41,7 +41,7 @@ def test_the_sheet_shows_originals_beside_views(table):
     ],
 )
 def test_the_log_says_what_training_will_see(table, capsys, settings, words):
-    edit.set_values(paths.PARAMS, settings)
+    editing.set_values(paths.PARAMS, settings)
     augment.main()
     assert words in capsys.readouterr().out
 

@@ -3,11 +3,11 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from training_world import Recorder, contents, make_world
-from world import ROOT
+from worlds.project import ROOT
+from worlds.training import Recorder, contents, make_world
 
 from tasks import augment, fine_tune, train
-from tasks.common import digests, edit, paths
+from tasks.common import digests, editing, paths
 from tasks.common.documents import read_json
 from tasks.networks import files
 
@@ -21,7 +21,7 @@ def after_train(tmp_path_factory):
         patch.chdir(folder)
         patch.delenv("MEDLOOP_STATE", raising=False)
         make_world(patch)
-        patch.setattr("tasks.registry.live.live_run", Recorder().live_run)
+        patch.setattr("tasks.registry.live_runs.live_run", Recorder().live_run)
         augment.main()
         train.main()
     return folder
@@ -32,7 +32,7 @@ def recorder(workspace, monkeypatch, after_train):
     shutil.copytree(after_train, workspace, dirs_exist_ok=True)
     make_world(monkeypatch)
     recorder = Recorder()
-    monkeypatch.setattr("tasks.registry.live.live_run", recorder.live_run)
+    monkeypatch.setattr("tasks.registry.live_runs.live_run", recorder.live_run)
     return recorder
 
 
@@ -78,7 +78,7 @@ def test_its_outs_repeat_with_and_without_what_is_stored(recorder):
 
 
 def test_without_epochs_the_head_phase_is_kept(recorder):
-    edit.set_values(paths.PARAMS, {"fine_tune.epochs": 0})
+    editing.set_values(paths.PARAMS, {"fine_tune.epochs": 0})
     fine_tune.main()
     said, head = read_json(paths.TRAINING), pd.read_csv(paths.HEAD_HISTORY)
     assert said["kept"] == "head"
@@ -88,7 +88,7 @@ def test_without_epochs_the_head_phase_is_kept(recorder):
 
 
 def test_a_phase_that_makes_it_worse_is_not_kept(recorder, capsys):
-    edit.set_values(paths.PARAMS, {"fine_tune.learning_rate": 1.0})
+    editing.set_values(paths.PARAMS, {"fine_tune.learning_rate": 1.0})
     fine_tune.main()
     assert "did not lower the loss on val" in capsys.readouterr().out
     assert read_json(paths.TRAINING)["kept"] == "head"
@@ -96,14 +96,14 @@ def test_a_phase_that_makes_it_worse_is_not_kept(recorder, capsys):
 
 
 def test_another_cut_layer_trains_less(recorder):
-    edit.set_values(paths.PARAMS, {"fine_tune.cut_layer": "block15_expand_conv"})
+    editing.set_values(paths.PARAMS, {"fine_tune.cut_layer": "block15_expand_conv"})
     fine_tune.main()
     assert read_json(paths.TRAINING)["cut_layer"] == "block15_expand_conv"
     assert not any(name.startswith("block14") for name in changed_layers())
 
 
 def test_an_unknown_cut_layer_is_refused_with_the_names(recorder, capsys):
-    edit.set_values(paths.PARAMS, {"fine_tune.cut_layer": "conv99"})
+    editing.set_values(paths.PARAMS, {"fine_tune.cut_layer": "conv99"})
     with pytest.raises(SystemExit):
         fine_tune.main()
     assert "block11_expand_conv" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks import report
-from tasks.common import documents, edit, paths
+from tasks.common import documents, editing, paths
 
 INTERVAL = {"value": 0.95812, "low": 0.9, "high": 0.98}
 UNKNOWN = {"value": None, "low": None, "high": None}
@@ -65,7 +65,7 @@ PICTURE = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
 @pytest.fixture
 def made(workspace):
     """What the stages before report wrote."""
-    edit.set_values(paths.PARAMS, {"deid.key_id": "0123456789abcdef"})
+    editing.set_values(paths.PARAMS, {"deid.key_id": "0123456789abcdef"})
     documents.write_json(paths.METRICS, {"test": SPLIT, "val": SPLIT})
     documents.write_json(
         paths.OPERATING_POINT, {"rule": "youden", "target": 0.9, "thresholds": {"nodule": 0.41234}}
@@ -112,7 +112,7 @@ def test_the_page_says_what_was_found(made):
 
 def test_synthetic_images_are_said_to_be_synthetic(made):
     assert "synthetic" in page()
-    edit.set_values(paths.PARAMS, {"pull.source": "folder", "pull.path": "/home/someone/scans"})
+    editing.set_values(paths.PARAMS, {"pull.source": "folder", "pull.path": "/home/someone/scans"})
     html = page()
     assert "synthetic" not in html
     assert "/home/someone" not in html
@@ -129,7 +129,7 @@ def test_the_page_asks_nothing_of_the_network_and_runs_nothing(made):
 
 
 def test_text_from_the_data_is_escaped(made):
-    edit.set_values(paths.PARAMS, {"task.classes": ["well", "<script>"]})
+    editing.set_values(paths.PARAMS, {"task.classes": ["well", "<script>"]})
     html = page()
     assert "&lt;script&gt;" in html
     assert "<script" not in html
@@ -162,7 +162,7 @@ def test_without_fine_tuning_only_the_head_phase_is_drawn(made):
 
 
 def test_classes_of_a_multiclass_task_are_listed(made):
-    edit.set_values(paths.PARAMS, {"task.kind": "multiclass", "task.classes": ["a", "b", "c"]})
+    editing.set_values(paths.PARAMS, {"task.kind": "multiclass", "task.classes": ["a", "b", "c"]})
     classes = {name: {"auroc": INTERVAL, "positives": 20} for name in "abc"}
     split = SPLIT | {"classes": classes}
     documents.write_json(paths.METRICS, {"test": split, "val": split})

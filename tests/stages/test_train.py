@@ -6,19 +6,19 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from training_world import Recorder, contents, make_world
+from worlds.training import Recorder, contents, make_world
 
 from tasks import augment, train
 from tasks.common import manifest, params, paths
 from tasks.networks import files
-from tasks.networks.build import build
+from tasks.networks.architecture import build
 
 
 @pytest.fixture
 def recorder(workspace, monkeypatch):
     make_world(monkeypatch)
     recorder = Recorder()
-    monkeypatch.setattr("tasks.registry.live.live_run", recorder.live_run)
+    monkeypatch.setattr("tasks.registry.live_runs.live_run", recorder.live_run)
     augment.main()
     return recorder
 

@@ -1,0 +1,74 @@
+import copy
+
+import pytest
+from ruamel.yaml import YAML
+
+from tasks.common import params
+from tasks.common.errors import ParameterError
+
+
+@pytest.fixture
+def values(workspace):
+    return YAML(typ="safe").load(workspace / "params.yaml")
+
+
+def test_defaults_load_and_are_frozen(defaults):
+    assert defaults.task.names == ["no_nodule", "nodule"]
+    with pytest.raises(Exception, match="frozen"):
+        defaults.train.epochs = 3
+
+
+def test_every_stage_has_its_section(workspace, values):
+    stages = YAML(typ="safe").load(workspace / "dvc.yaml")["stages"]
+    assert set(stages) - {"code"} <= set(values)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "words"),
+    [
+        ("train", "epochs", 0, "train.epochs: Input should be greater than or equal to 1"),
+        ("train", "epochs", "many", "received 'many'"),
+        ("train", "learning_rate", 2.0, "less than or equal to 1; received 2.0"),
+        ("train", "epoch", 5, "train.epoch: unknown key"),
+        ("model", "backbone", "AlexNet", "'EfficientNetLite0', 'ResNet50'"),
+        ("split", "on_leak", "ignore", "'fail', 'move' or 'report'; received 'ignore'"),
+        ("preprocess", "size", [224], "preprocess.size"),
+        ("preprocess", "window", [40, 0], "width >= 1"),
+        ("preprocess", "window", [40], "width >= 1"),
+        ("preprocess", "window", "lungs", "window is one of abdomen, bone, brain, liver, lung,"),
+        ("pull", "source", "folder", "needs path"),
+        ("task", "classes", ["a", "b", "c"], "binary task has 2 classes, received 3"),
+        ("task", "classes", ["a", "a"], "must differ"),
+    ],
+)
+def test_what_is_not_allowed_is_named(values, section, key, value, words):
+    values[section][key] = value
+    with pytest.raises(ParameterError, match=r"params\.yaml has values") as caught:
+        params.parse(values)
+    assert words in str(caught.value)
+
+
+def test_all_problems_are_listed_at_once(values):
+    broken = copy.deepcopy(values)
+    broken["train"]["epochs"] = 0
+    del broken["gate"]
+    broken["trian"] = {}
+    with pytest.raises(ParameterError) as caught:
+        params.parse(broken)
+    message = str(caught.value)
+    assert "train.epochs" in message
+    assert "gate: required, but missing" in message
+    assert "trian: unknown key" in message
+
+
+def test_missing_and_malformed_files_say_so(tmp_path):
+    with pytest.raises(ParameterError, match="run from the project's root"):
+        params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("task: [")
+    with pytest.raises(ParameterError, match="not valid YAML"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_auto_classes_have_no_names_yet():
+    with pytest.raises(ParameterError, match="still 'auto'"):
+        _ = params.Task(kind="binary", classes="auto").names

@@ -1,0 +1,92 @@
+"""Keys and pseudonyms."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from tasks import key
+from tasks.common import editing, params, paths
+from tasks.common.errors import PrivacyError
+from tasks.privacy import pseudonyms
+from tasks.privacy.pseudonyms import PUBLIC_KEY, Pseudonyms, key_id, load_key
+
+OWN = bytes(range(32))
+
+
+def configured(source: str, named: str) -> params.Params:
+    editing.set_values(
+        paths.PARAMS,
+        {"pull.path": "images", "pull.source": source, "deid.key_id": named},
+    )
+    return params.load()
+
+
+def test_pseudonyms_depend_on_key_and_identity_alone():
+    one, other = Pseudonyms(b"one"), Pseudonyms(b"other")
+    assert one.patient("Ada ") == Pseudonyms(b"one").patient("Ada")
+    assert len({one.patient("Ada"), one.patient("Eve"), other.patient("Ada")}) == 3
+    assert "Ada" not in one.patient("Ada")
+
+
+def test_uids_are_valid_and_apart_from_patients():
+    uid = Pseudonyms(OWN).uid("1.2.840.1")
+    assert uid.startswith("2.25.")
+    assert len(uid) <= 64
+    assert uid != Pseudonyms(OWN).uid("1.2.840.2")
+
+
+def test_fingerprint_tells_keys_apart():
+    assert key_id(OWN) != key_id(PUBLIC_KEY)
+    assert OWN.hex() not in key_id(OWN)
+
+
+def test_the_default_is_the_phantom_with_its_public_key(defaults):
+    assert load_key(defaults) == PUBLIC_KEY
+
+
+@pytest.mark.usefixtures("workspace")
+def test_public_key_is_refused_for_anything_but_the_phantom():
+    with pytest.raises(PrivacyError, match="make key"):
+        load_key(configured("folder", key_id(PUBLIC_KEY)))
+
+
+@pytest.mark.usefixtures("workspace")
+def test_own_key_is_refused_for_the_phantom():
+    with pytest.raises(PrivacyError, match=key_id(PUBLIC_KEY)):
+        load_key(configured("phantom", key_id(OWN)))
+
+
+@pytest.mark.usefixtures("workspace")
+def test_missing_and_different_keys_are_errors():
+    configuration = configured("folder", key_id(OWN))
+    with pytest.raises(PrivacyError, match="make key"):
+        load_key(configuration)
+    paths.key_file().write_text(bytes(32).hex())
+    with pytest.raises(PrivacyError, match=key_id(OWN)):
+        load_key(configuration)
+    paths.key_file().write_text(OWN.hex())
+    assert load_key(configuration) == OWN
+
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize("content", ["", "not a key", "abcd"])
+def test_malformed_key_file_is_not_quoted(content):
+    paths.key_file().write_text(content)
+    with pytest.raises(PrivacyError, match="64 hexadecimal") as caught:
+        pseudonyms.read_key(paths.key_file())
+    assert not content or content not in str(caught.value)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_make_key_names_a_private_key_and_never_replaces_it(capsys):
+    key.main()
+    made = paths.key_file().read_text()
+    assert stat.S_IMODE(paths.key_file().stat().st_mode) == 0o600
+    assert params.load().deid.key_id == key_id(bytes.fromhex(made))
+    editing.set_values(paths.PARAMS, {"deid.key_id": "something else"})
+    key.main()
+    assert paths.key_file().read_text() == made
+    assert params.load().deid.key_id == key_id(bytes.fromhex(made))
+    assert made not in capsys.readouterr().out

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from worlds.split import (
+    SETTINGS,
+    TASK,
+    batch,
+    given,
+    leaky,
+    receipt,
+    split_of,
+    to_manifest,
+    together,
+)
+
+from tasks.common.errors import DataError, LeakError
+from tasks.common.params import Task
+from tasks.splitting.assignment import assign
+from tasks.splitting.receipt import summary
+
+
+def test_shares_strata_and_groups():
+    images = batch(0, 400)
+    table = to_manifest(images, SETTINGS, TASK)
+    assert (table.groupby("patient_id")["split"].nunique() == 1).all()
+    patients = table.groupby("patient_id").agg(
+        split=("split", "first"), stratum=("label", lambda names: "|".join(sorted(set(names))))
+    )
+    for _, stratum in [("all", patients), *patients.groupby("stratum")]:
+        shares = stratum["split"].value_counts() / len(stratum)
+        for side, share in {"train": 0.65, "val": 0.15, "test": 0.2}.items():
+            assert abs(shares[side] - share) < 2.1 / len(stratum)
+
+
+def test_row_order_and_unrelated_columns_do_not_count():
+    images = batch(0, 50)
+    shuffled = images.sample(frac=1, random_state=3).assign(site="elsewhere")
+    assert split_of(images).sort_index().equals(split_of(shuffled).sort_index())
+
+
+def test_seed_counts():
+    images = batch(0, 50)
+    other = SETTINGS.model_copy(update={"seed": 12})
+    assert not split_of(images).equals(split_of(images, other))
+
+
+def test_batches_settle_for_good():
+    """Later batches hold new patients and further images of known ones."""
+    batches = [batch(0, 60), batch(1, 60, first=40), batch(2, 60, first=80)]
+    before = pd.Series(dtype="str")
+    for count in (1, 2, 3):
+        table = to_manifest(together(*batches[:count]), SETTINGS, TASK)
+        now = table.set_index("image_id")["split"]
+        assert list(now[before.index]) == list(before)
+        assert (table.groupby("group")["split"].nunique() == 1).all()
+        assert set(now[before.index][before == "test"]) <= {"test"}
+        assert (now == "test").sum() > (before == "test").sum()
+        before = now
+
+
+def test_each_batch_is_drawn_with_its_own_seed():
+    first, second = batch(0, 40), batch(0, 40, first=40).assign(batch=1)
+    second["label"] = list(first["label"])[: len(second)] + ["sane"] * (len(second) - len(first))
+    second["image_id"] = "again-" + second["image_id"]
+    sides = to_manifest(together(first, second), SETTINGS, TASK).groupby("group")["split"].first()
+    assert [sides[f"p{k}"] for k in range(40)] != [sides[f"p{k}"] for k in range(40, 80)]
+
+
+def test_quarantine_moves_nobody():
+    images = batch(0, 60)
+    lost = images.assign(status=["quarantined"] * 5 + ["ok"] * (len(images) - 5))
+    now = split_of(lost)
+    assert now[:5].isna().all()
+    assert now[5:].equals(split_of(images)[5:])
+
+
+def test_image_without_patient_is_its_own_group():
+    images = batch(0, 40).assign(patient_id=None)
+    table = to_manifest(images, SETTINGS, TASK)
+    assert (table["group"] == table["image_id"]).all()
+
+
+def test_unknown_class_is_refused():
+    with pytest.raises(DataError, match="sickly"):
+        split_of(batch(0, 5, label="sickly"))
+
+
+def test_label_of_quarantined_image_does_not_matter():
+    images = batch(0, 30)
+    images.loc[0, ["label", "status"]] = [None, "quarantined"]
+    assert split_of(images)[1:].notna().all()
+
+
+def test_split_of_the_source_is_kept_and_val_is_cut_from_train():
+    sides = {f"t{k}": "train" for k in range(100)} | {f"e{k}": "test" for k in range(20)}
+    images = given(sides)
+    now = split_of(images)
+    assert (now[(images["source_split"] == "test").to_numpy()] == "test").all()
+    train = now[(images["source_split"] == "train").to_numpy()]
+    assert (train == "val").sum() == 10
+    assert (train == "train").sum() == 90
+
+
+def test_whole_split_of_the_source_is_kept_as_it_is():
+    images = given({"a": "train", "b": "val", "c": "test", "d": "train"})
+    assert list(split_of(images)) == ["train", "val", "test", "train"]
+
+
+def test_missing_test_is_cut_from_train():
+    images = given({f"t{k}": "train" for k in range(100)} | {f"v{k}": "val" for k in range(20)})
+    counts = split_of(images).value_counts()
+    assert counts.to_dict() == {"train": 80, "val": 20, "test": 20}
+
+
+def test_val_is_not_cut_again_once_the_source_had_one():
+    first = given({"a": "train", "b": "val", "c": "test"})
+    second = given({f"t{k}": "train" for k in range(50)}, batch=1)
+    assert (split_of(together(first, second))[3:] == "train").all()
+
+
+def test_later_images_follow_a_patient_whose_train_images_became_val():
+    first = given({f"t{k}": "train" for k in range(40)} | {"e": "test"})
+    second = given({f"t{k}": "train" for k in range(40)}, batch=1)
+    for mode in ("fail", "report"):
+        table = to_manifest(together(first, second), leaky(mode), TASK)
+        assert (table.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_images_without_a_side_are_drawn_or_follow_their_patient():
+    sides = {f"t{k}": ("train", None) for k in range(30)} | {"v": "val", "e": ("test", None)}
+    loose = given({f"n{k}": None for k in range(20)}).assign(image_id=lambda t: "n" + t["image_id"])
+    for mode in ("fail", "report"):
+        table = to_manifest(together(given(sides), loose), leaky(mode), TASK)
+        by_patient = table.groupby("patient_id")["split"].agg(set)
+        assert all(by_patient[f"t{k}"] == {"train"} for k in range(30))
+        assert by_patient["e"] == {"test"}
+        drawn = table[table["patient_id"].str.startswith("n")]["split"].value_counts()
+        assert drawn.to_dict() == {"train": 13, "test": 4, "val": 3}
+
+
+LEAKING = {f"t{k}": "train" for k in range(40)} | {"e": "test", "x": ("train", "test", "test")}
+
+
+def test_leak_fails_with_counts_and_choices():
+    with pytest.raises(LeakError, match=r"1 patients \(3 images\).*`move`.*`report`"):
+        split_of(given(LEAKING))
+
+
+def test_leak_moves_to_train_so_that_no_training_patient_is_tested():
+    table = to_manifest(given(LEAKING), leaky("move"), TASK)
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+    assert "x" not in set(table[table["split"] == "test"]["group"])
+
+
+def test_a_leak_that_was_withdrawn_is_none_any_more():
+    images = given(LEAKING)
+    gone = images["patient_id"] == "x"
+    images = images.assign(status=gone.map({True: "quarantined", False: "ok"}))
+    table = to_manifest(images.assign(reason=gone.map({True: "withdrawn"})), SETTINGS, TASK)
+    numbers = receipt(table, SETTINGS, TASK)
+    assert numbers["patients_on_two_sides"] == numbers["images_of_patients_on_two_sides"] == 0
+    assert numbers["quarantined"] == 0
+
+
+def test_leak_reported_keeps_the_split_and_val_stays_clean():
+    table = to_manifest(given(LEAKING), leaky("report"), TASK)
+    assert list(table[table["group"] == "x"]["split"]) == ["train", "test", "test"]
+    numbers = receipt(table, leaky("report"), TASK)
+    assert numbers["patients_on_two_sides"] == 1
+    assert numbers["images_of_patients_on_two_sides"] == 3
+    assert {sides: of["patients"] for sides, of in numbers["shared"].items()} == {
+        "train and val": 0,
+        "train and test": 1,
+        "val and test": 0,
+    }
+    assert "1 patients (3 images) stand on two sides" in summary(numbers)
+
+
+def test_leak_between_batches_is_seen_and_moves_nobody_who_is_settled():
+    first = given({f"t{k}": "train" for k in range(40)} | {"e": "test"})
+    second = given({"t0": "test", "e": "train"}, batch=1)
+    images = together(first, second)
+    with pytest.raises(LeakError, match="2 patients"):
+        split_of(images)
+    before = split_of(first)
+    after = split_of(images, leaky("move"))
+    assert after[before.index].equals(before)
+    assert after.iloc[-2] == before.iloc[0]
+    assert after.iloc[-1] == "test"
+
+
+def test_source_moves_no_group_that_an_earlier_batch_drew():
+    first = given({f"g{k}": None for k in range(40)})
+    second = given({f"g{k}": ("train", None) for k in range(40)}, batch=1)
+    third = given({f"g{k}": ("val", "test") for k in range(40)}, batch=2)
+    before = split_of(first)
+    table = to_manifest(together(first, second, third), leaky("report"), TASK)
+    assert set(before) == {"train", "val", "test"}
+    assert table.set_index("image_id")["split"][before.index].equals(before)
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+    numbers = receipt(table, leaky("report"), TASK)
+    assert {count for of in numbers["shared"].values() for count in of.values()} == {0}
+
+
+def test_multilabel_strata():
+    task = Task(kind="multilabel", classes=["a", "b", "c"])
+    images = batch(0, 300).assign(label=lambda t: t["label"].map({"sick": "a|b", "sane": ""}))
+    table = to_manifest(images, SETTINGS, task)
+    shares = table.groupby("split")["label"].agg(lambda names: (names != "").mean())
+    assert shares.max() - shares.min() < 0.08
+    assert receipt(table, SETTINGS, task)["splits"]["train"]["classes"]["c"] == 0
+
+
+def test_assignment_needs_no_look_at_later_batches():
+    early, late = batch(0, 30), batch(1, 30, first=10)
+    alone = to_manifest(early, SETTINGS, TASK)
+    both = to_manifest(together(early, late), SETTINGS, TASK)
+    again = assign(both.drop(columns="split"), SETTINGS, "binary")
+    assert list(again[: len(early)]) == list(alone["split"])

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+
+import numpy as np
+import pandas as pd
+import pytest
+from worlds.project import ROOT
+
+from tasks.checks import fields
+from tasks.checks.data_docs import examine
+from tasks.checks.expectations import limits, tables
+from tasks.common import documents, editing, labels, manifest, params, paths
+from tasks.common.errors import ValidationError
+from tasks.statistics import drift, shortcuts
+from tasks.validate import check, compare_batches, main
+
+SECRET = "pseudonym-of-a-patient"
+
+
+NOTHING = drift.compare(pd.DataFrame(), pd.DataFrame(), (1, 1))
+
+
+@pytest.fixture
+def world(workspace):
+    """A manifest of 60 images that meets every expectation, its pack's receipt, and the suites."""
+    shutil.copytree(ROOT / paths.EXPECTATIONS, paths.EXPECTATIONS)
+    editing.set_values(paths.PARAMS, {"task.classes": ["sane", "sick"]})
+    count = 60
+    table = pd.DataFrame(
+        {
+            "image_id": [f"{k:064x}" for k in range(count)],
+            "patient_id": [f"{SECRET}-{k}" for k in range(count)],
+            "batch": 0,
+            "label": ["sane", "sick"] * (count // 2),
+            "height": 300,
+            "width": 200,
+            "mean": np.linspace(40, 200, count),
+            "std": 30.0,
+            "status": "ok",
+            "reason": None,
+            "row": range(count),
+            "split": (["train"] * 6 + ["val"] * 2 + ["test"] * 2) * (count // 10),
+        }
+    )
+    table["group"] = table["patient_id"]
+    return table.reindex(columns=[*manifest.MANIFEST])
+
+
+def pack(count=60, shape=(224, 224, 1)):
+    return {"key": "k", "digest": "d" * 64, "shape": [count, *shape], "dtype": "uint8"}
+
+
+def findings_of(table, receipt=None, only=()):
+    settings = params.load()
+    known = fields.known(table, settings.task)
+    targets = labels.encode(known["label"], "binary", ["sane", "sick"])
+    told = shortcuts.audit(fields.acquisition(known), targets, known["group"])
+    about = tables(table, receipt or pack(), settings.task, NOTHING, told)
+    return examine(
+        {name: of for name, of in about.items() if not only or name in only},
+        limits(settings.task, settings.preprocess, settings.split, settings.validate_),
+        paths.EXPECTATIONS,
+        documents.fresh_folder(paths.DATA_DOCS),
+    )
+
+
+def failed(table, receipt=None, severity="critical", only=()):
+    found = findings_of(table, receipt, only)
+    return [of for of in found if not of.passed and of.severity == severity]
+
+
+def run_on(table):
+    """The stage on this manifest."""
+    manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
+    documents.write_json(paths.PACK, pack())
+    main()
+
+
+BREACHES = {
+    "show something": ("std", 0.5),
+    "neither black nor white": ("mean", 254.0),
+    "pixels high": ("height", 8),
+    "pixels wide": ("width", 8),
+    "one of task.classes": ("label", "other"),
+    "splits are train, val and test": ("split", "holdout"),
+    "has a split": ("split", None),
+    "pixels of its own": ("row", 1),
+    "in two splits": ("group", f"{SECRET}-0"),
+}
+
+
+def test_every_breach_is_found_and_its_row_named(world):
+    for row, (column, value) in enumerate(BREACHES.values(), start=20):
+        world.loc[row, column] = value
+    found = failed(world)
+    assert len(found) == len(BREACHES)
+    for row, says in enumerate(BREACHES, start=20):
+        (rows,) = (finding.rows for finding in found if says in finding.says)
+        assert world["image_id"][row] in rows
+        assert len(rows) == (2 if says in ("pixels of its own", "in two splits") else 1)
+
+
+def test_tables_as_a_whole(world):
+    """A class that val lacks, too much quarantine, and a pack of another size and count."""
+    world.loc[world["split"] == "val", "label"] = "sane"
+    world.loc[:5, ["status", "row"]] = ["quarantined", -1]
+    found = {finding.says: finding for finding in failed(world, pack(61, (100, 224, 3)))}
+    assert len(found) == 5
+    says = "Each split has validate.min_images_per_class images of each class"
+    assert found[says].rows == ["sick in val"]
+    share = next(of for says, of in found.items() if "preprocess.max_quarantined" in says)
+    assert share.observed == pytest.approx(0.1)
+    assert share.limits == {"max_value": 0.05}
+    assert "The pack holds as many images as the manifest" in found
+    assert "The pack's images are as high as preprocess.size says" in found
+    assert "The pack's images have the channels of preprocess.color" in found
+
+
+def test_withdrawn_patients_are_nobody_that_is_missing(world):
+    """What stands in for them cannot be mended at the source."""
+    world.loc[:5, ["status", "row"]] = ["quarantined", -1]
+    world.loc[:5, "reason"] = [manifest.WITHDRAWN, manifest.REPLACED] * 3
+    assert [of for of in findings_of(world, pack(54), ["images", "pack"]) if not of.passed] == []
+
+
+def test_patients_in_two_splits_are_a_warning_with_report(world):
+    world.loc[3, "group"] = world["group"][9]
+    assert len(failed(world, only=["usable_images"])) == 1
+    editing.set_values(paths.PARAMS, {"split.on_leak": "report"})
+    (warning,) = [of for of in findings_of(world, only=["usable_images"]) if not of.passed]
+    assert warning.severity == "warning"
+    assert "figures on test may flatter" in warning.says
+    assert len(warning.rows) == 2
+
+
+def test_error_names_expectation_rows_and_remedy(world):
+    world.loc[[4, 5], "std"] = 0.0
+    with pytest.raises(ValidationError) as caught:
+        check(findings_of(world, only=["usable_images"]))
+    told = str(caught.value)
+    assert "1 of 10 critical expectations do not hold" in told
+    assert "Images show something" in told
+    assert "required: 2 or more; received: 2 rows: 000000000000" in told
+    assert "validate.min_contrast" in told
+    assert str(paths.DATA_DOCS) in told
+
+
+def test_stage_writes_docs_without_patients_and_the_same_verdict(world, capsys):
+    run_on(world)
+    results = (paths.VALIDATION, paths.DRIFT, paths.SHORTCUTS)
+    first = [path.read_bytes() for path in results]
+    verdict = documents.read_json(paths.VALIDATION)
+    assert verdict["pixels"] == "d" * 64
+    assert verdict["warnings"] == []
+    assert documents.read_json(paths.DRIFT) == {"compared": {}, "limit": 0.5, "fields": {}}
+    main()
+    assert [path.read_bytes() for path in results] == first
+    assert not re.search(rb"\d{4}-\d\d-\d\d", first[0])
+    pages = list(paths.DATA_DOCS.rglob("*.html"))
+    assert len(list(paths.DATA_DOCS.glob("validations/**/*.html"))) == 6
+    assert not any(SECRET in page.read_text() for page in pages)
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 2
+    assert err == ""
+
+
+def test_failed_stage_leaves_docs_but_no_verdict(world, capsys):
+    world.loc[3, ["std", "group"]] = [0.0, world["group"][9]]
+    with pytest.raises(SystemExit):
+        run_on(world)
+    assert not paths.VALIDATION.exists()
+    told = documents.read_json(paths.FINDINGS)
+    assert not told["passed"]
+    assert len(told["warnings"]) == 3
+    assert world["image_id"][3] in "".join(p.read_text() for p in paths.DATA_DOCS.rglob("*.html"))
+    assert not any(SECRET in page.read_text() for page in paths.DATA_DOCS.rglob("*.html"))
+    assert SECRET not in capsys.readouterr().err
+
+
+def test_warnings_stop_nothing_and_stay_visible(world, capsys):
+    """Images without a patient, and a scanner that goes along with the label."""
+    world.loc[:5, "patient_id"] = None
+    world["device"] = np.where(world["label"] == "sick", "one", "other")
+    run_on(world)
+    warnings = documents.read_json(paths.VALIDATION)["warnings"]
+    assert [of["table"] for of in warnings] == ["images", "shortcuts"]
+    assert warnings[1]["found"] == "2 rows: all fields together, device"
+    out = capsys.readouterr().out
+    assert out.count("Warning, this does not hold") == 2
+    assert "19 of 21 expectations hold" in out
+    found = documents.read_json(paths.SHORTCUTS)["fields"]
+    assert found["device"]["auroc"] == 1.0
+
+
+def test_the_newest_batch_is_compared_with_those_before(world):
+    world.loc[40:, ["batch", "mean"]] = [2, 90.0]
+    world.loc[20:39, "batch"] = 1
+    world["modality"] = np.where(world["batch"] == 2, "MR", "CT")
+    run_on(world)
+    found = documents.read_json(paths.DRIFT)
+    assert found["compared"]["batch"] == 2
+    assert found["compared"]["images_before"] == 40
+    assert next(iter(found["fields"])) == "modality"
+    assert found["fields"]["modality"]["after"] == "CT: 0.0%"
+    (warning,) = documents.read_json(paths.VALIDATION)["warnings"]
+    assert warning["table"] == "drift"
+    assert "modality" in warning["found"]
+
+
+def test_a_batch_like_those_before_does_not_drift(world):
+    world["batch"] = [0, 0, 0, 0, 1] * 12
+    compared, found = compare_batches(world, params.load().task)
+    assert compared["images"] == 12
+    assert found.set_index("field").loc["class sick", "before"] == "with: 50.0%"
+    assert not (found["effect"] > found["chance"]).any()
+
+
+def test_sound_data_pass_and_nothing_is_sent(world, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert failed(world) == []

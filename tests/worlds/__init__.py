@@ -1,0 +1,1 @@
+"""Tiny worlds that the tests build for themselves."""

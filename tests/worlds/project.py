@@ -1,0 +1,97 @@
+"""Tiny worlds: what the tests of several rooms build for themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tasks.common import editing
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {
+    "pull.phantom.patients": 24,
+    "preprocess.size": [64, 64],
+    "split.val": 0.2,
+    "split.test": 0.25,
+    "validate.min_images_per_class": 1,
+    "train.epochs": 3,
+    "fine_tune.epochs": 1,
+    "evaluate.resamples": 100,
+    "compress.calibration_images": 8,
+    "explain.examples": 1,
+    "gate.resamples": 100,
+    "gate.floors.auroc": 0.0,
+    "gate.floors.slice_auroc": 0.0,
+}
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a person who has activated the project's `.venv` and set nothing else."""
+    ours = ("MEDLOOP_", "DVC_", "MLFLOW_", "PREFECT_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    binaries = str(Path(sys.executable).parent)
+    return inherited | {
+        "PATH": os.pathsep.join([binaries, inherited["PATH"]]),
+        "DVC_NO_ANALYTICS": "1",
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "Test",
+        "GIT_CONFIG_KEY_1": "user.email",
+        "GIT_CONFIG_VALUE_1": "test@example.org",
+        **extra,
+    }
+
+
+def run(
+    *command: str, cwd: Path, check: bool = True, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in `cwd` and return what it printed; its output is in the error if it fails."""
+    done = subprocess.run(
+        command, cwd=cwd, env=environment(**extra), capture_output=True, text=True, check=False
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done
+
+
+def make_project(folder: Path, **settings: object) -> Path:
+    """A clone of the project, as small as it gets: the code as it stands, committed anew."""
+    folder.mkdir(parents=True)
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("tasks", "flows", "gx", ".dvc"):
+        shutil.copytree(
+            ROOT / name,
+            folder / name,
+            ignore=ignore if name != ".dvc" else shutil.ignore_patterns("cache", "tmp"),
+        )
+    for name in ("dvc.yaml", "params.yaml", "prefect.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, folder / name)
+    editing.set_values(folder / "params.yaml", SMALL | settings)
+    run("git", "init", "-q", cwd=folder)
+    run("git", "add", "-A", cwd=folder)
+    run("git", "commit", "-qm", "the project", cwd=folder)
+    return folder
+
+
+def store(project: Path) -> Any:
+    """A client of the project's own MLflow store."""
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{project}/mlruns/mlflow.db"
+    return MlflowClient(uri, uri)  # whatever registry another test has named
+
+
+def finished(project: Path) -> list[Any]:
+    """The finished runs of the project, newest first."""
+    client = store(project)
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    return list(client.search_runs(experiments, "attributes.status = 'FINISHED'"))
+
+
+def versions(project: Path) -> list[Any]:
+    """The versions of the project's registered model."""
+    return list(store(project).search_model_versions("name = 'medloop'"))

@@ -1,0 +1,47 @@
+"""A tiny folder as a source: what the tests of pull, of its rooms and of withdrawal share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from tasks import pull
+from tasks.common import digests, editing, manifest, params, paths
+from tasks.intake import cohort as tables
+from tasks.pull import PullSummary
+
+SOURCE = Path("source")
+LABELS = ("sick", "well")
+
+
+def image(name: str, seed: int) -> None:
+    """A PNG of its own at the source."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (16, 16), np.uint8)
+    (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(SOURCE / name), pixels)
+
+
+def broken(name: str) -> None:
+    """A PNG that cannot be parsed."""
+    (SOURCE / name).write_bytes(b"\x89PNG\r\n\x1a\n Mrs Smith " + name.encode())
+
+
+def cohort() -> pd.DataFrame:
+    """The rows of files."""
+    return tables.present(manifest.read(paths.COHORT, manifest.COHORT))
+
+
+def tree() -> dict[str, str]:
+    files = (path for path in sorted(paths.RAW.rglob("*")) if path.is_file())
+    return {path.as_posix(): digests.of_file(path) for path in files}
+
+
+def run() -> PullSummary:
+    return pull.pull(params.load())
+
+
+def configure(**values: object) -> None:
+    editing.set_values(paths.PARAMS, {name.replace("__", "."): v for name, v in values.items()})

@@ -1,0 +1,122 @@
+"""A tiny result as the stages would leave it, and a store of its own for each test."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from tasks.common import digests, editing, manifest, params, paths
+from tasks.intake import cohort
+from tasks.privacy import pseudonyms
+from tasks.registry import record
+
+PIPELINE = """
+stages:
+  train:
+    deps: [data/manifest.parquet]
+    params: [train]
+  fine_tune:
+    deps: [data/manifest.parquet]
+    params: [fine_tune]
+"""
+METRICS = {
+    "test": {
+        "auroc": {"value": 0.9, "low": 0.8, "high": 0.95},
+        "ece": {"value": 0.1, "low": None, "high": None},
+        "images": 24,
+        "slices": {"sex": {"F": {"auroc": {"value": 0.88, "low": 0.7, "high": 0.9}}}},
+    }
+}
+PATIENT = "p-0000secret"
+HISTORY = "epoch,loss,val_auroc\n1,0.7,0.6\n2,0.5,0.8\n"
+SIZE = 32
+
+
+def make_result(images: int = 24) -> params.Params:
+    """Everything that `publish` reads, in the current folder; returns its parameters."""
+    paths.DVC_YAML.write_text(PIPELINE, encoding="utf-8")
+    small = {
+        "preprocess.size": [SIZE, SIZE],
+        "gate.resamples": 100,
+        "gate.floors.min_images": 5,
+    }
+    editing.set_values(paths.PARAMS, small)
+    _write_images(images)
+    for path in (*record.FILES, paths.MODEL):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() and path.suffix:
+            path.write_text("some content\n", encoding="utf-8")
+    for folder in (paths.FIGURES, paths.EXPLAIN, paths.AUDIT):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "picture.png").write_bytes(b"a picture")
+    for history in (paths.HEAD_HISTORY, paths.HISTORY):
+        history.write_text(HISTORY, encoding="utf-8")
+    paths.METRICS.write_text(json.dumps(METRICS), encoding="utf-8")
+    paths.VALIDATION.write_text('{"warnings": [{"table": "drift"}]}', encoding="utf-8")
+    point = {"rule": "youden", "target": 0.9, "thresholds": {"nodule": 0.5}}
+    paths.OPERATING_POINT.write_text(json.dumps(point), encoding="utf-8")
+    write_model(b"weights 1")
+    write_lock("result 1")
+    cohort.write_marks([], pseudonyms.key_id(pseudonyms.PUBLIC_KEY))
+    return params.load()
+
+
+def write_model(weights: bytes) -> None:
+    """What has the digest of a model and is no network."""
+    with zipfile.ZipFile(paths.MODEL, "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", weights)
+
+
+def write_lock(result: str) -> None:
+    """A `dvc.lock` of a result of this name."""
+    stages = {"evaluate": {"cmd": result}, "publish": {"cmd": "never counts"}}
+    YAML(typ="safe").dump({"schema": "2.0", "stages": stages}, paths.DVC_LOCK)
+
+
+def _write_images(count: int) -> None:
+    """Noise, with a bright square where the label says so; every other patient is test."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for i in range(count):
+        pixels = generator.integers(0, 90, (SIZE + 8, SIZE), dtype=np.uint8)
+        if i % 2:
+            pixels[8:24, 8:24] += 120
+        content = cv2.imencode(".png", pixels)[1].tobytes()
+        image_id = digests.of_bytes(content)
+        path = paths.RAW / f"{image_id}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        rows.append(_row(i, image_id, path.name))
+    manifest.write(pd.DataFrame(rows), paths.MANIFEST, manifest.MANIFEST)
+
+
+def _row(i: int, image_id: str, path: str) -> dict[str, object]:
+    patient = i // 2
+    split = "test" if patient % 2 else ("train", "val")[patient // 2 % 2]
+    numbers = dict.fromkeys(["height", "width"], SIZE) | {"row": i, "batch": 0, "status": "ok"}
+    return numbers | {
+        "image_id": image_id,
+        "path": path,
+        "label": ("no_nodule", "nodule")[i % 2],
+        "patient_id": f"{PATIENT}{patient}",
+        "group": f"{PATIENT}{patient}",
+        "sex": "FM"[patient // 2 % 2],
+        "split": split,
+    }
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of every file below `path`, zip archives and parquet tables as they stand."""
+    stream = io.BytesIO()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            stream.write(file.read_bytes())
+    return stream.getvalue()
