@@ -23,7 +23,10 @@ import keras
 import numpy as np
 
 from benchmarks.result import report
-from tasks.common import params
+from tasks.common.params.fine_tune import FineTune
+from tasks.common.params.model import Model
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
 from tasks.imaging.images import Images
 from tasks.networks import device
 from tasks.networks.architecture import DROPOUT, build
@@ -161,9 +164,9 @@ def main() -> None:
     device.prepare(os.cpu_count() or 1, seed=0)
     if not gpus:
         print("No accelerator is present: this is the CPU, and says little about GPUs.")
-    settings = params.Model(backbone=options.backbone, weights="none", dropout=0.2)
-    prepared = params.Preprocess(size=[SIZE, SIZE], color="grey", window=None, max_quarantined=0.0)
-    model = build(settings, prepared, params.Task(kind="binary", classes=["a", "b"]))
+    settings = Model(backbone=options.backbone, weights="none", dropout=0.2)
+    prepared = PixelSettings(size=[SIZE, SIZE], color="grey", window=None)
+    model = build(settings, prepared, Task(kind="binary", classes=["a", "b"]))
     with tempfile.TemporaryDirectory() as state, computing(model, options.precision):
         os.environ["MEDLOOP_STATE"] = state
         limit = options.limit // options.batch_size * options.batch_size
@@ -183,7 +186,7 @@ def _feed(examples: Examples) -> Stored:
 
 
 def _plan(epochs: int, batch_size: int) -> Plan:
-    phase = params.FineTune(
+    phase = FineTune(
         cut_layer="auto",
         epochs=epochs,
         batch_size=batch_size,

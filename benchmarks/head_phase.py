@@ -25,17 +25,18 @@ import keras
 
 from benchmarks.gpu import SIZE, compare, make_data
 from benchmarks.result import report
-from tasks.common import params, paths
+from tasks.common import paths
+from tasks.common.params.loading import load
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
+from tasks.common.params.whole import Params
 from tasks.imaging.images import Images
-from tasks.networks import device
+from tasks.networks import device, recipe
 from tasks.networks.architecture import DROPOUT, build
 from tasks.networks.data import Data, Split
-from tasks.networks.fit import Plan
 from tasks.networks.layers import cut
-from tasks.networks.losses import class_weights
 from tasks.networks.precision import computing
 from tasks.networks.prediction import BATCH_SIZE, JIT
-from tasks.train import train_head
 
 GOAL = 1.2
 VAL = 8  # one val image to so many train images
@@ -56,26 +57,25 @@ def main() -> None:
     limit = max(parser.parse_args().limit, VAL)
     if keras.backend.backend() != "tensorflow":
         sys.exit("required: KERAS_BACKEND=tensorflow; its compiled function is the reference")
-    settings = params.load(Path(__file__).resolve().parent.parent / paths.PARAMS)
+    settings = load(Params, Path(__file__).resolve().parent.parent / paths.PARAMS)
     if settings.augment.views == 0:
         sys.exit("required: augment.views of 1 or more; received: 0, which stores nothing")
     phase, network = settings.train, settings.model
     device.prepare(phase.threads, phase.seed)
-    prepared = params.Preprocess(size=[SIZE, SIZE], color="grey", window=None, max_quarantined=0.0)
-    task = params.Task(kind="binary", classes=["a", "b"])
+    prepared = PixelSettings(size=[SIZE, SIZE], color="grey", window=None)
+    task = Task(kind="binary", classes=["a", "b"])
     model = build(network.model_copy(update={"weights": "none"}), prepared, task)
     data = with_val(make_data(limit, settings.augment.views))
-    weights = class_weights(task.kind, ["b"], data.train.targets, phase.class_weights)
     all_epochs = phase.model_copy(update={"patience": phase.epochs})
     start = model.get_weights()
-    plan = Plan(task.kind, all_epochs, weights, phase.seed)
+    given = recipe.of_data(task, all_epochs, data)
 
     def head_phase(_: int) -> None:
         with tempfile.TemporaryDirectory() as state:
             os.environ["MEDLOOP_STATE"] = state
             model.set_weights(start)
             with redirect_stdout(io.StringIO()):
-                train_head(model, network.backbone, data, plan, lambda *_: None)
+                recipe.train_head(model, network.backbone, given, lambda *_: None)
 
     part, _ = cut(model, DROPOUT)
     part.jit_compile = JIT

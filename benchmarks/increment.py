@@ -25,11 +25,11 @@ import pandas as pd
 
 from benchmarks.result import report
 from tasks.common import paths
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging import batching, pack
 from tasks.imaging.preparation import Prepared, prepare
 
-SETTINGS = Preprocess(size=[224, 224], color="grey", window=None, max_quarantined=0.0)
+SETTINGS = PixelSettings(size=[224, 224], color="grey", window=None)
 FIRST, NEW, SIDE = 5000, 50, 1024
 FEW, MANY, SMALL_SIDE = 1000, 20_000, 64
 TIME_GOAL = 0.10  # of the first run
@@ -79,7 +79,7 @@ def run(images: pd.DataFrame) -> Run:
     """The stage's work over `images`, its decodes counted."""
     decodes = 0
 
-    def counting(content: bytes, settings: Preprocess, frame: int | None = None) -> Prepared:
+    def counting(content: bytes, settings: PixelSettings, frame: int | None = None) -> Prepared:
         nonlocal decodes
         decodes += 1
         return prepare(content, settings, frame)

@@ -27,13 +27,13 @@ import pandas as pd
 
 from benchmarks.result import report
 from tasks.common import paths
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging import batching, pack
 from tasks.imaging.decoding import AS_STORED
 from tasks.imaging.levels import Pixels
 
 TURNS = 9
-SETTINGS = Preprocess(size=[224, 224], color="grey", window=None, max_quarantined=0.0)
+SETTINGS = PixelSettings(size=[224, 224], color="grey", window=None)
 
 
 class Claim(NamedTuple):
@@ -95,7 +95,7 @@ def make(claim: Claim, sources: Sequence[Path]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("image_id", ignore_index=True)
 
 
-def measure(images: pd.DataFrame, settings: Preprocess, pool: ProcessPoolExecutor) -> Measured:
+def measure(images: pd.DataFrame, settings: PixelSettings, pool: ProcessPoolExecutor) -> Measured:
     """Time the stage and the reference in turn, over the same files in the same order."""
     ours, bare = [], []
     files = [str((paths.RAW / name).resolve()) for name in images["path"]]
@@ -122,7 +122,7 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - begun
 
 
-def stage(images: pd.DataFrame, settings: Preprocess, state: Path) -> None:
+def stage(images: pd.DataFrame, settings: PixelSettings, state: Path) -> None:
     """The stage's work into a state folder of its own."""
     os.environ["MEDLOOP_STATE"] = str(state)
     facts = pack.prepare_all(images, settings)
@@ -131,7 +131,7 @@ def stage(images: pd.DataFrame, settings: Preprocess, state: Path) -> None:
     pack.write(images["image_id"].tolist(), settings)
 
 
-def _bare(pool: ProcessPoolExecutor, files: list[str], settings: Preprocess, out: Path) -> None:
+def _bare(pool: ProcessPoolExecutor, files: list[str], settings: PixelSettings, out: Path) -> None:
     np.lib.format.open_memmap(out, "w+", np.uint8, (len(files), *settings.size, 1))
     cores = batching.cores()
     list(pool.map(partial(loop, files, out, settings.size, cores), range(cores)))

@@ -27,23 +27,18 @@ import numpy as np
 
 from benchmarks.peers.exchange import Curve, Images, Point, auroc
 from benchmarks.result import report
-from tasks import augment as augment_stage
-from tasks import preprocess, pull, split
-from tasks.common import editing, manifest, params, paths
-from tasks.common.labels import encode, scored
-from tasks.fine_tune import fine_tune
+from tasks.common import editing, manifest, paths
+from tasks.common.labels import encode
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.imaging.pack import open_pack
-from tasks.intake import arrivals, cohort
-from tasks.networks import data, device, files
-from tasks.networks.architecture import DROPOUT, POOLED, build
-from tasks.networks.fit import Plan
+from tasks.intake import arrivals, classes, cohort
+from tasks.networks import device, files, recipe
+from tasks.networks.architecture import POOLED, build
 from tasks.networks.layers import default_cut
-from tasks.networks.losses import class_weights
-from tasks.networks.precision import computing
 from tasks.pictures.canvas import PALETTE, drawn
 from tasks.privacy.pseudonyms import PUBLIC_KEY, Pseudonyms
 from tasks.sources import open_source
-from tasks.train import train_head
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +71,7 @@ def ratio(ours: Trained, peer: Trained) -> float:
     return peer.seconds_to(peer.target) / ours.seconds_to(peer.target)
 
 
-def prepare(source: Path, limit: int) -> params.Params:
+def prepare(source: Path, limit: int) -> Params:
     """Bring `source` into the workspace, a folder of its own, as far as the stage augment.
 
     Of the train and val images `limit` are kept, evenly chosen; test stays whole.
@@ -90,47 +85,49 @@ def prepare(source: Path, limit: int) -> params.Params:
             "split.on_leak": "report",
         },
     )
-    items = open_source(params.load()).items
-    pull.settle_classes(params.load(), [item.label for item in items])
-    settings = params.load()
+    items = open_source(load(Params)).items
+    classes.settle(load(Params).task, [item.label for item in items])
+    settings = load(Params)
     nothing = arrivals.known_of(cohort.read(settings.deid.key_id), {})
     door = arrivals.Door(settings, Pseudonyms(PUBLIC_KEY), nothing, all_headers=False)
     came = arrivals.as_batch(door.bring(items), batch=0)
     manifest.write(came, paths.COHORT, manifest.COHORT)
-    preprocess.main()
-    split.main()
+    run_stage("preprocess")
+    run_stage("split")
     table = manifest.read_manifest()
     trained = table[table["split"] != "test"]
     chosen = np.linspace(0, len(trained) - 1, min(limit, len(trained))).round().astype(int)
     kept = [table[table["split"] == "test"], trained.iloc[chosen]]
     manifest.write(cohort.joined(*kept), paths.MANIFEST, manifest.MANIFEST)
-    augment_stage.main()
+    run_stage("augment")
     return settings
 
 
-def images_of(name: str, settings: params.Params) -> Images:
+def run_stage(name: str) -> None:
+    """A stage in the workspace, in a process of its own as DVC runs it.
+
+    Raises:
+        SystemExit: it fails.
+    """
+    command = [sys.executable, "-m", f"tasks.{name}"]
+    if subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False).returncode:
+        sys.exit(f"the stage {name} failed; its output stands above")
+
+
+def images_of(name: str, settings: Params) -> Images:
     """Pixels and targets of a split."""
     rows = manifest.of_split(manifest.read_manifest(), name)
     targets = encode(rows["label"], settings.task.kind, settings.task.names)
     return Images(open_pack()[rows["row"].to_numpy()], targets)
 
 
-def train_here(settings: params.Params, model: keras.Model, val: Images, test: Images) -> Trained:
+def train_here(settings: Params, model: keras.Model, val: Images, test: Images) -> Trained:
     """The stages train and fine_tune, without their files; `model` ends with the kept weights."""
-    task, backbone = settings.task, settings.model.backbone
-    images = data.read(task)
-    outputs = scored(task.kind, task.names)
-    weights = class_weights(task.kind, outputs, images.train.targets, settings.train.class_weights)
-    head, late = (
-        Plan(task.kind, phase, weights, settings.train.seed)
-        for phase in (settings.train, settings.fine_tune)
-    )
-    layers = [default_cut(backbone), DROPOUT]
+    backbone, given = settings.model.backbone, recipe.read(settings.task, settings.train)
     curve = Curve("medloop", lambda: auroc(model, val))
-    with computing(model, settings.train.precision):
-        train_head(model, backbone, images, head, curve.add)
-        kept = model.get_weights()
-        outcome = fine_tune(model, layers, images, late, curve.add)
+    recipe.train_head(model, backbone, given, curve.add)
+    kept = model.get_weights()
+    outcome = recipe.fine_tune(model, backbone, settings.fine_tune, given, curve.add)
     if not outcome.better:
         model.set_weights(kept)
     return Trained(curve.points, auroc(model, test))
@@ -150,7 +147,7 @@ def train_there(name: str, python: str, folder: Path) -> Trained:
     return Trained([(at, value) for at, value in found["curve"]], found["test"])
 
 
-def hand_over(folder: Path, settings: params.Params, model: keras.Model) -> None:
+def hand_over(folder: Path, settings: Params, model: keras.Model) -> None:
     """Write what the peers read."""
     for name in manifest.SPLITS:
         np.savez(folder / f"{name}.npz", **images_of(name, settings)._asdict())
@@ -205,7 +202,7 @@ def main(arguments: Sequence[str]) -> None:
         chdir(folder),
     ):
         paths.PARAMS.write_bytes((ROOT / paths.PARAMS).read_bytes())
-        phase = params.load().train
+        phase = load(Params).train
         device.prepare(phase.threads, phase.seed)
         settings = prepare(source, options.limit)
         model = build(settings.model, settings.preprocess, settings.task)

@@ -18,7 +18,7 @@ from flows.retrain import run_command
 @flow(name="promote")
 def promote(version: int | None = None) -> State[Any]:
     """Move `champion` to `version`, or to the challenger; the ledger must say that it passed."""
-    command = [sys.executable, "-m", "tasks.registry.promotion"]
+    command = [sys.executable, "-m", "tasks.promote"]
     chosen = [] if version is None else [str(version)]
     return run_command.with_options(name="promote")(
         "promote", [*command, *chosen], return_state=True

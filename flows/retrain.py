@@ -18,12 +18,14 @@ from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
 from flows import artifacts, processes, receipt
-from tasks.common import editing, params, paths
+from tasks.common import editing, paths
 from tasks.common.errors import MedloopError
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 
 PULL = [sys.executable, "-m", "tasks.pull"]
-REGISTER = [sys.executable, "-m", "tasks.registry.registration"]
-GATE = [sys.executable, "-m", "tasks.registry.gate"]
+REGISTER = [sys.executable, "-m", "tasks.register"]
+GATE = [sys.executable, "-m", "tasks.gate"]
 # What DVC says at every stage; it tells nothing about this run.
 CHATTER = (
     "Generating lock file",
@@ -101,7 +103,7 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="key=value", dest="settings")
     arguments = parser.parse_args()
     try:
-        params.load()
+        load(Params)
         settings = dict(editing.parse_setting(text) for text in arguments.settings)
         print(editing.set_values(paths.PARAMS, settings), end="")
     except MedloopError as error:

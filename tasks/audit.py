@@ -9,10 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import labels, manifest, params, paths
+from tasks.common import labels, manifest, paths
 from tasks.common.documents import fresh_folder, write_json
 from tasks.common.errors import command
-from tasks.common.params import Task
+from tasks.common.params.audit import Audit
+from tasks.common.params.loading import load
+from tasks.common.params.section import Part
+from tasks.common.params.task import Task
+from tasks.common.params.train import Train
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation, device, files
 from tasks.networks.architecture import DROPOUT
@@ -21,6 +25,14 @@ from tasks.pictures import gallery
 from tasks.statistics.label_errors import LEAST_AUROC, Suspects, suspects
 
 COLUMNS = ["image_id", "split", "label", "suggested", "score"]
+
+
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    task: Task
+    train: Train
+    audit: Audit
 
 
 def listed(table: pd.DataFrame, found: Suspects, task: Task) -> pd.DataFrame:
@@ -90,7 +102,7 @@ def read_features() -> NDArray[np.float16]:
 @command
 def main() -> None:
     """Read manifest, pack and the head phase's model; write list, summary and gallery."""
-    settings = params.load()
+    settings = load(Settings)
     task, table = settings.task, manifest.read_manifest()
     device.prepare(settings.train.threads, settings.train.seed)
     features = read_features()[table["row"].to_numpy()].astype(np.float32)

@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import manifest, params, paths
+from tasks.common import manifest, paths
 from tasks.common.documents import write_json
 from tasks.common.errors import command
+from tasks.common.params.augment import Augment
+from tasks.common.params.loading import load
+from tasks.common.params.section import Part
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation
 from tasks.networks.views import Views
@@ -18,6 +21,12 @@ from tasks.pictures.canvas import drawn, panels, plain
 
 SHOWN_IMAGES = 6
 SHOWN_VIEWS = 5
+
+
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    augment: Augment
 
 
 def choose(train: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -51,7 +60,7 @@ def draw_sheet(path: Path, columns: list[NDArray[np.uint8]]) -> None:
 @command
 def main() -> None:
     """Read manifest and pack; write what draws the views, and the contact sheet."""
-    settings = params.load()
+    settings = load(Settings)
     train = choose(manifest.of_split(manifest.read_manifest(), "train"), SHOWN_IMAGES)
     images = open_pack()[train["row"].to_numpy()]
     views = Views(

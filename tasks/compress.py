@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import manifest, params, paths
+from tasks.common import manifest, paths
 from tasks.common.documents import write_json
 from tasks.common.errors import command
+from tasks.common.params.compress import Compress
+from tasks.common.params.loading import load
+from tasks.common.params.section import Part
+from tasks.common.params.task import Task
 from tasks.compression import int8
 from tasks.compression.export import export
 from tasks.imaging.images import Images
@@ -21,6 +25,13 @@ from tasks.networks import files
 from tasks.statistics import scores, weighted
 from tasks.statistics.metrics import macro
 from tasks.statistics.weighted import Array
+
+
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    task: Task
+    compress: Compress
 
 
 def spread(rows: NDArray[Any], count: int) -> NDArray[Any]:
@@ -55,7 +66,7 @@ def _auroc(targets: Array, given: Array) -> float | None:
 @command
 def main() -> None:
     """Read model, pack and scores; write the int8 model and the comparison on test."""
-    settings = params.load()
+    settings = load(Settings)
     rows, pack = manifest.read_manifest(), open_pack()
     table = scores.of_split(pd.read_parquet(paths.SCORES), "test")
     train = manifest.of_split(rows, "train")["row"].to_numpy()

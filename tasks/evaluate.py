@@ -11,9 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import labels, manifest, params, paths
+from tasks.common import labels, manifest, paths
 from tasks.common.documents import fresh_folder, write_json
 from tasks.common.errors import command
+from tasks.common.params.evaluate import Evaluate
+from tasks.common.params.loading import load
+from tasks.common.params.section import Part
+from tasks.common.params.task import Task
 from tasks.common.wording import interval
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
@@ -25,6 +29,13 @@ from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.summary import Resampling, summarise
 
 
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    task: Task
+    evaluate: Evaluate
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What the stage finds: `metrics` as in reports/metrics.json, and the test images' sample."""
@@ -34,9 +45,7 @@ class Evaluation:
     test: Sample
 
 
-def evaluate(
-    table: pd.DataFrame, rows: pd.DataFrame, task: params.Task, settings: params.Evaluate
-) -> Evaluation:
+def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Evaluate) -> Evaluation:
     """Fit the operating point on val and measure both splits at it.
 
     Args:
@@ -86,7 +95,7 @@ def roc_table(test: Sample) -> pd.DataFrame:
     return pd.DataFrame({"fpr": fpr, "tpr": tpr}).round(6)
 
 
-def confusion_table(test: Sample, task: params.Task) -> pd.DataFrame:
+def confusion_table(test: Sample, task: Task) -> pd.DataFrame:
     """Label and prediction of every test image as columns actual and predicted."""
     actual, predicted = (
         chain.from_iterable(curves.answers(task.kind, task.names, values))
@@ -95,7 +104,7 @@ def confusion_table(test: Sample, task: params.Task) -> pd.DataFrame:
     return pd.DataFrame({"actual": actual, "predicted": predicted}, dtype="str")
 
 
-def draw(folder: Path, found: Evaluation, task: params.Task) -> None:
+def draw(folder: Path, found: Evaluation, task: Task) -> None:
     """Write the figures of the test split."""
     outputs = labels.scored(task.kind, task.names)
     by_class = found.metrics["test"].get("classes") or {outputs[0]: found.metrics["test"]}
@@ -118,7 +127,7 @@ def _say(metrics: dict[str, Any]) -> None:
 @command
 def main() -> None:
     """Read model, manifest and pack; write scores, operating point, metrics and figures."""
-    settings = params.load()
+    settings = load(Settings)
     rows = manifest.read_manifest()
     rows = rows[rows["split"].isin(["val", "test"])].reset_index(drop=True)
     images = Images(open_pack(), rows["row"].to_numpy(np.int64))

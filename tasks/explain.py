@@ -13,9 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import labels, manifest, params, paths
+from tasks.common import labels, manifest, paths
 from tasks.common.documents import fresh_folder, read_json, write_json
 from tasks.common.errors import command
+from tasks.common.params.explain import Explain
+from tasks.common.params.loading import load
+from tasks.common.params.section import Part
+from tasks.common.params.task import Task
 from tasks.imaging.pack import open_pack
 from tasks.networks import features, files, gradcam, layers
 from tasks.pictures import gallery
@@ -26,6 +30,13 @@ from tasks.statistics.weighted import Array
 
 if TYPE_CHECKING:
     import keras
+
+
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    task: Task
+    explain: Explain
 
 
 @dataclass(frozen=True)
@@ -160,7 +171,7 @@ def _slug(name: str) -> str:
 @command
 def main() -> None:
     """Read model, scores and pack; write the overlays, the feature maps and their index."""
-    settings = params.load()
+    settings = load(Settings)
     task = settings.task
     table = scores.of_split(pd.read_parquet(paths.SCORES), "test")
     sample = scores.sample(table, task, OperatingPoint(**read_json(paths.OPERATING_POINT)))

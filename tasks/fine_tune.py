@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tasks.common import labels, params, paths
+from tasks.common import paths
 from tasks.common.documents import write_json
 from tasks.common.errors import command
-from tasks.networks import data, device, files, history
-from tasks.networks.architecture import DROPOUT
-from tasks.networks.fit import Fitted, Metrics, Plan, best_epoch, fit
-from tasks.networks.layers import cut, default_cut, train_only
-from tasks.networks.losses import class_weights
-from tasks.networks.precision import computing
-from tasks.shown_live import shown_live
+from tasks.common.params.fine_tune import FineTune
+from tasks.common.params.loading import load
+from tasks.common.params.model import Model
+from tasks.common.params.section import Part
+from tasks.common.params.task import Task
+from tasks.common.params.train import Train
+from tasks.networks import device, files, history, recipe
+from tasks.networks.fit import Fitted, Metrics, best_epoch
+from tasks.registry.live_runs import shown_live
 
 if TYPE_CHECKING:
     import keras
 
 
-def fine_tune(
-    model: keras.Model,
-    layers: list[str],
-    images: data.Data,
-    plan: Plan,
-    on_epoch: Callable[[int, Metrics], None],
-) -> Fitted:
-    """Train everything from the first of `layers` on, and leave `model` with the weights of the
-    best epoch. Batch normalisation stays as it is.
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
 
-    The further layers are those that the head phase stored in the same pass.
-    """
-    _, suffix = cut(model, layers[0])
-    train, val = data.feed(model, layers, layers[0], images)
-    train_only(model, suffix)
-    return fit(suffix, train, val, plan, on_epoch)
+    task: Task
+    model: Model
+    train: Train
+    fine_tune: FineTune
 
 
 def receipt(
@@ -71,23 +63,19 @@ def _no_better(fitted: Fitted, learning_rate: float) -> str:
 @command
 def main() -> None:
     """Read the head phase's model and history; write the kept model, history and receipt."""
-    settings = params.load()
-    task, phase = settings.task, settings.fine_tune
+    settings = load(Settings)
+    backbone, phase = settings.model.backbone, settings.fine_tune
     device.prepare(settings.train.threads, settings.train.seed, settings.train.devices)
-    images = data.read(task)
-    outputs = labels.scored(task.kind, task.names)
-    weights = class_weights(task.kind, outputs, images.train.targets, settings.train.class_weights)
+    given = recipe.read(settings.task, settings.train)
     with device.scope():
         model = files.load(paths.HEAD_MODEL)
-    default = default_cut(settings.model.backbone)
-    layer = default if phase.cut_layer == "auto" else phase.cut_layer
-    layers = [default, DROPOUT] if layer == default else [layer]
-    plan = Plan(task.kind, phase, weights, settings.train.seed)
-    with shown_live("fine_tune") as on_epoch, computing(model, settings.train.precision):
-        fitted = fine_tune(model, layers, images, plan, on_epoch)
-    if device.machine() > 0:
+    first_machine = device.machine() == 0
+    with shown_live("fine_tune", first_machine) as on_epoch:
+        fitted = recipe.fine_tune(model, backbone, phase, given, on_epoch)
+    if not first_machine:
         return
-    said = receipt(fitted, history.read(paths.HEAD_HISTORY), layer, model)
+    cut_layer = recipe.cut_layer(backbone, phase)
+    said = receipt(fitted, history.read(paths.HEAD_HISTORY), cut_layer, model)
     with files.writing():
         if fitted.better:
             files.save(model, paths.MODEL)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tasks.common import documents, manifest, params, paths
+from tasks.common import documents, manifest, paths
 from tasks.common.errors import DataError, command
+from tasks.common.params.loading import load
+from tasks.common.params.preprocess import Preprocess
+from tasks.common.params.section import Part
 from tasks.imaging import pack
 
 LISTED = 20  # quarantined images that a message names
+
+
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    preprocess: Preprocess
 
 
 def to_images(cohort: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
@@ -72,9 +81,10 @@ def _summary(images: pd.DataFrame, color: str) -> str:
 @command
 def main() -> None:
     """Write the table of images and the receipt of the pack."""
-    settings = params.load()
+    settings = load(Settings)
     cohort = manifest.read(paths.COHORT, manifest.COHORT)
-    images = to_images(cohort, pack.prepare_all(candidates(cohort), settings.preprocess))
+    where = settings.preprocess.cluster
+    images = to_images(cohort, pack.prepare_all(candidates(cohort), settings.preprocess, where))
     check_quarantine(images, settings.preprocess.max_quarantined)
     usable = images[images["status"] == "ok"]
     receipt = pack.write(usable["image_id"].tolist(), settings.preprocess)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.common import digests, params, paths
+from tasks.common import digests, paths
 from tasks.common.errors import command
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.registry import last_run
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tasks.registry.store import Store
 
 
-def publish(settings: params.Params) -> str:
+def publish(settings: Params) -> str:
     """Record the result of the workspace; return the id of its run.
 
     The run belongs to the result from its first tag on, and is complete once it is FINISHED, so an
@@ -47,7 +49,7 @@ def publish(settings: params.Params) -> str:
     return str(run.info.run_id)
 
 
-def _record(store: Store, run: Run, settings: params.Params) -> Run:
+def _record(store: Store, run: Run, settings: Params) -> Run:
     """Fill the run; it ends as FINISHED, or as FAILED where an error ends it early."""
     import mlflow
 
@@ -61,7 +63,7 @@ def _record(store: Store, run: Run, settings: params.Params) -> Run:
 @command
 def main() -> None:
     """`python -m tasks.publish`."""
-    publish(params.load())
+    publish(load(Params))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Bring new images from the source into `data/raw`, de-identified, and version them.
 
-python -m tasks.pull [--withdraw PATIENT]
+python -m tasks.pull
 
 No stage of `dvc.yaml`, since it reaches outside: `dvc repro` works with the data that are there.
 What the source has lost, changed or labels otherwise by now is reported, not followed.
@@ -9,25 +9,21 @@ What the source has lost, changed or labels otherwise by now is reported, not fo
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
-from tasks import withdraw
-from tasks.common import editing, labels, paths
-from tasks.common import params as parameters
-from tasks.common.errors import ParameterError, SourceError, command
+from tasks.common import paths
+from tasks.common.errors import SourceError, command
 from tasks.common.manifest import REPLACED
-from tasks.common.params import Params
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import arrivals, cohort, data_versions
 from tasks.intake.arrivals import CONFLICT, Arrivals
+from tasks.intake.classes import settle
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.sources import Listing, open_source
-
-MOST_CLASSES = 100  # of `auto`; more are rather patients' folders than classes
 
 
 @dataclass(frozen=True)
@@ -105,13 +101,13 @@ def pull(params: Params) -> PullSummary:
         MedloopError: the source, its labels, the key, the disk or DVC do not allow it; nothing is
             added.
     """
-    guard_raw(params)
+    cohort.guard(params.pull)
     pseudonyms, key = Pseudonyms(load_key(params)), params.deid.key_id
     listing = _list(params)
     remote = data_versions.has_remote()
     data_versions.restore(remote)
     known, marks = cohort.read(key), cohort.read_marks(key)
-    diff = settle_classes(params, [item.label for item in listing.items])
+    diff = settle(params.task, [item.label for item in listing.items])
     present = cohort.present(known)
     told = arrivals.known_of(present, cohort.read_withdrawn(key))
     came = arrivals.Door(params, pseudonyms, told, all_headers=marks is None).bring(listing.items)
@@ -139,55 +135,6 @@ def _list(params: Params) -> Listing:
         raise SourceError(
             f"the source cannot be listed ({error.strerror}): check the rights of its folders, "
             "then pull again; nothing was changed"
-        ) from None
-
-
-def guard_raw(params: Params) -> None:
-    """Refuse to work in `data/raw` while it holds files of a person: a restore would delete them.
-
-    Raises:
-        SourceError: it does, or it is named as the source.
-    """
-    foreign = sum(
-        not cohort.is_own(file)
-        for file in paths.RAW.rglob("*")
-        if file.is_symlink() or not file.is_dir()
-    )
-    path = params.pull.path
-    inside = path and Path(path).expanduser().resolve().is_relative_to(paths.RAW.resolve())
-    if foreign or (inside and params.pull.source != "phantom"):
-        what = f"holds {foreign:,} files that pull did not write" if foreign else "is the source"
-        raise SourceError(
-            f"{paths.RAW} {what}: {paths.RAW} is made by pull; move your own files elsewhere and "
-            "set pull.path to that folder"
-        )
-
-
-def settle_classes(params: Params, found: Iterable[str]) -> str:
-    """Hold the labels to `task.classes`, or write them there if it is `auto`; gives the diff.
-
-    Raises:
-        DataError: a label is unknown.
-        SourceError: so many classes were found that they can be none.
-        ParameterError: the classes found do not fit `task.kind`.
-    """
-    kind, classes = params.task.kind, params.task.classes
-    if classes != "auto":
-        labels.check(found, kind, classes)
-        return ""
-    names = sorted({name for label in found for name in labels.names(label, kind)})
-    if len(names) > MOST_CLASSES:
-        raise SourceError(
-            f"required: at most {MOST_CLASSES} classes; received: {len(names)}; "
-            "is pull.path one level too high?"
-        )
-    try:
-        return editing.set_values(paths.PARAMS, {"task.classes": names})
-    except ParameterError:  # its message quotes the names, which may be patients' folders
-        raise ParameterError(
-            f"required: classes that fit task.kind {kind} (binary 2, multiclass 3 or more); "
-            f"received: {len(names)} at the source: set another task.kind, or pull.path to the "
-            "folder of the class folders"
         ) from None
 
 
@@ -223,17 +170,9 @@ def summarise(
 
 @command
 def main() -> None:
-    """Pull, and say what came; or withdraw a patient, and say what is left to do."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.pull", description=__doc__)
-    parser.add_argument(
-        "--withdraw",
-        metavar="PATIENT",
-        help="remove for good: an id as the source has it, a pseudonym, or an image_id",
-    )
-    patient = parser.parse_args().withdraw
-    params = parameters.load()
-    guard_raw(params)
-    print(pull(params) if patient is None else withdraw.withdraw(params, patient))
+    """Pull, and say what came."""
+    argparse.ArgumentParser(prog="python -m tasks.pull", description=__doc__).parse_args()
+    print(pull(load(Params)))
 
 
 if __name__ == "__main__":

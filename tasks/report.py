@@ -6,15 +6,48 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
-from tasks.common import params, paths
+from tasks.common import paths
 from tasks.common.documents import read_json
 from tasks.common.errors import command
+from tasks.common.params.augment import Augment
+from tasks.common.params.evaluate import Evaluate
+from tasks.common.params.fine_tune import FineTune
+from tasks.common.params.loading import load
+from tasks.common.params.model import Model
+from tasks.common.params.preprocess import Preprocess
+from tasks.common.params.report import Report
+from tasks.common.params.section import Part
+from tasks.common.params.split import Split
+from tasks.common.params.task import Task
+from tasks.common.params.train import Train
 from tasks.pictures import charts
 from tasks.pictures.page import data_uri, render
 
 HEADLINE = ("auroc", "sensitivity", "specificity", "accuracy")
 FIGURES = ("roc", "confusion", "score_histogram", "calibration")
+
+
+class Source(Part):
+    """Which source the images come from; where it lies is nobody's business."""
+
+    source: str
+
+
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    task: Task
+    model: Model
+    pull: Source
+    preprocess: Preprocess
+    split: Split
+    augment: Augment
+    train: Train
+    fine_tune: FineTune
+    evaluate: Evaluate
+    report: Report
 
 
 def with_pictures(entries: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
@@ -66,7 +99,7 @@ def read_content() -> dict[str, Any]:
     }
 
 
-def settings_content(settings: params.Params) -> dict[str, Any]:
+def settings_content(settings: Settings) -> dict[str, Any]:
     """What the page says about the parameters. The path of the source stays out."""
     shown = {
         "task": settings.task,
@@ -92,16 +125,18 @@ def settings_content(settings: params.Params) -> dict[str, Any]:
     }
 
 
-def _without_folders(section: params.Section) -> dict[str, Any]:
-    """The values of a section; of a path only the file's name, folders can name people."""
-    values = section.model_dump()
+def _without_folders(section: BaseModel) -> dict[str, Any]:
+    """The values of a section; of a path only the file's name, folders can name people, and not
+    where the work was done.
+    """
+    values = section.model_dump(exclude={"cluster"})
     return {key: Path(of).name if isinstance(of, str) else of for key, of in values.items()}
 
 
 @command
 def main() -> None:
     """Read what the stages wrote; write the page."""
-    settings = params.load()
+    settings = load(Settings)
     page = render("report.html.j2", settings_content(settings) | read_content())
     paths.REPORT.parent.mkdir(parents=True, exist_ok=True)
     paths.REPORT.write_text(page, encoding="utf-8")

@@ -7,14 +7,24 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from tasks.common import documents, labels, manifest, params, paths
+from tasks.common import documents, labels, manifest, paths
 from tasks.common.errors import LeakError, command
-from tasks.common.params import Split, Task
+from tasks.common.params.loading import load
+from tasks.common.params.section import Part
+from tasks.common.params.split import Split
+from tasks.common.params.task import Task
 from tasks.imaging.pack import open_pack
 from tasks.intake import cohort
 from tasks.splitting import duplicates, joining, receipt
 from tasks.splitting.assignment import assign, assign_folds
 from tasks.splitting.duplicates import Likeness
+
+
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    task: Task
+    split: Split
 
 
 def to_manifest(
@@ -88,7 +98,7 @@ def check_leak(table: pd.DataFrame, pairs: pd.DataFrame, settings: Split) -> Non
 @command
 def main() -> None:
     """Write the manifest, what was found on the way, and the receipt of the split."""
-    settings = params.load()
+    settings = load(Settings)
     images = by_patient(manifest.read(paths.IMAGES, manifest.IMAGES))
     like = duplicates.compare(images, open_pack())
     receipt.write_findings(images, like)

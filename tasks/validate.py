@@ -6,16 +6,31 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from pydantic import Field
 
 from tasks.checks import fields
 from tasks.checks.data_docs import Finding, examine
 from tasks.checks.expectations import limits, tables
-from tasks.common import digests, documents, labels, manifest, params, paths, wording
+from tasks.common import digests, documents, labels, manifest, paths, wording
 from tasks.common.errors import ValidationError, command
-from tasks.common.params import Task
+from tasks.common.params.loading import load
+from tasks.common.params.preprocess import Preprocess
+from tasks.common.params.section import Part
+from tasks.common.params.split import Split
+from tasks.common.params.task import Task
+from tasks.common.params.validate import Validate
 from tasks.statistics import drift, shortcuts
 
 NAMED = 10  # rows that a message names
+
+
+class Settings(Part):
+    """What the stage reads of `params.yaml`."""
+
+    task: Task
+    preprocess: Preprocess
+    split: Split
+    validate_: Validate = Field(alias="validate")
 
 
 def check(findings: Sequence[Finding]) -> None:
@@ -109,7 +124,7 @@ def report(findings: Sequence[Finding]) -> str:
 @command
 def main() -> None:
     """Write the audits and Data Docs, and the verdict where every critical expectation holds."""
-    docs, settings = documents.fresh_folder(paths.DATA_DOCS), params.load()
+    docs, settings = documents.fresh_folder(paths.DATA_DOCS), load(Settings)
     task, allowed = settings.task, settings.validate_
     table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
     pack = documents.read_json(paths.PACK)

@@ -1,4 +1,4 @@
-"""Withdraw a patient: `python -m tasks.pull --withdraw PATIENT`.
+"""Withdraw a patient: `python -m tasks.withdraw PATIENT`.
 
 The images go from `data/raw`, from DVC's cache and remote, and from all that was made of them in
 this workspace; later pulls leave the patient and these files at the source. What MLflow holds is
@@ -8,6 +8,7 @@ the patient are gone for good: `dvc checkout` of one fails, and does not bring t
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -16,9 +17,10 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from tasks.common import manifest, paths
-from tasks.common.errors import DataError, MedloopError
+from tasks.common.errors import DataError, MedloopError, command
 from tasks.common.manifest import GONE, WITHDRAWN
-from tasks.common.params import Params
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import cohort, data_versions, purge
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 
@@ -156,3 +158,20 @@ def _tell(
     yield "  delete the patient at the source too: pull will not take these files, but sees them"
     yield f"  commit {paths.RAW_DVC}; other clones and backups hold what they held"
     yield "  `dvc repro` makes the results anew, without the patient"
+
+
+@command
+def main() -> None:
+    """Withdraw a patient, and say what is left to do."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.withdraw", description=__doc__)
+    parser.add_argument(
+        "patient", help="remove for good: an id as the source has it, a pseudonym, or an image_id"
+    )
+    patient = parser.parse_args().patient
+    params = load(Params)
+    cohort.guard(params.pull)
+    print(withdraw(params, patient))
+
+
+if __name__ == "__main__":
+    main()

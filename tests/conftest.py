@@ -12,7 +12,9 @@ from worlds.project import ROOT
 from worlds.pull import LABELS, SOURCE, configure, image
 
 from tasks import key
-from tasks.common import params, paths
+from tasks.common import paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import data_versions
 
 # Prefect reads its home when it is imported; no test may write into the project's own.
@@ -36,9 +38,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def defaults() -> params.Params:
+def defaults() -> Params:
     """The project's own parameters."""
-    return params.load(ROOT / paths.PARAMS)
+    return load(Params, ROOT / paths.PARAMS)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from tasks.common import labels
-from tasks.common.params import Task
+from tasks.common.params.task import Task
 
 ACQUISITION = [
     *("modality", "body_part", "bits", "compression", "device", "site"),

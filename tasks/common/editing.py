@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from tasks.common import params
 from tasks.common.errors import ParameterError
+from tasks.common.params.loading import parse
+from tasks.common.params.whole import Params
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -45,7 +46,7 @@ def set_values(path: Path, values: Mapping[str, Any]) -> str:
     tree = yaml.load(before)
     for key, value in values.items():
         _set(tree, key, value)
-    params.parse(tree, path)
+    parse(Params, tree, path)
     buffer = io.StringIO()
     yaml.dump(tree, buffer)
     after = buffer.getvalue()

@@ -18,13 +18,12 @@ import pydicom
 
 from tasks.common import closure, digests, paths
 from tasks.common.errors import DataError, DecodeError
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.description import describe
 from tasks.imaging.levels import Pixels
 from tasks.imaging.preparation import prepare
 
 PIXEL_CODE = ("tasks.imaging.preparation", "tasks.imaging.description")  # and what they import
-PIXEL_SETTINGS = {"size", "color", "window"}
 MOST_IMAGES = 32
 # Of files and prepared pixels: more would leave the last thread at work alone.
 MOST_BYTES = 2_000_000
@@ -64,15 +63,15 @@ class Workers(Protocol):
         """How many batches may be under way."""
 
 
-def image_shape(settings: Preprocess) -> tuple[int, int, int]:
+def image_shape(settings: PixelSettings) -> tuple[int, int, int]:
     """Height, width and channels of a prepared image."""
     height, width = settings.size
     return height, width, 1 if settings.color == "grey" else 3
 
 
-def made_with(settings: Preprocess) -> str:
+def made_with(settings: PixelSettings) -> str:
     """The digest of all that decides the pixels of a file: settings, code and libraries."""
-    return digests.of_json([settings.model_dump(include=PIXEL_SETTINGS), *_code_and_libraries()])
+    return digests.of_json([settings.plain(), *_code_and_libraries()])
 
 
 @lru_cache
@@ -81,7 +80,7 @@ def _code_and_libraries() -> list[Any]:
     return [code, [module.__version__ for module in (cv2, imagecodecs, np, pydicom)]]
 
 
-def cut(images: Iterable[tuple[str, str, int]], settings: Preprocess) -> Iterator[Batch]:
+def cut(images: Iterable[tuple[str, str, int]], settings: PixelSettings) -> Iterator[Batch]:
     """Cut images (`image_id`, path, bytes of the file) into batches, in their order."""
     batch: Batch = []
     held = 0
@@ -129,7 +128,7 @@ def _content(descriptor: int) -> bytes:
     return content
 
 
-def prepare_batch(batch: Batch, files: dict[str, bytes], settings: Preprocess) -> Outcome:
+def prepare_batch(batch: Batch, files: dict[str, bytes], settings: PixelSettings) -> Outcome:
     """Prepare every image of a batch from the bytes of its files."""
     facts: dict[str, list[Any]] = {name: [] for name in ("image_id", "height", "width", "colored")}
     reasons: dict[str, str] = {}
@@ -152,7 +151,7 @@ def prepare_batch(batch: Batch, files: dict[str, bytes], settings: Preprocess) -
 class _Threads:
     """A thread a core: OpenCV and zlib release the interpreter."""
 
-    def __init__(self, pool: ThreadPoolExecutor, settings: Preprocess) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, settings: PixelSettings) -> None:
         self._pool, self._settings = pool, settings
 
     def submit(self, batch: Batch) -> Pending:
@@ -169,12 +168,12 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _prepare_files(batch: Batch, settings: Preprocess) -> Outcome:
+def _prepare_files(batch: Batch, settings: PixelSettings) -> Outcome:
     return prepare_batch(batch, read_files(batch), settings)
 
 
 @contextmanager
-def threads(settings: Preprocess) -> Iterator[Workers]:
+def threads(settings: PixelSettings) -> Iterator[Workers]:
     """Threads of this process."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)  # one image a thread

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tasks.common.errors import DataError, ParameterError
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.batching import (
     Batch,
     Outcome,
@@ -45,8 +45,8 @@ HOW = (
 
 
 @contextmanager
-def workers(settings: Preprocess) -> Iterator[Workers]:
-    """The workers of the scheduler that `settings.cluster` names.
+def workers(settings: PixelSettings, address: str) -> Iterator[Workers]:
+    """The workers of the scheduler at `address`.
 
     Raises:
         ParameterError: dask.distributed is not installed.
@@ -59,7 +59,6 @@ def workers(settings: Preprocess) -> Iterator[Workers]:
             "preprocess.cluster needs dask.distributed: `pip install 'medloop[cluster]'`, or set "
             "preprocess.cluster to null"
         ) from None
-    address = str(settings.cluster)
     try:
         client = Client(address, timeout=PATIENCE_SECONDS, set_as_default=False)
         client.wait_for_workers(1, timeout=PATIENCE_SECONDS)
@@ -72,12 +71,12 @@ def workers(settings: Preprocess) -> Iterator[Workers]:
     with client:
         if None in found:  # they would end without a word at the first batch
             raise DataError(f"workers at {address} do not find this project's code; {HOW}")
-        yield _Cluster(client, settings)
+        yield _Cluster(client, settings, address)
 
 
 class _Cluster:
-    def __init__(self, client: Client, settings: Preprocess) -> None:
-        self._client, self._settings = client, settings
+    def __init__(self, client: Client, settings: PixelSettings, address: str) -> None:
+        self._client, self._settings, self._address = client, settings, address
         self._key = made_with(settings)
         self._ahead, self._asked = 1, -math.inf
 
@@ -86,7 +85,7 @@ class _Cluster:
         sent = self._client.submit(
             prepare_sent, batch, files, self._settings, self._key, pure=False
         )
-        return _Sent(sent, str(self._settings.cluster))
+        return _Sent(sent, self._address)
 
     def ahead(self) -> int:
         """Workers come and go, so they are counted anew every few seconds."""
@@ -96,7 +95,9 @@ class _Cluster:
         return self._ahead
 
 
-def prepare_sent(batch: Batch, files: dict[str, bytes], settings: Preprocess, key: str) -> Outcome:
+def prepare_sent(
+    batch: Batch, files: dict[str, bytes], settings: PixelSettings, key: str
+) -> Outcome:
     """What a worker does with a batch.
 
     Raises:

@@ -22,22 +22,25 @@ import pyarrow
 
 from tasks.common import digests, documents, manifest, paths
 from tasks.common.errors import DataError
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.common.progress import progress
 from tasks.imaging import batching, blocks, cluster
-from tasks.imaging.batching import PIXEL_SETTINGS, Outcome, image_shape
+from tasks.imaging.batching import Outcome, image_shape
 from tasks.imaging.levels import Pixels
 
 BLOCK_SECONDS = 10.0  # between two blocks: what a kill costs at most
 FACTS = ["height", "width", "mean", "std", "min", "max", "phash", "colored", "reason"]
 
 
-def prepare_all(images: pd.DataFrame, settings: Preprocess) -> pd.DataFrame:
-    """Prepare the images that no block holds yet, here or on the cluster of the settings.
+def prepare_all(
+    images: pd.DataFrame, settings: PixelSettings, scheduler: str | None = None
+) -> pd.DataFrame:
+    """Prepare the images that no block holds yet, here or on a cluster.
 
     Args:
         images: `image_id` and `path` under `data/raw`.
-        settings: the section `preprocess`.
+        settings: what the pixels depend on.
+        scheduler: the address of the cluster's; None: threads of this process.
 
     Returns:
         `FACTS` by `image_id`; where `reason` is set, the image cannot be used.
@@ -54,21 +57,21 @@ def prepare_all(images: pd.DataFrame, settings: Preprocess) -> pd.DataFrame:
     if len(todo):  # their blocks, and then the pack of all
         blocks.require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
         cut = batching.cut(zip(ids, names, sizes, strict=True), settings)
-        where = cluster.workers if settings.cluster else batching.threads
-        with where(settings) as workers:
+        here = batching.threads(settings)
+        with cluster.workers(settings, scheduler) if scheduler else here as workers:
             done = _counted(batching.in_order(workers, cut), len(todo))
             reasons = _write_blocks(home, done, settings)
     facts = blocks.read(home).table.reindex(index=images["image_id"], columns=FACTS)
     return facts.assign(reason=pd.Series(reasons, dtype="object").reindex(facts.index))
 
 
-def write(image_ids: Sequence[str], settings: Preprocess) -> dict[str, Any]:
+def write(image_ids: Sequence[str], settings: PixelSettings) -> dict[str, Any]:
     """Put prepared images together, in the order given, unless that pack is there already.
 
     Returns:
         What `pack.json` says: key, settings of the pixels, digest, shape and dtype.
     """
-    home, pixel_settings = _home(settings), settings.model_dump(include=PIXEL_SETTINGS)
+    home, pixel_settings = _home(settings), settings.plain()
     key = digests.of_json({"images": list(image_ids), "settings": pixel_settings})
     receipt = blocks.read_receipt(home / key)
     if receipt is None:
@@ -78,7 +81,7 @@ def write(image_ids: Sequence[str], settings: Preprocess) -> dict[str, Any]:
 
 
 def _put_together(
-    home: Path, folder: Path, image_ids: Sequence[str], settings: Preprocess
+    home: Path, folder: Path, image_ids: Sequence[str], settings: PixelSettings
 ) -> dict[str, Any]:
     known, image = blocks.read(home), image_shape(settings)
     receipt = blocks.adopt(known, folder, image_ids)
@@ -102,7 +105,7 @@ def open_pack() -> Pixels:
     if not paths.PACK.exists():
         raise DataError(f"{paths.PACK} not found: `dvc repro preprocess` makes it from data/raw")
     receipt = documents.read_json(paths.PACK)
-    settings = Preprocess(**receipt["settings"], max_quarantined=1.0)
+    settings = PixelSettings(**receipt["settings"])
     folder = _home(settings) / receipt["key"]
     found = blocks.read_receipt(folder) or _rebuild(settings)
     if found["digest"] != receipt["digest"]:
@@ -115,7 +118,7 @@ def open_pack() -> Pixels:
     return blocks.open_pixels(folder, found)
 
 
-def _rebuild(settings: Preprocess) -> dict[str, Any]:
+def _rebuild(settings: PixelSettings) -> dict[str, Any]:
     images = manifest.read(paths.IMAGES, manifest.IMAGES)
     usable = images[images["status"] == "ok"].sort_values("row")
     broken = int(prepare_all(usable, settings)["reason"].notna().sum())
@@ -127,7 +130,7 @@ def _rebuild(settings: Preprocess) -> dict[str, Any]:
     return write(usable["image_id"].tolist(), settings)
 
 
-def _home(settings: Preprocess) -> Path:
+def _home(settings: PixelSettings) -> Path:
     """The folder of everything made with these settings by this code and these libraries."""
     return paths.state() / "packs" / batching.made_with(settings)[:16]
 
@@ -167,7 +170,9 @@ def _counted(outcomes: Iterator[Outcome], images: int) -> Iterator[Outcome]:
         yield outcome
 
 
-def _write_blocks(home: Path, outcomes: Iterator[Outcome], settings: Preprocess) -> dict[str, str]:
+def _write_blocks(
+    home: Path, outcomes: Iterator[Outcome], settings: PixelSettings
+) -> dict[str, str]:
     """Write what can be used as blocks; the reasons of the others by `image_id`."""
     reasons: dict[str, str] = {}
     for first in outcomes:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 
 from tasks.common.errors import DecodeError
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging import dicom
 from tasks.imaging.decoding import decode
 from tasks.imaging.formats import sniff
@@ -37,12 +37,12 @@ class Prepared(NamedTuple):
     colored: bool
 
 
-def prepare(content: bytes, settings: Preprocess, frame: int | None = None) -> Prepared:
+def prepare(content: bytes, settings: PixelSettings, frame: int | None = None) -> Prepared:
     """Decode one PNG, JPEG, TIFF, BMP or DICOM file and bring it to size and colour.
 
     Args:
         content: the file's bytes.
-        settings: the section `preprocess` of `params.yaml`.
+        settings: what the pixels depend on.
         frame: of a file with several images, the middle one by default.
 
     Raises:

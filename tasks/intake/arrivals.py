@@ -13,7 +13,8 @@ import pandas as pd
 
 from tasks.common import digests, manifest
 from tasks.common.errors import DecodeError, SourceError
-from tasks.common.params import Params, Pull
+from tasks.common.params.pull import Pull
+from tasks.common.params.whole import Params
 from tasks.common.progress import progress
 from tasks.imaging.deidentification import Clean, deidentify
 from tasks.intake import cohort

@@ -11,12 +11,16 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tasks.common import digests, manifest, paths
-from tasks.common.errors import DataError, PrivacyError
+from tasks.common.errors import DataError, PrivacyError, SourceError
 from tasks.privacy.pseudonyms import PUBLIC_KEY, key_id
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
 
 TABLES = (paths.COHORT, paths.IDENTIFIERS, paths.WITHDRAWN)
 _TABLE = "|".join(re.escape(table.name) for table in TABLES)
@@ -33,6 +37,25 @@ OWN = re.compile(
 def is_own(file: Path) -> bool:
     """Whether a file under `data/raw` has a name that is given here."""
     return OWN.fullmatch(file.relative_to(paths.RAW).as_posix()) is not None
+
+
+def guard(pull: Pull) -> None:
+    """Refuse to work in `data/raw` while it holds files of a person: a restore would delete them.
+
+    Raises:
+        SourceError: it does, or it is named as the source.
+    """
+    foreign = sum(
+        not is_own(file) for file in paths.RAW.rglob("*") if file.is_symlink() or not file.is_dir()
+    )
+    path = pull.path
+    inside = path and Path(path).expanduser().resolve().is_relative_to(paths.RAW.resolve())
+    if foreign or (inside and pull.source != "phantom"):
+        what = f"holds {foreign:,} files that pull did not write" if foreign else "is the source"
+        raise SourceError(
+            f"{paths.RAW} {what}: {paths.RAW} is made by pull; move your own files elsewhere and "
+            "set pull.path to that folder"
+        )
 
 
 def digest_of(image_id: str) -> str:

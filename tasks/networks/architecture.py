@@ -9,15 +9,18 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from tasks.common import labels, params
+from tasks.common import labels
 from tasks.common.errors import ParameterError
+from tasks.common.params.model import Model
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
 from tasks.networks.backbones import BACKBONES
 from tasks.networks.weights import load_weights
 
 NORMALISED, POOLED, DROPOUT, LOGITS, SCORES = "normalise", "pooled", "dropout", "logits", "scores"
 
 
-def build(model: params.Model, preprocess: params.Preprocess, task: params.Task) -> keras.Model:
+def build(model: Model, preprocess: PixelSettings, task: Task) -> keras.Model:
     """The untrained network with its backbone's weights loaded.
 
     Args:
@@ -49,7 +52,7 @@ def build(model: params.Model, preprocess: params.Preprocess, task: params.Task)
     return keras.Model(inputs, scores, name="medloop")
 
 
-def _head(features: keras.KerasTensor, dropout: float, task: params.Task) -> keras.KerasTensor:
+def _head(features: keras.KerasTensor, dropout: float, task: Task) -> keras.KerasTensor:
     x = layers.GlobalAveragePooling2D(name=POOLED)(features)
     x = layers.Dropout(dropout, name=DROPOUT)(x)
     x = layers.Dense(labels.outputs(task.kind, task.names), name=LOGITS)(x)

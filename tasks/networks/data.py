@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import labels, manifest, params, paths
+from tasks.common import labels, manifest, paths
 from tasks.common.documents import read_json
+from tasks.common.params.task import Task
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation
@@ -41,7 +42,7 @@ class Data:
     views: Views
 
 
-def read(task: params.Task) -> Data:
+def read(task: Task) -> Data:
     """What the manifest, the pack and `data/views.json` say."""
     table, pack = manifest.read_manifest(), open_pack()
     train, val = (manifest.of_split(table, name) for name in ("train", "val"))
@@ -50,7 +51,7 @@ def read(task: params.Task) -> Data:
     return Data(_split(train, pack, task), _split(val, pack, task), views)
 
 
-def _split(rows: pd.DataFrame, pack: NDArray[np.uint8], task: params.Task) -> Split:
+def _split(rows: pd.DataFrame, pack: NDArray[np.uint8], task: Task) -> Split:
     targets = labels.encode(rows["label"], task.kind, task.names)
     return Split(Images(pack, rows["row"].to_numpy(np.int64)), targets)
 

@@ -15,8 +15,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.common import params
 from tasks.common.errors import TrainingError
+from tasks.common.params.fine_tune import FineTune
+from tasks.common.params.train import Train
 from tasks.networks import device, keys
 from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
@@ -35,7 +36,7 @@ class Plan:
     """
 
     kind: str
-    phase: params.Train | params.FineTune
+    phase: Train | FineTune
     weights: NDArray[np.float32]
     seed: int
 
@@ -188,7 +189,7 @@ def _require_finite(metrics: Metrics, epoch: int, plan: Plan) -> None:
     )
 
 
-def _finished(history: list[Metrics], phase: params.Train | params.FineTune) -> bool:
+def _finished(history: list[Metrics], phase: Train | FineTune) -> bool:
     epoch = len(history)
     return epoch >= phase.epochs or (epoch > 0 and epoch - best_epoch(history) >= phase.patience)
 

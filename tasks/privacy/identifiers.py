@@ -27,7 +27,7 @@ import pandas as pd
 
 import tasks
 from tasks.common.manifest import COHORT, SLICES
-from tasks.common.params import Params
+from tasks.common.params.whole import Params
 from tasks.privacy.pseudonyms import Pseudonyms
 
 WORD = re.compile(r"[^\W_]+")

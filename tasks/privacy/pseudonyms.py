@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tasks.common import paths
 from tasks.common.errors import PrivacyError
-from tasks.common.params import Params
+from tasks.common.params.whole import Params
 
 KEY_BYTES = 32
 SHIFT_DAYS = 3650

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import digests, labels, params
+from tasks.common import digests, labels
 from tasks.common.manifest import of_split, slice_columns
+from tasks.common.params.task import Task
 from tasks.statistics.weighted import Array
 
 IMAGES_FILE = "data/images.json"  # in each run: the images of its day by split
@@ -41,7 +42,7 @@ def digest(manifest: pd.DataFrame) -> str:
     return digests.of_table(of_split(manifest, "test"), IDENTITY)
 
 
-def from_rows(rows: pd.DataFrame, task: params.Task, frozen: Collection[str]) -> Cases:
+def from_rows(rows: pd.DataFrame, task: Task, frozen: Collection[str]) -> Cases:
     """The cases of the manifest's test rows; `frozen` names images."""
     return Cases(
         labels.encode(rows["label"], task.kind, task.names).astype(float),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tasks.common import paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS
-from tasks.common.params import Params
+from tasks.common.params.whole import Params
 from tasks.intake import cohort
 from tasks.registry import cases, live_runs, model_versions
 from tasks.registry.store import SQLITE, Store, open_experiment

@@ -1,7 +1,5 @@
 """The gate: challenger against champion on the same test images.
 
-    python -m tasks.registry.gate
-
 Both are scored from the raw files by their own packaged preprocessing. The verdict goes to the
 ledger, which alone counts, and for people to the version's tags, the run and the output.
 """
@@ -19,9 +17,11 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from tasks.common import digests, labels, params, paths
-from tasks.common.errors import RegistryError, command
+from tasks.common import digests, labels, paths
+from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
+from tasks.common.params.task import Task
+from tasks.common.params.whole import Params
 from tasks.registry import cases, last_run, ledger, model_versions, scoring
 from tasks.registry.judgement import Judgement, judge
 from tasks.registry.store import connect
@@ -30,7 +30,7 @@ from tasks.statistics.weighted import Array
 Terms = dict[str, Any]
 
 
-def gate(settings: params.Params) -> str:
+def gate(settings: Params) -> str:
     """Judge the version of the workspace's model; return the verdict: first, passed, failed, or
     champion where that is the version itself.
 
@@ -62,14 +62,12 @@ def _challenger(client: MlflowClient, name: str) -> ModelVersion:
     if version is None:
         raise RegistryError(
             f"required: a version of {name!r} with the model of {paths.MODEL}; received: none. "
-            "`python -m tasks.registry.registration` makes it"
+            "`python -m tasks.register` makes it"
         )
     return version
 
 
-def _terms(
-    settings: params.Params, champion: ModelVersion | None, test: pd.DataFrame
-) -> dict[str, Any]:
+def _terms(settings: Params, champion: ModelVersion | None, test: pd.DataFrame) -> dict[str, Any]:
     """What a verdict depends on beside the challenger."""
     return {
         "test_digest": cases.digest(test),
@@ -94,7 +92,7 @@ def _identity(version: ModelVersion) -> tuple[str, int, str]:
 
 def _examine(
     client: MlflowClient,
-    settings: params.Params,
+    settings: Params,
     challenger: ModelVersion,
     champion: ModelVersion | None,
     test: pd.DataFrame,
@@ -107,7 +105,7 @@ def _examine(
 
 
 def _score(
-    version: ModelVersion, test: pd.DataFrame, task: params.Task, digest: str | None = None
+    version: ModelVersion, test: pd.DataFrame, task: Task, digest: str | None = None
 ) -> Array:
     """Scores of a version; `digest` is what its network must be, where that is known."""
     print(f"Scoring version {version.version} on {len(test)} test images ...", flush=True)
@@ -117,7 +115,7 @@ def _score(
             raise RegistryError(
                 f"required: the model of {paths.MODEL}; received: another one in version "
                 f"{version.version}, whose tag {model_versions.DIGEST} was edited. Delete the "
-                "version and run `python -m tasks.registry.registration`"
+                "version and run `python -m tasks.register`"
             )
         return scoring.score(package, test, labels.scored(task.kind, task.names))
 
@@ -174,13 +172,3 @@ def _tell(verdict: str, challenger: ModelVersion, reasons: list[str]) -> str:
         print(f"  {reason}")
     print(f"Gate: {challenger.name} version {challenger.version}: {verdict}")
     return verdict
-
-
-@command
-def main() -> None:
-    """`python -m tasks.registry.gate`."""
-    gate(params.load())
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.common.params import Gate
+from tasks.common.params.gate import Gate
 from tasks.registry.cases import Cases, Flags
 from tasks.statistics import weighted
 from tasks.statistics.intervals import Interval

@@ -17,7 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.common import digests, params
+from tasks.common import digests
+from tasks.common.params.loading import load
+from tasks.common.params.publish import Publish
+from tasks.common.params.section import Part
 from tasks.registry import last_run
 from tasks.registry.store import Store, open_experiment
 
@@ -28,6 +31,10 @@ RESULT = "result.digest"  # a run that carries it is owned by that result
 WORKSPACE = "workspace"
 AGAIN_SECONDS = 300.0  # between two attempts to reach a store that did not answer
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
+class _Settings(Part):
+    publish: Publish
 
 
 class EpochLog:
@@ -112,7 +119,7 @@ class LiveRun:
 
     def _open(self) -> EpochLog:
         os.environ.update({k: v for k, v in IMPATIENT.items() if k not in os.environ})
-        store = open_experiment(params.load().publish.experiment)
+        store = open_experiment(load(_Settings).publish.experiment)
         last_run.replace()  # the next publish looks properly, and ends what was abandoned
         run = _choose(store, self._stage)
         if RESULT not in run.data.tags:
@@ -129,6 +136,20 @@ def live_run(stage: str) -> Iterator[LiveRun]:
         yield run
     finally:
         run.close()
+
+
+@contextmanager
+def shown_live(
+    stage: str, first_machine: bool
+) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """Give what is called with each finished epoch and its metrics: it shows them in MLflow, from
+    the first machine of those that train together.
+    """
+    if not first_machine:
+        yield lambda *_: None
+        return
+    with live_run(stage) as run:
+        yield run.log_epoch
 
 
 def key(stage: str) -> dict[str, str]:

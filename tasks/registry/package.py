@@ -13,7 +13,9 @@ import mlflow
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from tasks.common import closure, labels, params, paths
+from tasks.common import closure, labels, paths
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
 
 NAME = "model"
 ENTRY = Path(__file__).resolve().with_name("pyfunc_model.py")
@@ -31,12 +33,12 @@ REQUIREMENTS = (
 )
 
 
-def log_model(task: params.Task, preprocess: params.Preprocess) -> str:
+def log_model(task: Task, preprocess: PixelSettings) -> str:
     """Log the model to the active run; return its id."""
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
         folder = Path(temporary)
         settings = folder / "settings.json"
-        chosen = {"task": task.model_dump(), "preprocess": preprocess.model_dump()}
+        chosen = {"task": task.model_dump(), "preprocess": preprocess.plain()}
         settings.write_text(json.dumps(chosen, indent=2), encoding="utf-8")
         warnings.filterwarnings("ignore", ".*An input example was not provided")
         logged = mlflow.pyfunc.log_model(
@@ -56,7 +58,7 @@ def log_model(task: params.Task, preprocess: params.Preprocess) -> str:
     return str(logged.model_id)
 
 
-def signature(task: params.Task) -> ModelSignature:
+def signature(task: Task) -> ModelSignature:
     """File bytes in, class and scores out."""
     scores = [ColSpec("double", f"score_{name}") for name in labels.scored(task.kind, task.names)]
     inputs = Schema([ColSpec("binary", "image"), ColSpec("long", "frame", required=False)])

@@ -1,11 +1,10 @@
-"""Promote: `python -m tasks.registry.promotion [VERSION]` moves the alias `champion`.
+"""Promote: `python -m tasks.promote [VERSION]` moves the alias `champion`.
 
 Rolling back is the same: promote the version that was champion before.
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from tasks.common import params
-from tasks.common.errors import RegistryError, command
+from tasks.common.errors import RegistryError
 from tasks.registry import ledger, model_versions
 from tasks.registry.store import connect
 
@@ -53,7 +51,7 @@ def _find(client: MlflowClient, name: str, number: int | None) -> ModelVersion:
         asked = f"version {number} of {name!r}"
     if version is None:
         raise RegistryError(
-            f"required: {asked}; received: none. `python -m tasks.registry.gate` judges the "
+            f"required: {asked}; received: none. `python -m tasks.gate` judges the "
             "newest model, and MLflow lists all versions"
         )
     return version
@@ -81,15 +79,3 @@ def _hold_to_ledger(version: ModelVersion, digest: str) -> None:
             f"required: a version that passed the gate; received: version {number}, of which the "
             f"ledger says: {said}. Only a version that passed becomes champion"
         )
-
-
-@command
-def main() -> None:
-    """`python -m tasks.registry.promotion [VERSION]`."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.registry.promotion")
-    parser.add_argument("version", nargs="?", type=int, help="default: the challenger")
-    promote(params.load().publish.model_name, parser.parse_args().version)
-
-
-if __name__ == "__main__":
-    main()

@@ -15,8 +15,10 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from tasks.common import labels, params
+from tasks.common import labels
 from tasks.common.errors import DecodeError, RegistryError
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
 from tasks.imaging import preparation
 from tasks.statistics.operating_point import OperatingPoint
 
@@ -42,8 +44,8 @@ class ImageClassifier(PythonModel):
         from tasks.networks import files as network_files
 
         settings = json.loads(files["settings"].read_text(encoding="utf-8"))
-        self._task = params.Task.model_validate(settings["task"])
-        self._preprocess = params.Preprocess.model_validate(settings["preprocess"])
+        self._task = Task.model_validate(settings["task"])
+        self._preprocess = PixelSettings.model_validate(settings["preprocess"])
         point = json.loads(files["operating_point"].read_text(encoding="utf-8"))
         self._operating_point = OperatingPoint(**point)
         self._network = network_files.load(files["model"])

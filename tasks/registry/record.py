@@ -18,9 +18,10 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from ruamel.yaml import YAML
 
-from tasks.common import digests, params, paths
+from tasks.common import digests, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
+from tasks.common.params.whole import Params
 from tasks.registry import cases, git, package, runs
 from tasks.registry.live_runs import EpochLog
 from tasks.registry.scan import Scan
@@ -56,7 +57,7 @@ WHEREABOUTS = (("pull", "path"), ("pull", "labels", "table"))
 NOT_RECORDED = "(not recorded)"
 
 
-def write(store: Store, run_id: str, settings: params.Params) -> None:
+def write(store: Store, run_id: str, settings: Params) -> None:
     """Fill the active run `run_id` with everything but its final state.
 
     Raises:
@@ -120,7 +121,7 @@ def _check_files() -> None:
         )
 
 
-def _tags(settings: params.Params, manifest: pd.DataFrame) -> dict[str, str]:
+def _tags(settings: Params, manifest: pd.DataFrame) -> dict[str, str]:
     return (
         git.tags()
         | _flow_tags()
@@ -139,7 +140,7 @@ def _flow_tags() -> dict[str, str]:
     return {"prefect.flow_run_id": found[0]} if found else {}
 
 
-def _values(settings: params.Params) -> dict[str, Any]:
+def _values(settings: Params) -> dict[str, Any]:
     values = settings.model_dump(by_alias=True)
     _redact(values)
     return dict(flatten(values))
@@ -234,7 +235,7 @@ def _log_files(
         store.client.log_artifact(run_id, str(file), str(file.parent))
 
 
-def _log_model_once(store: Store, run_id: str, settings: params.Params) -> None:
+def _log_model_once(store: Store, run_id: str, settings: Params) -> None:
     """An interrupted logging leaves a model that never becomes ready: it is deleted."""
     if runs.model_id(store, run_id) is not None:
         return

@@ -1,4 +1,4 @@
-"""Register the result's model: `python -m tasks.registry.registration`."""
+"""A version of the registered model for the result that was recorded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from mlflow.exceptions import MlflowException
 
-from tasks.common import digests, params
-from tasks.common.errors import RegistryError, command
+from tasks.common import digests
+from tasks.common.errors import RegistryError
+from tasks.common.params.whole import Params
 from tasks.registry import last_run, model_versions, runs
 from tasks.registry.store import Store, open_experiment
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 REPEATED = ("result.digest", "data.digest", "test.digest", "git.commit", "git.dirty")
 
 
-def register(settings: params.Params) -> ModelVersion:
+def register(settings: Params) -> ModelVersion:
     """Give the model of the workspace's result a version, or point the version it has to the
     result's run.
 
@@ -75,13 +76,3 @@ def _create(store: Store, name: str, run: Run, digest: str) -> ModelVersion:
     link = json.dumps([{"name": name, "version": version.version}])
     store.client.set_logged_model_tags(model, {"mlflow.modelVersions": link})
     return version
-
-
-@command
-def main() -> None:
-    """`python -m tasks.registry.registration`."""
-    register(params.load())
-
-
-if __name__ == "__main__":
-    main()

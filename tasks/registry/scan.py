@@ -22,7 +22,7 @@ import pandas as pd
 
 from tasks.common import paths
 from tasks.common.errors import PrivacyError
-from tasks.common.params import Params
+from tasks.common.params.whole import Params
 from tasks.intake import cohort
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from tasks.common.params import Params
+from tasks.common.params.whole import Params
 
 
 @dataclass(frozen=True)

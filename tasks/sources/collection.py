@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.common.errors import SourceError
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import Listing, dicom
 from tasks.sources.transfer import spell_size
 

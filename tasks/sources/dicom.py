@@ -13,7 +13,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from tasks.common import labels
 from tasks.common.errors import SourceError
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import Listing
 from tasks.sources.headers import FILE, KEYS, Header, in_order, read_headers
 from tasks.sources.selection import chosen

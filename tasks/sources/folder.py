@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import Item, Listing
 from tasks.sources.archive import is_archive, unpack
 from tasks.sources.table import read_table

@@ -20,7 +20,7 @@ import pandas as pd
 
 from tasks.common import paths
 from tasks.common.errors import SourceError
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import Listing, series_folder, transfer
 from tasks.sources.collection import Series, folder_name, list_series, narrow
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tasks.common import labels, paths
 from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import Item, Listing, transfer
 from tasks.sources.medmnist_sets import BASE, CITATION, SETS, Published
 from tasks.sources.npz import Rows, read_array

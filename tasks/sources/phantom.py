@@ -22,7 +22,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, CTImageStorage, ExplicitVRLittleEndian
 
 from tasks.common import digests, paths
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import Listing, phantom_anatomy
 from tasks.sources.table import read_table
 

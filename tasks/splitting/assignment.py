@@ -18,7 +18,7 @@ import pandas as pd
 
 from tasks.common import labels
 from tasks.common.manifest import SPLITS
-from tasks.common.params import Split
+from tasks.common.params.split import Split
 
 VAL_FROM_TRAIN = 0.1  # share of the source's train groups that become val where the source has none
 FOLDS = 1  # apart from the seed of the sides

@@ -9,7 +9,8 @@ import pandas as pd
 
 from tasks.common import labels, manifest, paths
 from tasks.common.manifest import SPLITS
-from tasks.common.params import Split, Task
+from tasks.common.params.split import Split
+from tasks.common.params.task import Task
 from tasks.splitting import duplicates, joining
 from tasks.splitting.duplicates import Likeness
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import labels, params
+from tasks.common import labels
 from tasks.common.errors import DataError, TrainingError
+from tasks.common.params.task import Task
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.weighted import Array
@@ -49,7 +50,7 @@ def of_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
     return rows
 
 
-def targets(table: pd.DataFrame, task: params.Task) -> Array:
+def targets(table: pd.DataFrame, task: Task) -> Array:
     """Targets `(N, K)` of the table's labels."""
     return labels.encode(table["label"], task.kind, task.names).astype(np.float64)
 
@@ -60,7 +61,7 @@ def values(table: pd.DataFrame) -> Array:
     return table[[f"score_{k}" for k in range(count)]].to_numpy(np.float64)
 
 
-def sample(table: pd.DataFrame, task: params.Task, point: OperatingPoint) -> Sample:
+def sample(table: pd.DataFrame, task: Task, point: OperatingPoint) -> Sample:
     """The table's images with their predictions at the operating point."""
     given = values(table)
     return Sample(task.kind, targets(table, task), given, point.predict(given))

@@ -1,15 +1,17 @@
 import pytest
 
-from tasks.common import editing, params, paths
+from tasks.common import editing, paths
 from tasks.common.errors import ParameterError
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 
 
 def test_an_edit_keeps_comments_and_shows_what_changed(workspace):
     before = paths.PARAMS.read_text()
     diff = editing.set_values(paths.PARAMS, {"train.epochs": 3, "task.classes": ["a", "b"]})
     after = paths.PARAMS.read_text()
-    assert params.load().train.epochs == 3
-    assert params.load().task.names == ["a", "b"]
+    assert load(Params).train.epochs == 3
+    assert load(Params).task.names == ["a", "b"]
     assert "-  epochs: 50\n+  epochs: 3\n" in diff
     changed = [
         (a, b) for a, b in zip(before.splitlines(), after.splitlines(), strict=True) if a != b

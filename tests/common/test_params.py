@@ -3,8 +3,10 @@ import copy
 import pytest
 from ruamel.yaml import YAML
 
-from tasks.common import params
 from tasks.common.errors import ParameterError
+from tasks.common.params.loading import load, parse
+from tasks.common.params.task import Task
+from tasks.common.params.whole import Params
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_every_stage_has_its_section(workspace, values):
 def test_what_is_not_allowed_is_named(values, section, key, value, words):
     values[section][key] = value
     with pytest.raises(ParameterError, match=r"params\.yaml has values") as caught:
-        params.parse(values)
+        parse(Params, values)
     assert words in str(caught.value)
 
 
@@ -54,7 +56,7 @@ def test_all_problems_are_listed_at_once(values):
     del broken["gate"]
     broken["trian"] = {}
     with pytest.raises(ParameterError) as caught:
-        params.parse(broken)
+        parse(Params, broken)
     message = str(caught.value)
     assert "train.epochs" in message
     assert "gate: required, but missing" in message
@@ -63,12 +65,12 @@ def test_all_problems_are_listed_at_once(values):
 
 def test_missing_and_malformed_files_say_so(tmp_path):
     with pytest.raises(ParameterError, match="run from the project's root"):
-        params.load(tmp_path / "params.yaml")
+        load(Params, tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("task: [")
     with pytest.raises(ParameterError, match="not valid YAML"):
-        params.load(tmp_path / "params.yaml")
+        load(Params, tmp_path / "params.yaml")
 
 
 def test_auto_classes_have_no_names_yet():
     with pytest.raises(ParameterError, match="still 'auto'"):
-        _ = params.Task(kind="binary", classes="auto").names
+        _ = Task(kind="binary", classes="auto").names

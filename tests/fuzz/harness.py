@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.common.errors import DecodeError, SourceError
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.deidentification import deidentify
 from tasks.imaging.preparation import prepare
 from tasks.privacy.pseudonyms import Pseudonyms
@@ -32,7 +32,7 @@ MEMORY = 1024**3  # bytes of a process, of which the libraries take a fifth
 Check = Callable[[int], bool]
 ARCHIVES = 20  # every so many inputs is an archive
 PSEUDONYMS = Pseudonyms(b"a key of the tests")
-SETTINGS = Preprocess(size=[32, 32], color="grey", window=None, max_quarantined=0.0)
+SETTINGS = PixelSettings(size=[32, 32], color="grey", window=None)
 
 
 class Finding(NamedTuple):

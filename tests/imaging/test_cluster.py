@@ -18,10 +18,10 @@ from worlds.project import ROOT
 
 from tasks.common import digests, paths
 from tasks.common.errors import DataError, ParameterError
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging import batching, blocks, cluster, pack
 
-SETTINGS = Preprocess(size=[16, 24], color="grey", window=None, max_quarantined=1.0)
+SETTINGS = PixelSettings(size=[16, 24], color="grey", window=None)
 LOCAL = "tcp://127.0.0.1"
 
 

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from tasks.common.errors import DecodeError
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.decoding import decode
 from tasks.imaging.jpeg import decode_reduced, read_header
 from tasks.imaging.preparation import prepare
 from tasks.imaging.resizing import resize
 
 SIZE = [56, 64]
-GREY = Preprocess(size=SIZE, color="grey", window=None, max_quarantined=0.0)
+GREY = PixelSettings(size=SIZE, color="grey", window=None)
 RGB = GREY.model_copy(update={"color": "rgb"})
 
 

@@ -12,15 +12,15 @@ from PIL import Image
 from worlds.dicom_files import make_dicom
 
 from tasks.common.errors import DecodeError
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.deidentification import deidentify
 from tasks.imaging.preparation import prepare
 from tasks.imaging.raster_cleaning import _chunk, _minimal_exif, _segment
 from tasks.imaging.resizing import resize
 from tasks.privacy.pseudonyms import Pseudonyms
 
-GREY = Preprocess(size=[32, 48], color="grey", window=None, max_quarantined=0.0)
-RGB = Preprocess(size=[32, 48], color="rgb", window=None, max_quarantined=0.0)
+GREY = PixelSettings(size=[32, 48], color="grey", window=None)
+RGB = PixelSettings(size=[32, 48], color="rgb", window=None)
 
 
 def test_size_colour_and_type(encode, photo, ramp):
@@ -64,7 +64,7 @@ def test_window_of_the_settings_reaches_dicom(ramp):
 
 def test_preset_of_the_settings_reaches_dicom_as_a_model_stores_it(ramp):
     lung = GREY.model_copy(update={"window": "lung"})
-    served = Preprocess.model_validate(json.loads(json.dumps(lung.model_dump())))
+    served = PixelSettings.model_validate(json.loads(json.dumps(lung.model_dump())))
     content = make_dicom(ramp, Modality="CT", RescaleSlope=1, RescaleIntercept=0)
     by_numbers = prepare(content, GREY.model_copy(update={"window": [-600.0, 1500.0]}))
     assert np.array_equal(prepare(content, served).pixels, by_numbers.pixels)

@@ -7,7 +7,7 @@ from pydicom.sequence import Sequence
 from worlds.dicom_files import make_dicom
 
 from tasks.common.errors import DecodeError
-from tasks.common.params import WINDOWS
+from tasks.common.params.pixels import WINDOWS
 from tasks.imaging.dicom import decode
 from tasks.imaging.windows import HOUNSFIELD, MAMMOGRAPHY
 

@@ -8,8 +8,11 @@ import pytest
 from worlds.pull import LABELS, cohort, configure, run
 
 from tasks import key, pull
-from tasks.common import params, paths
+from tasks.common import paths
 from tasks.common.errors import PrivacyError, SourceError
+from tasks.common.params.loading import load
+from tasks.common.params.pull import PhantomSource
+from tasks.common.params.whole import Params
 from tasks.intake import cohort as tables
 from tasks.intake import data_versions
 
@@ -62,9 +65,9 @@ def test_another_key_is_refused():
 
 @pytest.mark.usefixtures("source")
 def test_own_images_replace_the_phantom(defaults, monkeypatch):
-    own = params.load()
+    own = load(Params)
     shutil.copy(paths.PARAMS, "own.yaml")
-    source = defaults.pull.model_copy(update={"phantom": params.PhantomSource(patients=10, seed=1)})
+    source = defaults.pull.model_copy(update={"phantom": PhantomSource(patients=10, seed=1)})
     pull.pull(defaults.model_copy(update={"pull": source}))
     assert pull.pull(own).batch == 0
     assert set(cohort()["label"]) == set(LABELS)

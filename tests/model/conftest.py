@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def read(folder: Path, model: object) -> Trained:
-    from tasks.common.params import load
+    from tasks.common.params.loading import load
     from tasks.imaging.preparation import prepare
 
     settings = load(folder / "params.yaml").preprocess

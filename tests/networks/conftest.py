@@ -8,7 +8,9 @@ from pathlib import Path
 import keras
 import pytest
 
-from tasks.common import params
+from tasks.common.params.model import Model
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
 from tasks.networks.architecture import build
 
 SIZE = 32
@@ -35,9 +37,9 @@ def make() -> Callable[..., keras.Model]:
     ) -> keras.Model:
         classes = ["a", "b"] if kind == "binary" else ["a", "b", "c"]
         return build(
-            params.Model(backbone=backbone, weights=weights, dropout=0.2),
-            params.Preprocess(size=[size, size], color=color, window=None, max_quarantined=0.0),
-            params.Task(kind=kind, classes=classes),
+            Model(backbone=backbone, weights=weights, dropout=0.2),
+            PixelSettings(size=[size, size], color=color, window=None),
+            Task(kind=kind, classes=classes),
         )
 
     return make_one

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tasks.common import params, paths
+from tasks.common import paths
 from tasks.common.errors import TrainingError
+from tasks.common.params.fine_tune import FineTune
 from tasks.imaging.images import Images
 from tasks.networks import data, pass_files
 from tasks.networks.data import Data, Split
@@ -52,7 +53,7 @@ def train(model, layer, given, epochs=3):
     feed, val = data.feed(model, [layer], layer, given)
     _, head = cut(model, layer)
     train_only(model, head)
-    phase = params.FineTune(
+    phase = FineTune(
         cut_layer=layer, epochs=epochs, batch_size=16, learning_rate=1e-2, patience=epochs
     )
     plan = Plan("binary", phase, np.ones((2, 1), np.float32), seed=4)

@@ -12,16 +12,18 @@ from tasks.networks import files
 BUILD_AND_SAVE = """
 import sys
 from pathlib import Path
-from tasks import params
+from tasks.common.params.model import Model
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
 from tasks.networks import files
 from tasks.networks.architecture import build
 import keras
 
 keras.utils.set_random_seed(5)
 model = build(
-    params.Model(backbone="MobileNetV2", weights="none", dropout=0.2),
-    params.Preprocess(size=[32, 32], color="grey", window=None, max_quarantined=0.0),
-    params.Task(kind="binary", classes=["a", "b"]),
+    Model(backbone="MobileNetV2", weights="none", dropout=0.2),
+    PixelSettings(size=[32, 32], color="grey", window=None),
+    Task(kind="binary", classes=["a", "b"]),
 )
 files.save(model, Path(sys.argv[1]))
 """

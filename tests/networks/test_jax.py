@@ -10,9 +10,12 @@ from worlds.project import ROOT
 
 SCRIPT = """
 import sys
+from pathlib import Path
 sys.path[:0] = ["tests/networks"]
 import keras, numpy as np
-from tasks import params
+from tasks.common.params.model import Model
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
 from tasks.common.errors import TrainingError
 from tasks.networks import augmentation, device, files, keys, precision
 from tasks.networks.architecture import build
@@ -22,7 +25,8 @@ from test_feeds import make_data, start, train
 
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
 device.prepare(threads=1, seed=5)
-assert keys.made_with(())["threads"] == 1 and "jax" in keys.made_with(())["versions"]
+made = keys.made_with("tasks.networks.fit")
+assert made["threads"] == 1 and "jax" in made["versions"]
 keras.random.uniform(())
 for wrong in (dict(threads=2), dict(threads=1, devices=2)):
     try:
@@ -39,9 +43,9 @@ for one, same, other in zip(expected, repeated, found, strict=True):
     assert np.abs(one - other).max() < 1e-5
 
 model = build(
-    params.Model(backbone="EfficientNetLite0", weights="imagenet", dropout=0.2),
-    params.Preprocess(size=[32, 32], color="grey", window=None, max_quarantined=0.0),
-    params.Task(kind="binary", classes=["a", "b"]),
+    Model(backbone="EfficientNetLite0", weights="imagenet", dropout=0.2),
+    PixelSettings(size=[32, 32], color="grey", window=None),
+    Task(kind="binary", classes=["a", "b"]),
 )
 images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 1)).astype(np.uint8)
 scores = score(model, images)
@@ -52,7 +56,7 @@ assert augmentation.render(images, views).shape == images.shape
 with precision.computing(model, "mixed_bfloat16"):
     mixed = score(model, images)
 assert 0 < np.abs(mixed - scores).max() < 0.03, np.abs(mixed - scores).max()
-path = params.Path(sys.argv[1])
+path = Path(sys.argv[1])
 files.save(model, path)
 assert np.array_equal(score(files.load(path), images), scores)
 print("all is well")

@@ -91,7 +91,7 @@ def test_a_touched_evaluation_gives_a_second_run_and_no_second_version(project):
         assert f"Stage '{untouched}' didn't change" in said
     assert "Running stage 'evaluate'" in said
     assert len(finished(project)) == 2
-    run(sys.executable, "-m", "tasks.registry.registration", cwd=project)
+    run(sys.executable, "-m", "tasks.register", cwd=project)
     assert len(versions(project)) == 1
     first, second = finished(project)
     assert first.data.tags["result.digest"] != second.data.tags["result.digest"]

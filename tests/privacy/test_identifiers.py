@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tasks.common import params
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import arrivals
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms
@@ -86,7 +87,7 @@ def test_words_of_the_project_classes_and_slices_do_not_count(workspace):
             "patient_id": ["mallory"],
         }
     )
-    words = identifiers.vocabulary(params.load(), table)
+    words = identifiers.vocabulary(load(Params), table)
     ours = {"auroc", "nodule", "philips", "north", "patient", "report"}
     assert ours <= words
     assert words.isdisjoint({"smith", "mallory", "quillfeather", "12345678"})

@@ -7,20 +7,22 @@ import stat
 import pytest
 
 from tasks import key
-from tasks.common import editing, params, paths
+from tasks.common import editing, paths
 from tasks.common.errors import PrivacyError
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.privacy import pseudonyms
 from tasks.privacy.pseudonyms import PUBLIC_KEY, Pseudonyms, key_id, load_key
 
 OWN = bytes(range(32))
 
 
-def configured(source: str, named: str) -> params.Params:
+def configured(source: str, named: str) -> Params:
     editing.set_values(
         paths.PARAMS,
         {"pull.path": "images", "pull.source": source, "deid.key_id": named},
     )
-    return params.load()
+    return load(Params)
 
 
 def test_pseudonyms_depend_on_key_and_identity_alone():
@@ -84,9 +86,9 @@ def test_make_key_names_a_private_key_and_never_replaces_it(capsys):
     key.main()
     made = paths.key_file().read_text()
     assert stat.S_IMODE(paths.key_file().stat().st_mode) == 0o600
-    assert params.load().deid.key_id == key_id(bytes.fromhex(made))
+    assert load(Params).deid.key_id == key_id(bytes.fromhex(made))
     editing.set_values(paths.PARAMS, {"deid.key_id": "something else"})
     key.main()
     assert paths.key_file().read_text() == made
-    assert params.load().deid.key_id == key_id(bytes.fromhex(made))
+    assert load(Params).deid.key_id == key_id(bytes.fromhex(made))
     assert made not in capsys.readouterr().out

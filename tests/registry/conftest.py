@@ -5,7 +5,9 @@ import shutil
 import pytest
 from worlds.registry import make_result
 
-from tasks.common import params, paths
+from tasks.common import paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.registry.store import connect, open_experiment
 
 
@@ -28,4 +30,4 @@ def result(workspace, empty_store):
 
 @pytest.fixture
 def store(result):
-    return open_experiment(params.load().publish.experiment)
+    return open_experiment(load(Params).publish.experiment)

@@ -7,8 +7,10 @@ from mlflow import MlflowClient
 from worlds.project import ROOT
 from worlds.registry import write_lock, write_model
 
-from tasks.common import params, paths
+from tasks.common import paths
 from tasks.common.manifest import of_split, read_manifest
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.publish import publish
 from tasks.registry import exposure, record
 from tasks.registry.registration import register
@@ -54,7 +56,7 @@ def test_a_run_that_ended_while_it_was_filled_is_named_too(result, store, monkey
 
 
 def test_a_workspace_without_records_gets_none(workspace):
-    assert "no MLflow store here" in exposure.describe(params.load(), {"0" * 64})[0]
+    assert "no MLflow store here" in exposure.describe(load(Params), {"0" * 64})[0]
     assert not paths.store().exists()
 
 

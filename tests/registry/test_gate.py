@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from worlds.registry import make_result, write_lock, write_model
 
-from tasks.common import digests, editing, labels, params, paths
+from tasks.common import digests, editing, labels, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.publish import publish
 from tasks.registry import last_run, ledger, live_runs, model_versions, scoring
 from tasks.registry.gate import gate
@@ -37,7 +39,7 @@ def new_model(number):
     """Publish and register one more model; returns its version."""
     write_model(f"weights {number}".encode())
     write_lock(f"result {number}")
-    settings = params.load()
+    settings = load(Params)
     publish(settings)
     return int(register(settings).version)
 
@@ -92,7 +94,7 @@ def test_a_worse_challenger_fails_and_the_aliases_stay(result, store, quality):
     quality[2] = 0.3
     editing.set_values(paths.PARAMS, {"gate.floors.auroc": 0.0, "gate.floors.slice_auroc": 0.0})
     new_model(2)
-    assert gate(params.load()) == "failed"
+    assert gate(load(Params)) == "failed"
     assert aliases(store) == {"champion": 1, "challenger": 1}
     entry = ledger.read()[-1]
     assert entry.facts["figures"]["difference"]["low"] < -0.02

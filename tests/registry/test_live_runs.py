@@ -7,7 +7,9 @@ import pytest
 from worlds.project import ROOT, environment
 from worlds.registry import write_lock
 
-from tasks.common import editing, params, paths
+from tasks.common import editing, paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.publish import publish
 from tasks.registry import live_runs, runs
 from tasks.registry.live_runs import live_run
@@ -175,7 +177,7 @@ def test_a_store_that_was_not_there_at_the_start_is_opened_later(result, monkeyp
     monkeypatch.setattr(live_runs, "open_experiment", away)
     monkeypatch.setattr(live_runs, "AGAIN_SECONDS", 0.0)
     train(losses=(0.7, 0.5))
-    store = begun(params.load().publish.experiment)
+    store = begun(load(Params).publish.experiment)
     (found,) = everything(store)
     assert steps(store, found.info.run_id, "train/loss") == [(1, 0.7), (2, 0.5)]
 

@@ -10,8 +10,10 @@ import pytest
 from worlds.project import environment
 from worlds.registry import SIZE, write_lock
 
-from tasks.common import editing, params, paths
+from tasks.common import editing, paths
 from tasks.common.manifest import of_split, read_manifest
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.imaging.preparation import prepare
 from tasks.networks import files
 from tasks.publish import publish
@@ -101,7 +103,7 @@ def test_each_version_prepares_images_its_own_way(result, store, network):
     editing.set_values(paths.PARAMS, {"preprocess.size": [64, 64]})
     save_network(64, gain=-20.0)
     write_lock("result 2")
-    settings = params.load()
+    settings = load(Params)
     publish(settings)
     register(settings)
     assert gate(settings) == "failed"

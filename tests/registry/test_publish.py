@@ -8,9 +8,11 @@ import pytest
 from worlds.project import ROOT, environment, run
 from worlds.registry import METRICS, PATIENT, content_of, write_lock
 
-from tasks.common import digests, editing, params, paths
+from tasks.common import digests, editing, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import read_manifest
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.publish import publish
 from tasks.registry import cases, git, live_runs, package, record, runs
 
@@ -156,7 +158,7 @@ def test_parameters_outside_the_result_may_change_before_a_rerun(result, store):
     script = KILLED.format(step="_log_metrics")
     subprocess.run([sys.executable, "-c", script], env=environment(**HERE), check=False)
     editing.set_values(paths.PARAMS, {"gate.margin": 0.5})
-    run_id = publish(params.load())
+    run_id = publish(load(Params))
     assert store.client.get_run(run_id).info.status == "FINISHED"
 
 

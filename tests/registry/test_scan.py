@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 from worlds.registry import content_of
 
-from tasks.common import editing, params, paths
+from tasks.common import editing, paths
 from tasks.common.errors import PrivacyError
 from tasks.common.manifest import read_manifest
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import cohort
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
@@ -27,7 +29,7 @@ NAME = b"dr. quillfeather"
 @pytest.fixture
 def known(result):
     """A result whose source knows one patient."""
-    settings = params.load()
+    settings = load(Params)
     keyed = identifiers.collect([{PATIENT, "12-34-56"}], Pseudonyms(load_key(settings)))
     cohort.write_marks(keyed, settings.deid.key_id)
     return settings
@@ -113,13 +115,13 @@ def test_publish_names_the_artifact_and_not_the_patient(known, store):
 
 def test_a_parameter_is_searched_and_the_whereabouts_are_not_recorded(known, store):
     editing.set_values(paths.PARAMS, {"pull.path": "/data/Quillfeather"})
-    found = store.client.get_run(publish(params.load()))
+    found = store.client.get_run(publish(load(Params)))
     assert found.data.params["pull.path"] == "(not recorded)"
     assert found.data.params["pull.labels.table"] == "None"
     assert b"/data/" not in content_of(paths.store())
     editing.set_values(paths.PARAMS, {"report.title": "Anselmina, day 2"})
     with pytest.raises(PrivacyError, match=r"a parameter\n  params\.yaml"):
-        scan_params(params.load())
+        scan_params(load(Params))
 
 
 def scan_params(settings):

@@ -8,7 +8,7 @@ import pytest
 from worlds import sources
 
 from tasks.common.errors import SourceError
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import folder, open_source
 
 

@@ -20,7 +20,7 @@ from worlds.sources import pull_of
 
 from tasks.common import paths
 from tasks.common.errors import SourceError
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import Listing, idc, open_source, transfer
 
 S5CMD = """#!{python}

@@ -11,7 +11,7 @@ import pytest
 from pydicom import dcmread
 from worlds import sources
 
-from tasks.common.params import Pull
+from tasks.common.params.pull import Pull
 from tasks.sources import phantom, phantom_anatomy
 
 

@@ -15,8 +15,11 @@ from worlds.split import (
     together,
 )
 
-from tasks.common import params, paths
+from tasks.common import paths
 from tasks.common.errors import ParameterError
+from tasks.common.params.loading import parse
+from tasks.common.params.split import Split
+from tasks.common.params.whole import Params
 from tasks.splitting.receipt import summary
 
 
@@ -42,10 +45,10 @@ def test_folds_cut_train_and_val_and_leave_test_alone():
 def test_a_fold_is_one_of_the_folds(workspace):
     for folds, fold in ((None, 1), (5, 5), (1, 0)):
         with pytest.raises(ParameterError, match="split"):
-            params.parse(
-                YAML(typ="safe").load(paths.PARAMS) | {"split": split_section(folds, fold)}
+            parse(
+                Params, YAML(typ="safe").load(paths.PARAMS) | {"split": split_section(folds, fold)}
             )
-    assert params.Split(**split_section(5, 4)).fold == 4
+    assert Split(**split_section(5, 4)).fold == 4
 
 
 def split_section(folds, fold):

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from tasks import audit
-from tasks.common import editing, manifest, params, paths
+from tasks.common import editing, manifest, paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 
 WRONG = [12, 51, 90]
 
@@ -90,4 +92,4 @@ def test_too_few_patients_are_said_not_to_be_judged(world):
 )
 def test_targets_become_labels_again(workspace, kind, classes, target, label):
     editing.set_values(paths.PARAMS, {"task.kind": kind, "task.classes": classes})
-    assert audit._label(np.array(target, np.float32), params.load().task) == label
+    assert audit._label(np.array(target, np.float32), load(Params).task) == label

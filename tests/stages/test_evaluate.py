@@ -8,8 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tasks import evaluate
-from tasks.common import params, paths
+from tasks.common import paths
 from tasks.common.errors import DataError, TrainingError
+from tasks.common.params.task import Task
 from tasks.statistics import scores
 
 OUTS = (paths.SCORES, paths.OPERATING_POINT, paths.METRICS, paths.ROC, paths.CONFUSION)
@@ -77,7 +78,7 @@ def test_the_roc_goes_from_corner_to_corner(tiny):
 def test_several_outputs(kind, defaults, tmp_path):
     generator = np.random.default_rng(0)
     names = ["a", "b", "c"]
-    task = params.Task(kind=kind, classes=names)
+    task = Task(kind=kind, classes=names)
     labels = [names[k] for k in generator.integers(3, size=120)]
     if kind == "multilabel":
         labels = [label if k % 3 else "a|c" for k, label in enumerate(labels)]

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from worlds.dicom_files import make_dicom
 
-from tasks.common import editing, manifest, params, paths
+from tasks.common import editing, manifest, paths
 from tasks.common.errors import DataError
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.imaging import batching, pack
 from tasks.imaging.preparation import prepare
 from tasks.preprocess import check_quarantine, main, to_images
@@ -128,7 +130,7 @@ def test_frames_of_one_file(cohort):
     manifest.write(pd.DataFrame(rows), paths.COHORT, manifest.COHORT)
     main()
     pixels = pack.open_pack()
-    settings = params.load().preprocess
+    settings = load(Params).preprocess
     for k in range(3):
         expected = prepare(content, settings, k).pixels
         assert np.array_equal(pixels[k], expected)

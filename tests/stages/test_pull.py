@@ -14,8 +14,10 @@ import pytest
 from worlds.pull import SOURCE, cohort, configure, image, run, tree
 
 from tasks import pull
-from tasks.common import digests, params, paths
+from tasks.common import digests, paths
 from tasks.common.errors import DataError, ParameterError, SourceError
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import cohort as tables
 from tasks.intake import data_versions
 from tasks.sources import phantom
@@ -69,7 +71,7 @@ def test_unknown_class_stops_before_anything_is_written():
 def test_auto_writes_the_classes_found():
     configure(task__classes="auto")
     summary = run()
-    assert params.load().task.names == ["sick", "well"]
+    assert load(Params).task.names == ["sick", "well"]
     assert "[sick, well]" in str(summary)
 
 
@@ -221,7 +223,7 @@ def test_a_full_disk_loses_nothing_and_says_so(monkeypatch, full_at):
 
 @pytest.mark.usefixtures("source")
 def test_a_file_that_vanishes_while_pulling_is_told_and_the_rerun_finishes(monkeypatch):
-    listing = pull.open_source(params.load())
+    listing = pull.open_source(load(Params))
     gone = SOURCE / "well/Smith_3.png"
     content = gone.read_bytes()
     gone.unlink()

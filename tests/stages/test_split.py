@@ -15,7 +15,7 @@ from worlds.split import (
 )
 
 from tasks.common.errors import DataError, LeakError
-from tasks.common.params import Task
+from tasks.common.params.task import Task
 from tasks.splitting.assignment import assign
 from tasks.splitting.receipt import summary
 

@@ -9,7 +9,9 @@ import pytest
 from worlds.training import Recorder, contents, make_world
 
 from tasks import augment, train
-from tasks.common import manifest, params, paths
+from tasks.common import manifest, paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.networks import files
 from tasks.networks.architecture import build
 
@@ -29,7 +31,7 @@ def test_it_trains_the_head_and_nothing_else(recorder):
     assert list(history["epoch"]) == [1, 2, 3, 4]
     assert history["val_auroc"].iloc[-1] > 0.9
     assert (recorder.stages, recorder.epochs) == (["train"], [1, 2, 3, 4])
-    settings = params.load()
+    settings = load(Params)
     untrained = build(settings.model, settings.preprocess, settings.task)
     trained = files.load(paths.HEAD_MODEL)
     for layer in untrained.layers:

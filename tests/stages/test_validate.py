@@ -12,8 +12,10 @@ from worlds.project import ROOT
 from tasks.checks import fields
 from tasks.checks.data_docs import examine
 from tasks.checks.expectations import limits, tables
-from tasks.common import documents, editing, labels, manifest, params, paths
+from tasks.common import documents, editing, labels, manifest, paths
 from tasks.common.errors import ValidationError
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.statistics import drift, shortcuts
 from tasks.validate import check, compare_batches, main
 
@@ -54,7 +56,7 @@ def pack(count=60, shape=(224, 224, 1)):
 
 
 def findings_of(table, receipt=None, only=()):
-    settings = params.load()
+    settings = load(Params)
     known = fields.known(table, settings.task)
     targets = labels.encode(known["label"], "binary", ["sane", "sick"])
     told = shortcuts.audit(fields.acquisition(known), targets, known["group"])
@@ -212,7 +214,7 @@ def test_the_newest_batch_is_compared_with_those_before(world):
 
 def test_a_batch_like_those_before_does_not_drift(world):
     world["batch"] = [0, 0, 0, 0, 1] * 12
-    compared, found = compare_batches(world, params.load().task)
+    compared, found = compare_batches(world, load(Params).task)
     assert compared["images"] == 12
     assert found.set_index("field").loc["class sick", "before"] == "with: 50.0%"
     assert not (found["effect"] > found["chance"]).any()

@@ -12,8 +12,10 @@ from worlds.project import environment
 from worlds.pull import SOURCE, cohort, configure, image, run, tree
 
 from tasks import key, withdraw
-from tasks.common import manifest, params, paths
+from tasks.common import manifest, paths
 from tasks.common.errors import DataError
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import cohort as tables
 from tasks.intake import data_versions, purge
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
@@ -73,7 +75,7 @@ def dvc(*arguments: str) -> str:
 
 
 def pseudonym(patient: str) -> str:
-    return Pseudonyms(load_key(params.load())).patient(patient)
+    return Pseudonyms(load_key(load(Params))).patient(patient)
 
 
 def contents(patient: str) -> list[bytes]:
@@ -88,7 +90,7 @@ def holding(content: bytes) -> list[Path]:
 
 
 def go(patient: str = PATIENT) -> str:
-    return withdraw.withdraw(params.load(), patient)
+    return withdraw.withdraw(load(Params), patient)
 
 
 @pytest.mark.usefixtures("patients")
@@ -190,7 +192,7 @@ def test_every_patient_can_go():
 @pytest.mark.usefixtures("unversioned")
 @pytest.mark.parametrize("patient", PATIENTS)
 def test_nobody_else_changes_side(patient):
-    settings = params.load().split.model_copy(update={"val": 0.3, "test": 0.3})
+    settings = load(Params).split.model_copy(update={"val": 0.3, "test": 0.3})
 
     def sides() -> dict[str, str]:
         table = manifest.read(paths.COHORT, manifest.COHORT)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from tasks.common import params
+from tasks.common.params.fine_tune import FineTune
 from tasks.networks.feeds import Examples
 from tasks.networks.fit import Plan
 
@@ -33,7 +33,7 @@ def make_examples(kind="binary", views=1, seed=0):
 
 def make_plan(kind="binary", **changes):
     settings = {"epochs": 6, "batch_size": 16, "learning_rate": 0.02, "patience": 6, **changes}
-    phase = params.FineTune(cut_layer="auto", **settings)
+    phase = FineTune(cut_layer="auto", **settings)
     outputs = 1 if kind == "binary" else 3
     return Plan(kind, phase, np.ones((2, outputs), np.float32), seed=4)
 

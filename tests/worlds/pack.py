@@ -5,10 +5,10 @@ import hashlib
 from blake3 import blake3
 
 from tasks.common import documents, manifest, paths
-from tasks.common.params import Preprocess
+from tasks.common.params.pixels import PixelSettings
 from tasks.imaging import pack
 
-SETTINGS = Preprocess(size=[16, 24], color="grey", window=None, max_quarantined=1.0)
+SETTINGS = PixelSettings(size=[16, 24], color="grey", window=None)
 
 
 def build(images):

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tasks import pull
-from tasks.common import digests, editing, manifest, params, paths
+from tasks.common import digests, editing, manifest, paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import cohort as tables
 from tasks.pull import PullSummary
 
@@ -40,7 +42,7 @@ def tree() -> dict[str, str]:
 
 
 def run() -> PullSummary:
-    return pull.pull(params.load())
+    return pull.pull(load(Params))
 
 
 def configure(**values: object) -> None:

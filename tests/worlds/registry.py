@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks.common import digests, editing, manifest, params, paths
+from tasks.common import digests, editing, manifest, paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.intake import cohort
 from tasks.privacy import pseudonyms
 from tasks.registry import record
@@ -39,7 +41,7 @@ HISTORY = "epoch,loss,val_auroc\n1,0.7,0.6\n2,0.5,0.8\n"
 SIZE = 32
 
 
-def make_result(images: int = 24) -> params.Params:
+def make_result(images: int = 24) -> Params:
     """Everything that `publish` reads, in the current folder; returns its parameters."""
     paths.DVC_YAML.write_text(PIPELINE, encoding="utf-8")
     small = {
@@ -65,7 +67,7 @@ def make_result(images: int = 24) -> params.Params:
     write_model(b"weights 1")
     write_lock("result 1")
     cohort.write_marks([], pseudonyms.key_id(pseudonyms.PUBLIC_KEY))
-    return params.load()
+    return load(Params)
 
 
 def write_model(weights: bytes) -> None:

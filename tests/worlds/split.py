@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from tasks import split as stage
-from tasks.common.params import Split, Task
+from tasks.common.params.split import Split
+from tasks.common.params.task import Task
 from tasks.splitting import receipt as split_receipt
 from tasks.splitting.duplicates import Likeness
 

@@ -1,0 +1,73 @@
+"""The section `pull`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tasks.common.params.section import Section, Seed
+
+
+class PhantomSource(Section):
+    """The synthetic default source."""
+
+    patients: Annotated[int, Field(ge=10, le=100_000)]
+    seed: Seed
+
+
+class Labels(Section):
+    """Where the label of a DICOM file comes from: a CSV whose column `key` holds what `key` names,
+    or a header field.
+    """
+
+    table: str | None
+    key: Literal["file", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID"]
+    field: str | None  # keyword of the standard, such as BodyPartExamined
+
+
+class Collection(Section):
+    """A public collection, and which of its series; null takes all."""
+
+    name: str | None
+    modality: str | None
+    body_part: str | None
+
+
+class MedMnist(Section):
+    """A set of MedMNIST by its name and the side of its images in pixels."""
+
+    name: str
+    size: Literal[28, 64, 128, 224]
+
+
+class Pull(Section):
+    """Where images come from."""
+
+    source: Literal["phantom", "folder", "dicom", "medmnist", "tcia", "idc"]
+    path: str | None
+    slices: list[str]
+    labels: Labels
+    take: Annotated[str, Field(pattern=r"^(all|middle|every [1-9]\d{0,3})$")]
+    collection: Collection
+    medmnist: MedMnist
+    phantom: PhantomSource
+
+    @model_validator(mode="after")
+    def _source_is_described(self) -> Pull:
+        needs = {
+            "folder": (self.path, "path: a folder of class folders, a CSV, a .zip or a .tar.gz"),
+            "dicom": (self.path, "path: a folder of DICOM files"),
+            "tcia": (self.collection.name, "collection.name, such as TCGA-LUAD"),
+            "idc": (self.collection.name, "collection.name, such as tcga_luad"),
+        }
+        value, what = needs.get(self.source, ("", ""))
+        if what and not value:
+            raise ValueError(f"source {self.source!r} needs {what}")
+        given = [name for name in (self.labels.table, self.labels.field) if name]
+        if self.source in ("dicom", "tcia", "idc") and len(given) != 1:
+            raise ValueError(
+                f"source {self.source!r} needs one of labels.table (a CSV) and labels.field (a "
+                f"header field), received {len(given)} of them"
+            )
+        return self

@@ -1,0 +1,25 @@
+"""The section `train`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tasks.common.params.section import Positive, Rate, Section, Seed
+
+
+class Train(Section):
+    """The head phase: the backbone is frozen. Threads, devices, precision and seed hold for the
+    fine-tune phase too.
+    """
+
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Rate
+    patience: Positive
+    class_weights: bool
+    threads: Annotated[int, Field(ge=1, le=256)]
+    devices: Annotated[int, Field(ge=1, le=64)]
+    precision: Literal["auto", "float32", "mixed_bfloat16"]
+    seed: Seed

@@ -1,0 +1,46 @@
+"""The whole of `params.yaml`: for who edits, records or judges by it. No stage but publish."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tasks.common.params.audit import Audit
+from tasks.common.params.augment import Augment
+from tasks.common.params.compress import Compress
+from tasks.common.params.deid import Deid
+from tasks.common.params.evaluate import Evaluate
+from tasks.common.params.explain import Explain
+from tasks.common.params.fine_tune import FineTune
+from tasks.common.params.gate import Gate
+from tasks.common.params.model import Model
+from tasks.common.params.preprocess import Preprocess
+from tasks.common.params.publish import Publish
+from tasks.common.params.pull import Pull
+from tasks.common.params.report import Report
+from tasks.common.params.section import Section
+from tasks.common.params.split import Split
+from tasks.common.params.task import Task
+from tasks.common.params.train import Train
+from tasks.common.params.validate import Validate
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    task: Task
+    model: Model
+    deid: Deid
+    pull: Pull
+    preprocess: Preprocess
+    split: Split
+    validate_: Validate = Field(alias="validate")
+    augment: Augment
+    train: Train
+    fine_tune: FineTune
+    evaluate: Evaluate
+    explain: Explain
+    audit: Audit
+    compress: Compress
+    report: Report
+    publish: Publish
+    gate: Gate

@@ -1,0 +1,111 @@
+"""One training, as the stages run it and whoever compares or searches: its two phases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.common import labels, paths
+from tasks.common.errors import TrainingError
+from tasks.common.params.fine_tune import FineTune
+from tasks.common.params.task import Task
+from tasks.common.params.train import Train
+from tasks.networks import data
+from tasks.networks.architecture import DROPOUT
+from tasks.networks.fit import Fitted, Metrics, Plan, fit
+from tasks.networks.layers import cut, default_cut, train_only
+from tasks.networks.losses import class_weights
+from tasks.networks.precision import computing
+
+OnEpoch = Callable[[int, Metrics], None]
+
+
+class Recipe(NamedTuple):
+    """What both phases share.
+
+    Attributes:
+        kind: of the task.
+        images: the data, in their views.
+        weights: of the classes, as `losses.cross_entropy` takes them.
+        train: threads, precision and seed hold for both phases, the rest for the head phase.
+    """
+
+    kind: str
+    images: data.Data
+    weights: NDArray[np.float32]
+    train: Train
+
+    def plan(self, phase: Train | FineTune) -> Plan:
+        """How to fit in a phase."""
+        return Plan(self.kind, phase, self.weights, self.train.seed)
+
+
+def read(task: Task, train: Train) -> Recipe:
+    """The recipe for the data of the workspace."""
+    return of_data(task, train, data.read(task))
+
+
+def of_data(task: Task, train: Train, images: data.Data) -> Recipe:
+    """The recipe for given data."""
+    outputs = labels.scored(task.kind, task.names)
+    weights = class_weights(task.kind, outputs, images.train.targets, train.class_weights)
+    return Recipe(task.kind, images, weights, train)
+
+
+def train_head(model: keras.Model, backbone: str, recipe: Recipe, on_epoch: OnEpoch) -> Fitted:
+    """The head phase: train everything after pooling, and leave `model` with the best epoch's
+    weights.
+
+    The pass through the backbone also stores what arrives at its default cut layer, so that
+    fine-tuning need not run it again.
+
+    Raises:
+        TrainingError: nothing was learnt.
+    """
+    plan = recipe.plan(recipe.train)
+    with computing(model, recipe.train.precision):
+        layers = [default_cut(backbone), DROPOUT]
+        train, val = data.feed(model, layers, DROPOUT, recipe.images)
+        _, head = cut(model, DROPOUT)
+        train_only(model, head)
+        fitted = fit(head, train, val, plan, on_epoch)
+    _require_better(fitted, plan)
+    return fitted
+
+
+def fine_tune(
+    model: keras.Model, backbone: str, phase: FineTune, recipe: Recipe, on_epoch: OnEpoch
+) -> Fitted:
+    """The fine-tune phase: train everything from the cut layer on, and leave `model` with the
+    weights of the best epoch. Batch normalisation stays as it is.
+    """
+    layer = cut_layer(backbone, phase)
+    # What the head phase stored in the same pass is asked for again in the same way.
+    layers = [layer, DROPOUT] if layer == default_cut(backbone) else [layer]
+    with computing(model, recipe.train.precision):
+        _, suffix = cut(model, layer)
+        train, val = data.feed(model, layers, layer, recipe.images)
+        train_only(model, suffix)
+        return fit(suffix, train, val, recipe.plan(phase), on_epoch)
+
+
+def cut_layer(backbone: str, phase: FineTune) -> str:
+    """The first layer that the fine-tune phase trains."""
+    return default_cut(backbone) if phase.cut_layer == "auto" else phase.cut_layer
+
+
+def _require_better(fitted: Fitted, plan: Plan) -> None:
+    if fitted.better:
+        return
+    raise TrainingError(
+        f"required: a loss on val below {fitted.loss_before:.4f}, where training began; received: "
+        f"{fitted.best['val_loss']:.4f} at best in {len(fitted.epochs)} epochs. Nothing was "
+        "learnt. The usual causes: labels that do not go with the images (look at "
+        f"{paths.CONTACT_SHEET} and at the labels of the source), a learning rate too high or too "
+        f"low (train.learning_rate: {plan.phase.learning_rate:g}), or too few images "
+        f"({paths.SPLIT_RECEIPT})"
+    )
