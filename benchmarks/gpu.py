@@ -30,7 +30,7 @@ from tasks.common.params.task import Task
 from tasks.imaging.images import Images
 from tasks.networks import device
 from tasks.networks.architecture import DROPOUT, build
-from tasks.networks.data import Data, Split
+from tasks.networks.data import Data, SplitData
 from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored, with_views
 from tasks.networks.fit import Plan, Trainer
 from tasks.networks.layers import cut, cut_layers, default_cut, train_only
@@ -74,7 +74,7 @@ def make_data(count: int, views: int = 0) -> Data:
     pack[1::2] += 50
     targets = (np.arange(count) % 2).astype(np.float32)[:, None]
     rows = random.permutation(count)
-    split = Split(Images(pack, rows), targets[rows])
+    split = SplitData(Images(pack, rows), targets[rows])
     ids = [f"{k:064x}" for k in range(count)]
     return Data(split, split, Views("radiograph", 1, views, None, tuple(ids), (SIZE, SIZE)))
 

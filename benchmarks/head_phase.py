@@ -33,7 +33,7 @@ from tasks.common.params.whole import Params
 from tasks.imaging.images import Images
 from tasks.networks import device, recipe
 from tasks.networks.architecture import DROPOUT, build
-from tasks.networks.data import Data, Split
+from tasks.networks.data import Data, SplitData
 from tasks.networks.layers import cut
 from tasks.networks.precision import computing
 from tasks.networks.prediction import BATCH_SIZE, JIT
@@ -46,7 +46,7 @@ def with_val(data: Data) -> Data:
     """The same data, with fewer val images."""
     images, targets = data.val.images, data.val.targets
     few = len(images) // VAL
-    val = Split(Images(images.pack, images.rows[:few]), targets[:few])
+    val = SplitData(Images(images.pack, images.rows[:few]), targets[:few])
     return Data(data.train, val, data.views)
 
 

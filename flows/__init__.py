@@ -12,7 +12,7 @@ from tasks.common import paths
 
 # Prefect makes its home, but not the folder above it.
 paths.state().mkdir(parents=True, exist_ok=True)
-os.environ.setdefault("PREFECT_HOME", str(paths.state() / "prefect"))
+os.environ.setdefault("PREFECT_HOME", str(paths.StateEntry.PREFECT.path))
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")

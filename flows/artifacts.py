@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from prefect.artifacts import create_table_artifact
 
 from tasks.common import paths
+from tasks.common.documents import read_json
 
 VALIDATION_KEY = "validation"
 ORDER = ("critical", "warning", "info", "holds")
@@ -19,7 +18,7 @@ def publish_validation() -> None:
     there = [path for path in (paths.VALIDATION, paths.FINDINGS) if path.exists()]
     if not there:
         return
-    validation = json.loads(there[0].read_text(encoding="utf-8"))
+    validation = read_json(there[0])
     warnings = {(of["table"], of["says"]): of for of in validation["warnings"]}
     rows = []
     for of in validation["expectations"]:

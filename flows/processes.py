@@ -20,6 +20,8 @@ from pathlib import Path
 import psutil
 
 from tasks.common import paths
+from tasks.common.documents import read_json, write_json
+from tasks.common.paths import StateEntry
 
 GRACE_SECONDS = 10.0
 
@@ -41,7 +43,7 @@ def only_flow() -> Iterator[None]:
     Raises:
         BusyError: another process holds it.
     """
-    path = paths.state() / "flow.lock"
+    path = paths.StateEntry.FLOW_LOCK.path
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
@@ -127,9 +129,9 @@ def end_orphans() -> list[int]:
     group counts only if its leader or a member was started when the record says.
     """
     ended = []
-    for record in _records().glob("*.json"):
+    for record in StateEntry.GROUPS.path.glob("*.json"):
         try:
-            entry = json.loads(record.read_text())
+            entry = read_json(record)
         except (json.JSONDecodeError, FileNotFoundError):
             record.unlink(missing_ok=True)
             continue
@@ -144,8 +146,7 @@ def end_orphans() -> list[int]:
 
 @contextmanager
 def _recorded(group: int) -> Iterator[None]:
-    record = _records() / f"{group}.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
+    record = StateEntry.GROUPS.path / f"{group}.json"
     owner = os.getpid()
     entry = {
         "group": group,
@@ -153,15 +154,11 @@ def _recorded(group: int) -> Iterator[None]:
         "owner": owner,
         "owner_started": _started(owner),
     }
-    record.write_text(json.dumps(entry))
+    write_json(record, entry)
     try:
         yield
     finally:
         record.unlink(missing_ok=True)
-
-
-def _records() -> Path:
-    return paths.state() / "groups"
 
 
 def _started(pid: int) -> float:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tasks.common import paths, wording
-
-LEAKS = {
-    "patients_on_two_sides": "patients",
-    "pictures_on_two_sides": "pairs of the same picture",
-}
+from tasks.common.documents import read_json
 
 
 def render(seconds: Mapping[str, float]) -> str:
     """The receipt: seconds a step, test AUROC, records, verdict, report and how to look at them."""
-    auroc = _read(paths.METRICS)["test"]["auroc"]
-    registry = _read(paths.state() / "last_run.json")
+    auroc = read_json(paths.METRICS)["test"]["auroc"]
+    registry = read_json(paths.StateEntry.LAST_RUN.path)
     times = "\n".join(f"  {name:<12}{value:8.1f} s" for name, value in seconds.items())
     return "\n".join(
         [
@@ -28,7 +22,7 @@ def render(seconds: Mapping[str, float]) -> str:
             f"  {'together':<12}{sum(seconds.values()):8.1f} s",
             "",
             f"Test AUROC    {wording.interval(auroc)}",
-            *_remarks(_read(paths.SPLIT_RECEIPT)),
+            *_remarks(read_json(paths.SPLIT_RECEIPT)),
             f"MLflow run    {registry['run_id']}",
             f"Model         {registry['model_name']} version {registry['version']}",
             f"Gate          {registry['verdict']}",
@@ -41,15 +35,8 @@ def render(seconds: Mapping[str, float]) -> str:
 
 def _remarks(split: Mapping[str, Any]) -> list[str]:
     """Why the figures on test may flatter."""
-    leaks = LEAKS if split["on_leak"] == "report" else {}
-    found = {what: split[key] for key, what in leaks.items() if split[key]}
-    lines = [
-        f"Leak          {n:,} {what} stand on two sides of the split" for what, n in found.items()
-    ]
+    leak = wording.leak(split) if split["on_leak"] == "report" else ""
+    lines = [f"Leak          {leak} stand on two sides of the split"] if leak else []
     if without := split["images_without_patient_id"]:
         lines.append(f"Patients      {without:,} of {split['images']:,} images have no patient id")
     return lines
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))

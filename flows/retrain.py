@@ -15,10 +15,9 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
-from ruamel.yaml import YAML
 
 from flows import artifacts, processes, receipt
-from tasks.common import editing, paths
+from tasks.common import editing, paths, pipeline
 from tasks.common.errors import MedloopError
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -71,13 +70,8 @@ def _run_steps() -> State[Any]:
 
 def steps() -> dict[str, list[str]]:
     """What the flow runs, by name and in order: the stages between pull, register and gate."""
-    stages = {name: [sys.executable, "-m", "dvc", "repro", name] for name in stage_names()}
+    stages = {name: [sys.executable, "-m", "dvc", "repro", name] for name in pipeline.stages()}
     return {"pull": PULL, **stages, "register": REGISTER, "gate": GATE}
-
-
-def stage_names() -> list[str]:
-    """The stages in the order of `dvc.yaml`."""
-    return list(YAML(typ="safe").load(paths.DVC_YAML)["stages"])
 
 
 @task

@@ -6,19 +6,14 @@ again that it concerns, and a diff of the file names the module.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ruamel.yaml import YAML
-
-from tasks.common import closure, documents, paths
+from tasks.common import closure, documents, pipeline
 from tasks.common.errors import command
 
 
 @command
 def main() -> None:
     """Write what `dvc.yaml` names as the outs of this stage."""
-    outs = YAML(typ="safe").load(paths.DVC_YAML)["stages"]["code"]["outs"]
-    for out in map(Path, outs):
+    for out in pipeline.outs("code"):
         documents.write_json(out, closure.digests_behind(f"tasks.{out.stem}"))
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from tasks.common import documents, labels, manifest, paths
+from tasks.common import documents, labels, manifest, paths, wording
 from tasks.common.errors import LeakError, command
 from tasks.common.params.loading import load
 from tasks.common.params.section import Part
@@ -79,15 +79,11 @@ def check_leak(table: pd.DataFrame, pairs: pd.DataFrame, settings: Split) -> Non
     Raises:
         LeakError: there are such.
     """
-    leaking = receipt.on_two_sides(table)
-    copies = receipt.pairs_on_two_sides(table, pairs)
-    if settings.on_leak != "fail" or not (leaking or len(copies)):
+    found = wording.leak(receipt.leak(table, pairs))
+    if settings.on_leak != "fail" or not found:
         return
-    images = int(table["group"].isin(leaking).sum())
-    found = [f"{len(leaking)} patients ({images} images)"] * bool(leaking)
-    found += [f"{len(copies)} pairs of the same picture"] * bool(len(copies))
     raise LeakError(
-        f"{' and '.join(found)} stand on two sides of the source's split; "
+        f"{found} stand on two sides of the source's split; "
         f"{paths.SPLIT_FINDINGS} lists them. "
         "Mend the source, or set split.on_leak in params.yaml: `move` puts each of them on one "
         "side (train before val before test), `report` keeps the source's split as it is and "

@@ -131,7 +131,7 @@ def main() -> None:
     known = fields.known(table, task)
     compared, drifts = compare_batches(known, task)
     targets = labels.encode(known["label"], task.kind, task.names)
-    told = shortcuts.audit(fields.acquisition(known), targets, known["group"])
+    told = shortcuts.measure(fields.acquisition(known), targets, known["group"])
     documents.write_json(
         paths.DRIFT, {"compared": compared, "limit": allowed.drift, "fields": _by_field(drifts)}
     )

@@ -14,18 +14,14 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
-from ruamel.yaml import YAML
 
-from tasks.common import manifest, paths
+from tasks.common import manifest, paths, pipeline
 from tasks.common.errors import DataError, MedloopError, command
 from tasks.common.manifest import GONE, WITHDRAWN
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort, data_versions, purge
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
-
-# Of the state folder; the rest of it knows no images.
-STATE = ("packs", "prefix", "checkpoints")
 
 
 def withdraw(params: Params, patient: str) -> str:
@@ -109,18 +105,9 @@ def _remove_derived() -> None:
     """Remove all outs, Data Docs, and what the state folder holds of images: made anew when asked
     for.
     """
-    stages = YAML(typ="safe").load(paths.DVC_YAML)["stages"].values()
-    for out in (out for stage in stages for out in _outs(stage)):
-        _delete(out)
-    _delete(paths.DATA_DOCS)
-    for folder in [*(paths.state() / name for name in STATE), paths.downloads()]:
-        _delete(folder)
-
-
-def _outs(stage: dict[str, list[str | dict[str, object]]]) -> Iterator[Path]:
-    for kind in ("outs", "metrics", "plots"):
-        for entry in stage.get(kind, []):
-            yield Path(entry if isinstance(entry, str) else next(iter(entry)))
+    outs = [out for stage in pipeline.stages() for out in pipeline.outs(stage)]
+    for path in (*outs, paths.DATA_DOCS, *paths.showing_images()):
+        _delete(path)
 
 
 def _delete(path: Path) -> None:

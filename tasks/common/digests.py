@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from tasks.common import paths
+from tasks.common import paths, pipeline
 from tasks.common.errors import DataError
 
 if TYPE_CHECKING:
@@ -71,9 +71,8 @@ def of_stage(stage: str) -> str:
     """The key of a stage's result: its files' contents and its parameters as `dvc.yaml` names
     them. Folders among the deps are left out, the tables that stand for them are not.
     """
-    yaml = YAML(typ="safe")
-    entry = yaml.load(paths.DVC_YAML)["stages"][stage]
-    params = yaml.load(paths.PARAMS)
-    files = {dep: of_file(Path(dep)) for dep in entry["deps"] if Path(dep).is_file()}
-    values = {key: reduce(getitem, key.split("."), params) for key in entry["params"]}
+    params = YAML(typ="safe").load(paths.PARAMS)
+    files = {str(dep): of_file(dep) for dep in pipeline.deps(stage) if dep.is_file()}
+    keys = pipeline.stages()[stage]["params"]
+    values = {key: reduce(getitem, key.split("."), params) for key in keys}
     return of_json({"files": files, "params": values})

@@ -1,18 +1,55 @@
-"""JSON files whose bytes repeat, and folders that are made anew."""
+"""Files put in place at once, JSON whose bytes repeat, and folders that are made anew."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 
+def replace(path: Path, write: Callable[[Path], object], lasting: bool = False) -> None:
+    """Put a file in place at once: `write` makes a draft beside it, which then takes its name.
+
+    Whoever reads meanwhile, and whoever is killed, has the file before or the new one, whole.
+
+    Args:
+        path: the file; folders above it are made.
+        write: makes the draft at the path that it is given, `.<name>.<process>`.
+        lasting: the new content is on the disk when this returns, even if the power fails then.
+
+    Raises:
+        OSError: the disk is full or cannot be written; the draft is gone, the file what it was.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(draft)
+        if lasting:
+            _flush(draft)
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str, lasting: bool = False) -> None:
+    """Put a text in place at once, as UTF-8; errors as in `replace`."""
+    replace(path, lambda draft: draft.write_text(text, encoding="utf-8"), lasting)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, keys in their order; NaN is refused."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

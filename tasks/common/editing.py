@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import io
-import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
+from tasks.common import documents
 from tasks.common.errors import ParameterError
 from tasks.common.params.loading import parse
 from tasks.common.params.whole import Params
@@ -50,7 +50,7 @@ def set_values(path: Path, values: Mapping[str, Any]) -> str:
     buffer = io.StringIO()
     yaml.dump(tree, buffer)
     after = buffer.getvalue()
-    _replace(path, after)
+    documents.write_text(path, after)
     return "".join(
         difflib.unified_diff(
             before.splitlines(keepends=True),
@@ -90,9 +90,3 @@ def _in_one_line(value: Any) -> Any:
     sequence = CommentedSeq(value)
     sequence.fa.set_flow_style()
     return sequence
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -13,7 +13,7 @@ SEPARATOR = "|"
 SPELLED = 10  # unknown names of a message; more are rather patients' folders than classes
 
 
-def outputs(kind: str, classes: Sequence[str]) -> int:
+def scores_per_image(kind: str, classes: Sequence[str]) -> int:
     """Number of scores an image: 1 in a binary task, else one a class."""
     return 1 if kind == "binary" else len(classes)
 
@@ -52,8 +52,8 @@ def names(label: str, kind: str) -> list[str]:
 
 
 def encode(labels: Iterable[str], kind: str, classes: Sequence[str]) -> NDArray[np.float32]:
-    """Targets `(N, K)` in {0, 1}, K = `outputs(kind, classes)`: the positive class in a binary
-    task, one-hot in a multiclass one, multi-hot in a multi-label one.
+    """Targets `(N, K)` in {0, 1}, K = `scores_per_image(kind, classes)`: the positive class in a
+    binary task, one-hot in a multiclass one, multi-hot in a multi-label one.
 
     Raises:
         DataError: as in `check`.

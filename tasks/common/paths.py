@@ -7,6 +7,7 @@ Workspace paths are relative: DVC runs each stage in the folder of `dvc.yaml`, w
 from __future__ import annotations
 
 import os
+from enum import Enum
 from pathlib import Path
 
 DVC_YAML = Path("dvc.yaml")
@@ -54,15 +55,49 @@ ONNX = Path("models/model.int8.onnx")
 COMPRESSION = Path("reports/compress.json")
 REPORT = Path("reports/report.html")
 
+MACHINE = "machine-"  # begins the name of its folder of state
+
 
 def root() -> Path:
     """The main repository: `$DVC_ROOT` where DVC sets it, else the current folder."""
     return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
 
+class StateEntry(Enum):
+    """What lies in the state folder: its name, and whether images show in it, as they are or as
+    what a network made of them. Such must go when a patient is withdrawn.
+    """
+
+    PACKS = "packs", True
+    PREFIX = "prefix", True  # stored activations
+    CHECKPOINTS = "checkpoints", True
+    DOWNLOADS = "downloads", True  # what sources fetched, as it came
+    PREFECT = "prefect", False
+    GROUPS = "groups", False  # processes of a flow
+    FLOW_LOCK = "flow.lock", False
+    LAST_RUN = "last_run.json", False
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return state() / self.value[0]
+
+
 def state() -> Path:
-    """What can be deleted at any time: packs, stored activations, checkpoints, Prefect's home."""
+    """The state folder: all of it can be deleted at any time."""
     return Path(os.environ.get("MEDLOOP_STATE") or root() / ".medloop").resolve()
+
+
+def state_of_machine(number: int) -> Path:
+    """The state folder of one of the machines that train together, which may share a disk."""
+    return state() / f"{MACHINE}{number}"
+
+
+def showing_images() -> list[Path]:
+    """What may show images in the state folder, and in those of machines that trained here."""
+    homes = [state(), *state().glob(f"{MACHINE}*")]
+    names = [name for name, shows in (entry.value for entry in StateEntry) if shows]
+    return [home / name for home in homes for name in names]
 
 
 def store() -> Path:
@@ -82,11 +117,6 @@ def tracking_uri() -> str:
 def phantom() -> Path:
     """Where the phantom source writes its synthetic archive: it stands for a hospital's own."""
     return root() / "phantom"
-
-
-def downloads() -> Path:
-    """What sources fetched from the network, as it came; safe to delete, it is fetched anew."""
-    return state() / "downloads"
 
 
 def key_file() -> Path:

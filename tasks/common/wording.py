@@ -23,6 +23,22 @@ def ends(value: Mapping[str, float | None]) -> str:
     return f"({number(value['low'])} to {number(value['high'])})"
 
 
+def leak(numbers: Mapping[str, Any]) -> str:
+    """What the source's own split has on two sides, in the numbers of `reports/split.json`:
+    `3 patients (7 images) and 1 pair of the same picture`; empty if nothing.
+    """
+    patients, pairs = numbers["patients_on_two_sides"], numbers["pictures_on_two_sides"]
+    images = count(numbers["images_of_patients_on_two_sides"], "image")
+    found = [f"{count(patients, 'patient')} ({images})"] * bool(patients)
+    found += [f"{count(pairs, 'pair')} of the same picture"] * bool(pairs)
+    return " and ".join(found)
+
+
+def count(number: int, what: str) -> str:
+    """`1 image`, `2,000 images`."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def allowed(limits: Mapping[str, Any]) -> str:
     """What an expectation allows: `5 to 250`, `2 or more`, `train, val, test`."""
     if "value_set" in limits:

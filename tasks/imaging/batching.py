@@ -80,7 +80,7 @@ def _code_and_libraries() -> list[Any]:
     return [code, [module.__version__ for module in (cv2, imagecodecs, np, pydicom)]]
 
 
-def cut(images: Iterable[tuple[str, str, int]], settings: PixelSettings) -> Iterator[Batch]:
+def in_batches(images: Iterable[tuple[str, str, int]], settings: PixelSettings) -> Iterator[Batch]:
     """Cut images (`image_id`, path, bytes of the file) into batches, in their order."""
     batch: Batch = []
     held = 0

@@ -56,7 +56,7 @@ def prepare_all(
     reasons: dict[str, str] = {}
     if len(todo):  # their blocks, and then the pack of all
         blocks.require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
-        cut = batching.cut(zip(ids, names, sizes, strict=True), settings)
+        cut = batching.in_batches(zip(ids, names, sizes, strict=True), settings)
         here = batching.threads(settings)
         with cluster.workers(settings, scheduler) if scheduler else here as workers:
             done = _counted(batching.in_order(workers, cut), len(todo))
@@ -132,7 +132,7 @@ def _rebuild(settings: PixelSettings) -> dict[str, Any]:
 
 def _home(settings: PixelSettings) -> Path:
     """The folder of everything made with these settings by this code and these libraries."""
-    return paths.state() / "packs" / batching.made_with(settings)[:16]
+    return paths.StateEntry.PACKS.path / batching.made_with(settings)[:16]
 
 
 def _file_sizes(names: Sequence[str]) -> list[int]:

@@ -7,7 +7,6 @@ names them; what no row names is swept away.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tasks.common import digests, manifest, paths
+from tasks.common import digests, documents, manifest, paths
 from tasks.common.errors import DataError, PrivacyError, SourceError
 from tasks.privacy.pseudonyms import PUBLIC_KEY, key_id
 
@@ -132,7 +131,7 @@ def read_withdrawn(key: str) -> dict[str, list[str]]:
     """
     if not paths.WITHDRAWN.exists():
         return {}
-    known = json.loads(paths.WITHDRAWN.read_text("utf-8"))
+    known = documents.read_json(paths.WITHDRAWN)
     return dict(known["patients"]) if known["key_id"] == key else {}
 
 
@@ -142,7 +141,7 @@ def read_joined() -> dict[str, str]:
     """
     if not paths.WITHDRAWN.exists():
         return {}
-    return dict(json.loads(paths.WITHDRAWN.read_text("utf-8")).get("joined", {}))
+    return dict(documents.read_json(paths.WITHDRAWN).get("joined", {}))
 
 
 def write_withdrawn(
@@ -161,18 +160,14 @@ def write_image(path: str, content: bytes) -> None:
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a draft beside `path` and put it there at once.
+    """Put a file of `data/raw` in place at once.
 
     Raises:
         DataError: the disk is full or cannot be written to; `path` is what it was.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(draft)
-        draft.replace(path)
+        documents.replace(path, write)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise DataError(
             f"{paths.RAW} cannot be written ({error.strerror or 'the disk fails'}): make room on "
             "its disk or mend the rights of the folder, then run the same again; what was there "

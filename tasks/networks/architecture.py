@@ -55,6 +55,6 @@ def build(model: Model, preprocess: PixelSettings, task: Task) -> keras.Model:
 def _head(features: keras.KerasTensor, dropout: float, task: Task) -> keras.KerasTensor:
     x = layers.GlobalAveragePooling2D(name=POOLED)(features)
     x = layers.Dropout(dropout, name=DROPOUT)(x)
-    x = layers.Dense(labels.outputs(task.kind, task.names), name=LOGITS)(x)
+    x = layers.Dense(labels.scores_per_image(task.kind, task.names), name=LOGITS)(x)
     activation = "softmax" if task.kind == "multiclass" else "sigmoid"
     return layers.Activation(activation, name=SCORES)(x)

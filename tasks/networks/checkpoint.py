@@ -7,16 +7,17 @@ dropout, and the history, from which patience follows. The order of the images n
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.common import paths
+from tasks.common import documents
 from tasks.common.errors import TrainingError
+from tasks.common.paths import StateEntry
 from tasks.networks import device
 from tasks.networks.keyed_files import make_room
 
@@ -37,7 +38,7 @@ class Checkpoint:
     """The checkpoint of one fit, in the state folder under the fit's key."""
 
     def __init__(self, key: str) -> None:
-        self._path = paths.state() / "checkpoints" / f"{key}.npz"
+        self._path = StateEntry.CHECKPOINTS.path / f"{key}.npz"
 
     def load(self, model: keras.Model) -> State:
         """Put the last full epoch's state into a compiled `model`, and return it; the beginning if
@@ -90,15 +91,14 @@ class Checkpoint:
             return
         arrays: dict[str, Any] = {f"variable_{i}": v for i, v in enumerate(_values(model))}
         arrays |= {f"best_{i}": weight for i, weight in enumerate(state.best)}
-        draft = self._path.with_suffix(".draft")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
+
+        def write(draft: Path) -> None:
+            with draft.open("wb") as file:  # given a name, numpy would add to it
                 np.savez(file, history=json.dumps(state.history), **arrays)
-            draft.replace(self._path)
+
+        try:
+            documents.replace(self._path, write)
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
             raise self._not_written(error, arrays, len(state.history)) from error
 
     def _not_written(

@@ -26,7 +26,7 @@ from tasks.networks.views import Views
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitData:
     """Images of one split, read when they are asked for, and their targets `(N, K)`."""
 
     images: Images
@@ -37,8 +37,8 @@ class Split:
 class Data:
     """The train split with its random views, and the val split, shown as it is."""
 
-    train: Split
-    val: Split
+    train: SplitData
+    val: SplitData
     views: Views
 
 
@@ -51,9 +51,9 @@ def read(task: Task) -> Data:
     return Data(_split(train, pack, task), _split(val, pack, task), views)
 
 
-def _split(rows: pd.DataFrame, pack: NDArray[np.uint8], task: Task) -> Split:
+def _split(rows: pd.DataFrame, pack: NDArray[np.uint8], task: Task) -> SplitData:
     targets = labels.encode(rows["label"], task.kind, task.names)
-    return Split(Images(pack, rows["row"].to_numpy(np.int64)), targets)
+    return SplitData(Images(pack, rows["row"].to_numpy(np.int64)), targets)
 
 
 def feed(
@@ -93,7 +93,7 @@ class _Passes:
         self._index = self._all.layers.index(wanted)
 
     def first(
-        self, split: Split, views: Sequence[Transforms], what: str, spare: int = 0
+        self, split: SplitData, views: Sequence[Transforms], what: str, spare: int = 0
     ) -> Examples:
         """Store what arrives at all layers, or only at the wanted one where there is no room."""
         try:
@@ -105,7 +105,7 @@ class _Passes:
         return Examples(stored[self._index], split.targets)
 
     def later(
-        self, split: Split, views: Sequence[Transforms], what: str, spare: int = 0
+        self, split: SplitData, views: Sequence[Transforms], what: str, spare: int = 0
     ) -> Examples:
         """Store what arrives at the layer wanted."""
         (stored,) = self._one.activations(split.images, views, what, spare)

@@ -80,7 +80,7 @@ def machine() -> int:
 
 def _share_out(devices: int) -> Replicas | None:
     if machine() > 0:  # several may share a disk
-        os.environ["MEDLOOP_STATE"] = str(paths.state() / f"machine-{machine()}")
+        os.environ["MEDLOOP_STATE"] = str(paths.state_of_machine(machine()))
     if devices == machines() == 1:
         edge.use_first_only()
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from tasks.common import documents
 from tasks.common.errors import TrainingError
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can name
@@ -20,12 +21,14 @@ FLEETING = {"date_saved", "shared_object_id"}
 
 def save(model: keras.Model, path: Path) -> None:
     """Write a `.keras` file: the same model gives the same bytes, for no date is kept."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        draft, repeatable = Path(folder) / "draft.keras", Path(folder) / "model.keras"
-        model.save(draft)
-        _without_dates(draft, repeatable)
-        repeatable.replace(path)
+
+    def write(draft: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=draft.parent) as folder:
+            dated = Path(folder) / "dated.keras"  # Keras takes no other ending
+            model.save(dated)
+            _without_dates(dated, draft)
+
+    documents.replace(path, write)
 
 
 @contextmanager
@@ -50,8 +53,8 @@ def load(path: Path) -> keras.Model:
     return keras.saving.load_model(path, compile=False)
 
 
-def _without_dates(draft: Path, target: Path) -> None:
-    with zipfile.ZipFile(draft) as source, zipfile.ZipFile(target, "w") as archive:
+def _without_dates(dated: Path, target: Path) -> None:
+    with zipfile.ZipFile(dated) as source, zipfile.ZipFile(target, "w") as archive:
         for name in sorted(source.namelist()):
             content = source.read(name)
             if name.endswith(".json"):

@@ -81,8 +81,9 @@ def _drop(folder: Path, key: str) -> bool:
             return False
         if not _is_at(path, lock):  # another run has taken the key since
             return False
-        for file in folder.glob(f"{key}.*"):
-            file.unlink(missing_ok=True)
+        for file in folder.glob("*"):
+            if _key(file) == key:
+                file.unlink(missing_ok=True)
     return True
 
 
@@ -98,4 +99,4 @@ def _stat(file: Path) -> os.stat_result:
 
 
 def _key(file: Path) -> str:
-    return file.name.partition(".")[0]
+    return file.name.lstrip(".").partition(".")[0]  # the name of a draft begins with a dot

@@ -6,7 +6,6 @@ stopped.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,8 +16,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.common import paths
+from tasks.common import documents
 from tasks.common.errors import TrainingError
+from tasks.common.paths import StateEntry
 from tasks.networks import keyed_files
 
 Activations = NDArray[np.float16]
@@ -38,7 +38,7 @@ class PassFiles:
 
     def __init__(self, key: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Of activations `(V * N, ...)` before each of the layers that `shapes` names."""
-        self.folder, self._key = paths.state() / "prefix", key
+        self.folder, self._key = StateEntry.PREFIX.path, key
         self._shapes = list(shapes.values())
         self._files = [self.folder / f"{key}.{layer}.npy" for layer in shapes]
         self._drafts = [file.with_suffix(".draft") for file in self._files]
@@ -75,9 +75,7 @@ class PassFiles:
         """Note that the drafts hold so many batches."""
         for store in self._stores:
             store.flush()
-        draft = self._mark.with_suffix(".mark-draft")
-        draft.write_text(json.dumps({"layers": self._layers, "batches": batches}))
-        draft.replace(self._mark)
+        documents.write_json(self._mark, {"layers": self._layers, "batches": batches})
 
     def finish(self) -> list[Activations]:
         """Let what is written be found, and return it."""
@@ -102,7 +100,7 @@ class PassFiles:
         if any(_read(draft, shape) is None for draft, shape in drafts):
             return 0
         try:
-            marked = json.loads(self._mark.read_text())
+            marked = documents.read_json(self._mark)
             return int(marked["batches"]) if marked["layers"] == self._layers else 0
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return 0

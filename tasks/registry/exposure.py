@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.common import paths
+from tasks.common import documents, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS
 from tasks.common.params.whole import Params
@@ -57,7 +56,7 @@ def _counts(store: Store, run: Run, images: Collection[str]) -> Counts | None:
             file = store.client.download_artifacts(run.info.run_id, cases.IMAGES_FILE, folder)
         except (MlflowException, OSError):
             return None
-        named = json.loads(Path(file).read_text(encoding="utf-8"))
+        named = documents.read_json(Path(file))
     files = {split: {cohort.digest_of(image) for image in named[split]} for split in SPLITS}
     return {split: len(files[split].intersection(images)) for split in SPLITS}
 

@@ -6,7 +6,6 @@ ledger, which alone counts, and for people to the version's tags, the run and th
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from tasks.common import digests, labels, paths
+from tasks.common import digests, documents, labels, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
 from tasks.common.params.task import Task
@@ -127,7 +126,7 @@ def _frozen_images(client: MlflowClient, champion: ModelVersion) -> list[str]:
             file = client.download_artifacts(str(champion.run_id), cases.IMAGES_FILE, folder)
         except (MlflowException, OSError):
             return []
-        return list(json.loads(Path(file).read_text(encoding="utf-8"))["test"])
+        return list(documents.read_json(Path(file))["test"])
 
 
 def _enter(challenger: ModelVersion, terms: Terms, judgement: Judgement) -> ledger.Entry:

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tasks.common import paths
+from tasks.common import documents, paths
+from tasks.common.paths import StateEntry
 
 SQLITE = "sqlite:///"
 
@@ -18,7 +18,7 @@ SQLITE = "sqlite:///"
 def read() -> dict[str, Any]:
     """What is known; empty if nothing is."""
     try:
-        known: dict[str, Any] = json.loads(_path().read_text(encoding="utf-8"))
+        known: dict[str, Any] = documents.read_json(StateEntry.LAST_RUN.path)
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
     return known
@@ -26,11 +26,7 @@ def read() -> dict[str, Any]:
 
 def replace(**values: Any) -> None:
     """Begin anew with `values`."""
-    path = _path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    documents.write_json(StateEntry.LAST_RUN.path, values)
 
 
 def add(**values: Any) -> None:
@@ -65,7 +61,3 @@ def _stands(uri: str, run_id: str) -> bool:
             database.close()
     except sqlite3.Error:
         return False
-
-
-def _path() -> Path:
-    return paths.state() / "last_run.json"

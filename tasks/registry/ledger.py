@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.common import digests, paths
+from tasks.common import digests, documents, paths
 from tasks.common.errors import RegistryError
 
 KINDS = ("first", "passed", "failed", "promoted")
@@ -107,13 +106,8 @@ def _parse(line: str) -> Entry | None:
 
 
 def _write(entries: Sequence[Entry]) -> None:
-    temporary = path().with_suffix(".tmp")
     lines = (json.dumps(asdict(e) | {"hash": e.hash}, sort_keys=True) for e in entries)
-    with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path())
+    documents.write_text(path(), "".join(f"{line}\n" for line in lines), lasting=True)
 
 
 @contextmanager

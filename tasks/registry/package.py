@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import warnings
@@ -14,6 +13,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from tasks.common import closure, labels, paths
+from tasks.common.documents import write_json
 from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.task import Task
 
@@ -39,7 +39,7 @@ def log_model(task: Task, preprocess: PixelSettings) -> str:
         folder = Path(temporary)
         settings = folder / "settings.json"
         chosen = {"task": task.model_dump(), "preprocess": preprocess.plain()}
-        settings.write_text(json.dumps(chosen, indent=2), encoding="utf-8")
+        write_json(settings, chosen)
         warnings.filterwarnings("ignore", ".*An input example was not provided")
         logged = mlflow.pyfunc.log_model(
             name=NAME,

@@ -6,7 +6,6 @@ imports (`package.py`), so a version keeps the preprocessing that it was trained
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from tasks.common import labels
+from tasks.common.documents import read_json
 from tasks.common.errors import DecodeError, RegistryError
 from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.task import Task
@@ -43,10 +43,10 @@ class ImageClassifier(PythonModel):
         _hold_to_packaged_code(files["model"].parent.parent / "code")
         from tasks.networks import files as network_files
 
-        settings = json.loads(files["settings"].read_text(encoding="utf-8"))
+        settings = read_json(files["settings"])
         self._task = Task.model_validate(settings["task"])
         self._preprocess = PixelSettings.model_validate(settings["preprocess"])
-        point = json.loads(files["operating_point"].read_text(encoding="utf-8"))
+        point = read_json(files["operating_point"])
         self._operating_point = OperatingPoint(**point)
         self._network = network_files.load(files["model"])
         self._network.jit_compile = False  # it would compile anew for every number of images

@@ -18,7 +18,7 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from ruamel.yaml import YAML
 
-from tasks.common import digests, paths
+from tasks.common import digests, documents, paths, pipeline
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
 from tasks.common.params.whole import Params
@@ -27,28 +27,8 @@ from tasks.registry.live_runs import EpochLog
 from tasks.registry.scan import Scan
 from tasks.registry.store import Store
 
-FILES = (
-    paths.DVC_LOCK,
-    paths.PARAMS,
-    paths.SPLIT_RECEIPT,
-    paths.VALIDATION,
-    paths.DRIFT,
-    paths.SHORTCUTS,
-    paths.CONTACT_SHEET,
-    paths.HEAD_HISTORY,
-    paths.HISTORY,
-    paths.TRAINING,
-    paths.OPERATING_POINT,
-    paths.METRICS,
-    paths.ROC,
-    paths.CONFUSION,
-    paths.FIGURES,
-    paths.EXPLAIN,
-    paths.AUDIT,
-    paths.ONNX,
-    paths.COMPRESSION,
-    paths.REPORT,
-)
+# Deps of publish that are recorded otherwise: as digests, as data inputs, in the package.
+NOT_AS_FILES = (paths.RAW, paths.MANIFEST, paths.MODEL)
 DIGEST_CHARACTERS = 36  # the most that MLflow takes for a data set
 INTERVAL = {"value": "", "low": "_low", "high": "_high"}  # key -> ending of the metric's name
 FORBIDDEN = re.compile(r"[^/\w.\- ]")  # in the name of a metric
@@ -84,6 +64,12 @@ def write(store: Store, run_id: str, settings: Params) -> None:
     _log_model_once(store, run_id, settings)
 
 
+def recorded() -> list[Path]:
+    """The files and folders that the run of a result holds: what `dvc.yaml` hands to publish."""
+    deps = [dep for dep in pipeline.deps("publish") if dep.parent != paths.CODE]
+    return [paths.DVC_LOCK, paths.PARAMS, *(dep for dep in deps if dep not in NOT_AS_FILES)]
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Leaves of nested mappings: `{"a": {"b": 1}}` gives `("a.b", 1)`."""
     for name, value in values.items():
@@ -113,7 +99,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_files() -> None:
-    needed = (*FILES, paths.MANIFEST, paths.MODEL)
+    needed = (*recorded(), paths.MANIFEST, paths.MODEL)
     if missing := [str(path) for path in needed if not path.exists()]:
         raise RegistryError(
             f"required: every file of the result; missing: {', '.join(missing)}. "
@@ -188,8 +174,8 @@ def _log_histories(store: Store, run_id: str) -> None:
 
 
 def _metrics() -> dict[str, float]:
-    found = dict(metrics(json.loads(paths.METRICS.read_text(encoding="utf-8"))))
-    validation = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
+    found = dict(metrics(documents.read_json(paths.METRICS)))
+    validation = documents.read_json(paths.VALIDATION)
     return found | {"validation/warnings": float(len(validation["warnings"]))}
 
 
@@ -216,7 +202,7 @@ def _input(manifest: pd.DataFrame, split: str) -> DatasetInput:
 
 def _plain_files() -> list[Path]:
     """The files that are recorded as they are."""
-    files = [path for path in FILES if path not in (paths.PARAMS, paths.DVC_LOCK)]
+    files = [path for path in recorded() if path not in (paths.PARAMS, paths.DVC_LOCK)]
     inside = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in files)
     return [file for found in inside for file in found if file.is_file()]
 

@@ -21,8 +21,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tasks.common import digests, paths
+from tasks.common import digests
 from tasks.common.errors import SourceError
+from tasks.common.paths import StateEntry
 from tasks.common.progress import progress
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -56,7 +57,7 @@ def is_archive(path: Path) -> bool:
 def unpack(archive: Path) -> Path:
     """The folder with what `archive` holds, unpacked once for its path, size and time of change.
 
-    It stands under `paths.downloads()`, readable by its owner alone: it may identify as much as
+    It stands under `StateEntry.DOWNLOADS`, readable by its owner alone: it may identify as much as
     the archive. Copies of an earlier state of the archive are removed. Of what comes out, files
     that begin with a dot are left away, as they are in a folder.
 
@@ -68,7 +69,7 @@ def unpack(archive: Path) -> Path:
             is not allowed, named by its number alone; nothing of it is kept.
     """
     status = archive.stat()
-    home = paths.downloads() / "archives" / digests.of_json(str(archive.resolve()))[:16]
+    home = StateEntry.DOWNLOADS.path / "archives" / digests.of_json(str(archive.resolve()))[:16]
     folder = home / digests.of_json([status.st_size, status.st_mtime_ns])[:16]
     if folder.is_dir():
         return folder

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.common.documents import write_json
 from tasks.common.errors import SourceError
 from tasks.common.params.pull import Pull
 from tasks.sources import Listing, dicom
@@ -76,8 +76,7 @@ def list_series(
         "licences": sorted({one.licence for one in selected}),
         "cite": [*sorted({one.about for one in selected}), *cite],
     }
-    record = root.with_name(f"{root.name}.SOURCE.json")
-    record.write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+    write_json(root.with_name(f"{root.name}.SOURCE.json"), source)
     note = (
         f"{source['name']} from {archive}: {source['series']:,} series, "
         f"{spell_size(source['bytes'])}; licence: {', '.join(source['licences'])}; "

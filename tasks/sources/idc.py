@@ -18,9 +18,9 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.common import paths
 from tasks.common.errors import SourceError
 from tasks.common.params.pull import Pull
+from tasks.common.paths import StateEntry
 from tasks.sources import Listing, series_folder, transfer
 from tasks.sources.collection import Series, folder_name, list_series, narrow
 
@@ -49,7 +49,7 @@ def listing(pull: Pull, kind: str) -> Listing:
             come whole.
     """
     selected = narrow(find(pull), pull, kind)
-    root = paths.downloads() / "idc" / folder_name(str(pull.collection.name))
+    root = StateEntry.DOWNLOADS.path / "idc" / folder_name(str(pull.collection.name))
     root.mkdir(parents=True, exist_ok=True)
     download(selected, root)
     cite = [*_citations({one.about for one in selected}), CITATION]

@@ -17,10 +17,11 @@ import numpy as np
 import pooch
 from numpy.typing import NDArray
 
-from tasks.common import labels, paths
+from tasks.common import labels
 from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
 from tasks.common.params.pull import Pull
+from tasks.common.paths import StateEntry
 from tasks.sources import Item, Listing, transfer
 from tasks.sources.medmnist_sets import BASE, CITATION, SETS, Published
 from tasks.sources.npz import Rows, read_array
@@ -69,7 +70,7 @@ def download(name: str, size: int) -> Path:
     """
     file = f"{name}.npz" if size == 28 else f"{name}_{size}.npz"
     url = f"{transfer.base_url(URL_VARIABLE, BASE)}/{file}"
-    folder, progress = paths.downloads() / "medmnist", transfer.Progress(file, 1)
+    folder, progress = StateEntry.DOWNLOADS.path / "medmnist", transfer.Progress(file, 1)
     line = transfer.Line(count=progress.add)
 
     def save(url: str, output: str, _: Any) -> None:

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tasks.common import paths
 from tasks.common.errors import SourceError
 from tasks.common.params.pull import Pull
+from tasks.common.paths import StateEntry
 from tasks.sources import Listing, series_folder, transfer
 from tasks.sources.collection import UID, Series, folder_name, list_series, narrow
 
@@ -42,7 +42,7 @@ def listing(pull: Pull, kind: str) -> Listing:
     url = transfer.base_url(URL_VARIABLE, URL)
     line = transfer.Line()
     selected = narrow(find(line, url, pull), pull, kind)
-    root = paths.downloads() / "tcia" / folder_name(str(pull.collection.name))
+    root = StateEntry.DOWNLOADS.path / "tcia" / folder_name(str(pull.collection.name))
     root.mkdir(parents=True, exist_ok=True)
     download(line, url, selected, root)
     return list_series(root, selected, pull, kind, "The Cancer Imaging Archive", [CITATION])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.common import labels, manifest, paths
+from tasks.common import labels, manifest, paths, wording
 from tasks.common.manifest import SPLITS
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
@@ -30,7 +30,6 @@ def receipt(table: pd.DataFrame, like: Likeness, settings: Split, task: Task) ->
     patient = table["patient_id"].fillna(table["image_id"])
     table = table.assign(joined=table["group"], group=patient)
     usable = table[table["status"] == "ok"]
-    leaking, gone = on_two_sides(table), table["reason"].isin(manifest.GONE)
     sides = {name: manifest.of_split(usable, name) for name in SPLITS}
     folds = {int(str(of)): rows for of, rows in usable.groupby("fold")}
     return {
@@ -39,16 +38,26 @@ def receipt(table: pd.DataFrame, like: Likeness, settings: Split, task: Task) ->
         "folds": {f"fold {fold}": _count(rows, task) for fold, rows in folds.items()},
         "fold": settings.fold if settings.folds else None,
         "images": len(usable),
-        "quarantined": int((table["status"] != "ok").sum() - gone.sum()),
+        "quarantined": int(
+            ((table["status"] != "ok") & ~table["reason"].isin(manifest.GONE)).sum()
+        ),
         "patients": int(usable["group"].nunique()),
         "images_without_patient_id": int(usable["patient_id"].isna().sum()),
         "batches": int(table["batch"].nunique()),
         "sides_from_source": [side for side in SPLITS if side in set(table["source_split"])],
         "on_leak": settings.on_leak,
-        "patients_on_two_sides": len(leaking),
-        "images_of_patients_on_two_sides": int(table[~gone]["group"].isin(leaking).sum()),
-        "pictures_on_two_sides": len(pairs_on_two_sides(table, like.pairs)),
+        **leak(table, like.pairs),
         "duplicates": _duplicates(table, like),
+    }
+
+
+def leak(table: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, int]:
+    """How much the source's own split has on two sides; `wording.leak` says it."""
+    groups, there = on_two_sides(table), ~table["reason"].isin(manifest.GONE)
+    return {
+        "patients_on_two_sides": len(groups),
+        "images_of_patients_on_two_sides": int(table[there]["group"].isin(groups).sum()),
+        "pictures_on_two_sides": len(pairs_on_two_sides(table, pairs)),
     }
 
 
@@ -160,13 +169,9 @@ def summary(numbers: Mapping[str, Any]) -> str:
 def remarks(numbers: Mapping[str, Any]) -> list[str]:
     """What a person should know."""
     copies = numbers["duplicates"]
-    done = DONE_ABOUT_LEAK.get(numbers["on_leak"], "")
+    done, leaking = DONE_ABOUT_LEAK.get(numbers["on_leak"], ""), wording.leak(numbers)
     told = {
-        f"{numbers['patients_on_two_sides']:,} patients "
-        f"({numbers['images_of_patients_on_two_sides']:,} images) stand on two sides of the "
-        f"source's split: {done}": numbers["patients_on_two_sides"],
-        f"{numbers['pictures_on_two_sides']:,} pairs of the same picture stand on two sides of the "
-        f"source's split: {done}": numbers["pictures_on_two_sides"],
+        f"{leaking} stand on two sides of the source's split: {done}": leaking,
         f"{numbers['images_without_patient_id']:,} of {numbers['images']:,} images have no "
         "patient_id: each counts as a patient of its own, and a person with several images may "
         "stand on two sides": numbers["images_without_patient_id"],

@@ -25,7 +25,7 @@ Splits = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 TREE = DecisionTreeClassifier(max_depth=5, min_samples_leaf=5, random_state=0)
 
 
-def audit(
+def measure(
     fields: pd.DataFrame, targets: NDArray[np.float32], groups: pd.Series[str]
 ) -> pd.DataFrame:
     """Out-of-fold AUROC of a small decision tree on all fields, then on each alone, best first.

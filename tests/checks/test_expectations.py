@@ -3,14 +3,19 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_validate import failed, world  # noqa: F401
 from worlds.project import ROOT
+from worlds.validation import failed, make_world
 
 from tasks.checks.expectations import limits
 from tasks.common import editing, paths
 from tasks.common.errors import ParameterError
 
 USABLE = paths.EXPECTATIONS / "expectations" / "usable_images.json"
+
+
+@pytest.fixture
+def world(workspace):
+    return make_world()
 
 
 def suites():
@@ -56,7 +61,7 @@ def test_every_parameter_of_the_suites_is_known(defaults):
     assert known["channels"] == 1
 
 
-def test_an_added_expectation_takes_effect_and_the_folder_stays_as_it_is(world):  # noqa: F811
+def test_an_added_expectation_takes_effect_and_the_folder_stays_as_it_is(world):
     add(too_bright(150))
     before = {path: path.read_bytes() for path in paths.EXPECTATIONS.rglob("*") if path.is_file()}
     (finding,) = failed(world, only=["usable_images"])
@@ -67,7 +72,7 @@ def test_an_added_expectation_takes_effect_and_the_folder_stays_as_it_is(world):
     assert after == before
 
 
-def test_one_number_stands_in_one_place(world):  # noqa: F811
+def test_one_number_stands_in_one_place(world):
     editing.set_values(paths.PARAMS, {"validate.intensity_mean": [5, 150]})
     (finding,) = failed(world, only=["usable_images"])
     assert finding.limits == {"min_value": 5, "max_value": 150}
@@ -82,7 +87,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_slip_of_a_person_is_named_with_its_file(world, name):  # noqa: F811
+def test_a_slip_of_a_person_is_named_with_its_file(world, name):
     wrong, told = WRONG[name]
     add(wrong)
     with pytest.raises(ParameterError, match=told) as caught:
@@ -90,7 +95,7 @@ def test_a_slip_of_a_person_is_named_with_its_file(world, name):  # noqa: F811
     assert "usable_images.json" in str(caught.value)
 
 
-def test_json_that_is_none_is_named(world):  # noqa: F811
+def test_json_that_is_none_is_named(world):
     USABLE.write_text("{")
     with pytest.raises(ParameterError, match=r"usable_images\.json: required: JSON of the form"):
         failed(world, only=["usable_images"])

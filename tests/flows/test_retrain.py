@@ -39,6 +39,7 @@ def finished(workspace):
             json.dumps(
                 {
                     "patients_on_two_sides": leaking,
+                    "images_of_patients_on_two_sides": 770 * bool(leaking),
                     "pictures_on_two_sides": copies,
                     "images": 60,
                     "images_without_patient_id": without,
@@ -60,7 +61,7 @@ def test_the_receipt_says_what_a_person_asks(finished):
 
 def test_the_receipt_counts_patients_on_two_sides(finished):
     finished(leaking=170)
-    assert "170 patients stand on two sides" in receipt.render({})
+    assert "170 patients (770 images) stand on two sides" in receipt.render({})
     finished(copies=3)
     assert "3 pairs of the same picture stand on two sides" in receipt.render({})
     finished(without=60)

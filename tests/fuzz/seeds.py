@@ -21,7 +21,8 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
-from tests.dicom_files import make_dicom
+
+from tests.worlds.dicom_files import make_dicom
 
 SIDE = 24
 HEADER = {

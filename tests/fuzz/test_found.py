@@ -9,10 +9,10 @@ import imagecodecs
 import numpy as np
 import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
-from tests.dicom_files import make_dicom
 
 from tasks.common.errors import DecodeError
 from tasks.imaging import decoding, dicom
+from tests.worlds.dicom_files import make_dicom
 
 PICTURE = np.arange(24 * 24, dtype=np.uint8).reshape(24, 24)
 

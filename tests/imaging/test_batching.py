@@ -22,7 +22,7 @@ def test_frames_beyond_a_batch_read_their_file_again_and_no_batch_is_large(monke
     monkeypatch.setattr(batching, "MOST_BYTES", 3000)
     frames = [(f"b-{number}", "b.dcm", 2000) for number in range(3)]
     images = [("a", "a.png", 100), *frames, ("c", "c.png", 5000), ("d", "d.png", 10)]
-    cut = list(batching.cut(images, SETTINGS))  # a prepared image has 384 bytes
+    cut = list(batching.in_batches(images, SETTINGS))  # a prepared image has 384 bytes
     assert [[image_id for image_id, _ in batch] for batch in cut] == [
         ["a", "b-0"],
         ["b-1", "b-2"],

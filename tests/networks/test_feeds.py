@@ -10,7 +10,7 @@ from tasks.common.errors import TrainingError
 from tasks.common.params.fine_tune import FineTune
 from tasks.imaging.images import Images
 from tasks.networks import data, pass_files
-from tasks.networks.data import Data, Split
+from tasks.networks.data import Data, SplitData
 from tasks.networks.feeds import OnTheFly, Stored
 from tasks.networks.fit import Plan, fit
 from tasks.networks.layers import cut, train_only
@@ -41,7 +41,7 @@ def make_data(count, refresh=None):
     targets = (np.arange(COUNT + VAL) % 2 == 0).astype(np.float32)[:, None]
     rows = random.permutation(COUNT + VAL)
     parts = [
-        Split(Images(pack.astype(np.uint8), part), targets[part])
+        SplitData(Images(pack.astype(np.uint8), part), targets[part])
         for part in (rows[:COUNT], rows[COUNT:])
     ]
     ids = tuple(f"{k:064x}" for k in rows[:COUNT])

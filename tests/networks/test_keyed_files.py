@@ -11,8 +11,8 @@ from tasks.networks import keyed_files
 HOLDS = """
 import sys, time
 from pathlib import Path
-from tasks.networks import kept
-with kept.alone(Path(sys.argv[1]), "key"):
+from tasks.networks import keyed_files
+with keyed_files.alone(Path(sys.argv[1]), "key"):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """

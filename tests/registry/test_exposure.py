@@ -32,7 +32,7 @@ def test_versions_and_runs_that_saw_images_are_named(result, store):
     assert lines[0].startswith("medloop version 1: trained on 2 of these files, validated on 0")
     assert not [line for line in lines if "version 2" in line]
     assert [line.strip() for line in lines if line.startswith("  ")] == [first]
-    recorded = [f for f in record.FILES if f.suffix == ".html" or list(f.rglob("*.png"))]
+    recorded = [f for f in record.recorded() if f.suffix == ".html" or list(f.rglob("*.png"))]
     pictured = {str(file) for file in recorded if file != paths.FIGURES}  # curves, no images
     assert all(file in lines[1] for file in pictured), pictured
     assert exposure.describe(result, {"0" * 64}) == ["no run and no version of MLflow holds them"]

@@ -70,7 +70,7 @@ def test_a_result_that_is_not_published_cannot_be_registered(result, store):
 
 
 def test_a_model_that_is_not_registered_cannot_be_judged(result, store):
-    with pytest.raises(RegistryError, match=r"tasks\.registry\.register"):
+    with pytest.raises(RegistryError, match=r"tasks\.register"):
         gate(result)
 
 

@@ -18,12 +18,13 @@ from tasks.registry import cases, git, live_runs, package, record, runs
 
 KILLED = """
 import os, signal
-from tasks import params
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
 from tasks.publish import publish
 from tasks.registry import record
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)
 record.{step} = die
-publish(params.load())
+publish(load(Params))
 """
 STEPS = ["_log_params", "_log_metrics", "_log_files", "_log_model_once"]
 
@@ -98,11 +99,16 @@ def test_a_deleted_run_is_published_anew(result, store):
     assert publish(result) != first
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_killed_publish_ends_in_one_complete_run(result, store, step):
+def kill_at(step):
+    """A publish that is killed when it comes to a step."""
     script = KILLED.format(step=step)
     killed = subprocess.run([sys.executable, "-c", script], env=environment(**HERE), check=False)
     assert killed.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_publish_ends_in_one_complete_run(result, store, step):
+    kill_at(step)
     (half,) = everything(store)
     assert half.info.status == "RUNNING"
     run_id = publish(result)
@@ -146,8 +152,7 @@ def test_another_result_is_another_run(result, store):
 def test_a_half_published_run_is_not_given_to_another_result(result, store):
     with live_runs.live_run("fine_tune") as live_run:
         live_run.log_epoch(1, {"loss": 0.7})
-    script = KILLED.format(step="_log_metrics")
-    subprocess.run([sys.executable, "-c", script], env=environment(**HERE), check=False)
+    kill_at("_log_metrics")
     half = _active(store)
     write_lock("result 2")
     assert publish(result) != half
@@ -155,8 +160,7 @@ def test_a_half_published_run_is_not_given_to_another_result(result, store):
 
 
 def test_parameters_outside_the_result_may_change_before_a_rerun(result, store):
-    script = KILLED.format(step="_log_metrics")
-    subprocess.run([sys.executable, "-c", script], env=environment(**HERE), check=False)
+    kill_at("_log_metrics")
     editing.set_values(paths.PARAMS, {"gate.margin": 0.5})
     run_id = publish(load(Params))
     assert store.client.get_run(run_id).info.status == "FINISHED"

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from worlds.sources import pull_of
 
-from tasks.common import paths
 from tasks.common.errors import SourceError
+from tasks.common.paths import StateEntry
 from tasks.sources import archive, folder
 
 SURNAME = "Quillfeather"  # must stand in no message
@@ -69,7 +69,7 @@ def refused(path: Path, match: str) -> None:
     with pytest.raises(SourceError, match=match) as caught:
         archive.unpack(path)
     assert SURNAME not in str(caught.value)
-    assert not [file for file in paths.downloads().rglob("*") if file.is_file()]
+    assert not [file for file in StateEntry.DOWNLOADS.path.rglob("*") if file.is_file()]
 
 
 @every_kind

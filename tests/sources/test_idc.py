@@ -18,9 +18,9 @@ import pytest
 from worlds.bad_server import Series, make_series
 from worlds.sources import pull_of
 
-from tasks.common import paths
 from tasks.common.errors import SourceError
 from tasks.common.params.pull import Pull
+from tasks.common.paths import StateEntry
 from tasks.sources import Listing, idc, open_source, transfer
 
 S5CMD = """#!{python}
@@ -122,7 +122,7 @@ def of_ct(client: FakeClient) -> list[bytes]:
 
 
 def root() -> Path:
-    return paths.downloads() / "idc" / "tiny_set"
+    return StateEntry.DOWNLOADS.path / "idc" / "tiny_set"
 
 
 def test_a_collection_comes_whole_and_only_once(client, monkeypatch):

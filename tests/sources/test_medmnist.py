@@ -16,8 +16,8 @@ import pytest
 from worlds.bad_server import BadServer, serving
 from worlds.sources import pull_of
 
-from tasks.common import paths
 from tasks.common.errors import SourceError
+from tasks.common.paths import StateEntry
 from tasks.imaging.decoding import decode
 from tasks.imaging.raster_cleaning import rewrite
 from tasks.sources import Listing, medmnist, npz, transfer
@@ -237,12 +237,12 @@ def test_what_never_is_the_published_file_is_an_error(server, mischief):
     with pytest.raises(SourceError, match=r"could not be fetched.*pull\.path"):
         fetched()
     assert server.asked["pneumoniamnist.npz"] == transfer.ATTEMPTS
-    assert list((paths.downloads() / "medmnist").iterdir()) == []
+    assert list((StateEntry.DOWNLOADS.path / "medmnist").iterdir()) == []
 
 
 def test_a_file_that_changed_on_disk_is_fetched_again(server):
     fetched()
-    file = paths.downloads() / "medmnist" / "pneumoniamnist.npz"
+    file = StateEntry.DOWNLOADS.path / "medmnist" / "pneumoniamnist.npz"
     file.write_bytes(file.read_bytes()[:-100])
     assert len(fetched().items) == 15
     assert server.asked["pneumoniamnist.npz"] == 2

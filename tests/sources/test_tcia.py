@@ -21,6 +21,7 @@ from worlds.sources import pull_of
 from tasks.common import paths
 from tasks.common.errors import SourceError
 from tasks.common.params.pull import Pull
+from tasks.common.paths import StateEntry
 from tasks.sources import Listing, series_folder, tcia, transfer
 
 MENDED = [
@@ -62,7 +63,7 @@ def bring() -> Listing:
 
 
 def root() -> Path:
-    return paths.downloads() / "tcia" / "Tiny_Set"
+    return StateEntry.DOWNLOADS.path / "tcia" / "Tiny_Set"
 
 
 def everything(server: BadServer) -> list[bytes]:
@@ -121,7 +122,7 @@ def test_what_a_further_attempt_mends(server, mischief):
     assert brought(bring()) == everything(server)
     assert server.asked[bad] == 3
     assert_nothing_half_written(server)
-    assert not list(paths.downloads().rglob("*escaped*"))
+    assert not list(StateEntry.DOWNLOADS.path.rglob("*escaped*"))
 
 
 @pytest.mark.parametrize("mischief", MENDED)

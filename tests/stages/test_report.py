@@ -176,11 +176,15 @@ def test_classes_of_a_multiclass_task_are_listed(made):
 
 def test_patients_on_two_sides_are_no_secret(made):
     assert "stand on two sides" not in page()
-    leak = {"patients_on_two_sides": 170, "on_leak": "report"}
+    leak = {
+        "patients_on_two_sides": 170,
+        "images_of_patients_on_two_sides": 770,
+        "on_leak": "report",
+    }
     documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak)
-    assert "170 patients stand on two sides of the split" in page()
+    assert "170 patients (770 images) stand on two sides of the split" in page()
     documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak | {"pictures_on_two_sides": 3})
-    assert "170 patients and 3 pairs of the same picture stand on two sides" in page()
+    assert "170 patients (770 images) and 3 pairs of the same picture stand on two sides" in page()
     documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak | {"on_leak": "move"})
     assert "stand on two sides" not in page()
 

@@ -143,7 +143,7 @@ LEAKING = {f"t{k}": "train" for k in range(40)} | {"e": "test", "x": ("train", "
 
 
 def test_leak_fails_with_counts_and_choices():
-    with pytest.raises(LeakError, match=r"1 patients \(3 images\).*`move`.*`report`"):
+    with pytest.raises(LeakError, match=r"1 patient \(3 images\).*`move`.*`report`"):
         split_of(given(LEAKING))
 
 
@@ -174,7 +174,7 @@ def test_leak_reported_keeps_the_split_and_val_stays_clean():
         "train and test": 1,
         "val and test": 0,
     }
-    assert "1 patients (3 images) stand on two sides" in summary(numbers)
+    assert "1 patient (3 images) stand on two sides" in summary(numbers)
 
 
 def test_leak_between_batches_is_seen_and_moves_nobody_who_is_settled():

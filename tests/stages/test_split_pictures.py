@@ -108,7 +108,7 @@ def test_a_leak_of_pictures_is_listed_before_it_fails(workspace, capsys, monkeyp
     manifest.write(described(images, pixels), paths.IMAGES, manifest.IMAGES)
     with pytest.raises(SystemExit):
         main()
-    assert "1 pairs of the same picture stand on two sides" in capsys.readouterr().err
+    assert "1 pair of the same picture stand on two sides" in capsys.readouterr().err
     assert list(pd.read_csv(paths.SPLIT_FINDINGS)["image_id"]) == ["i0-9"]
 
 
@@ -169,7 +169,7 @@ def test_the_sources_sides_are_never_mixed_by_a_later_copy():
 
 def test_pictures_on_two_sides_of_the_source_fail():
     images = given(PICTURES)
-    with pytest.raises(LeakError, match=r"^1 pairs of the same picture stand on two sides"):
+    with pytest.raises(LeakError, match=r"^1 pair of the same picture stand on two sides"):
         to_manifest(images, SETTINGS, TASK, alike(images, *COPIES))
 
 
@@ -191,7 +191,7 @@ def test_pictures_on_two_sides_of_the_source_are_reported():
     numbers = receipt(table, leaky("report"), TASK, like)
     assert numbers["pictures_on_two_sides"] == 1
     assert numbers["shared"]["train and test"] == {"patients": 0, "groups": 1, "duplicates": 1}
-    assert "1 pairs of the same picture stand on two sides" in summary(numbers)
+    assert "1 pair of the same picture stand on two sides" in summary(numbers)
 
 
 def test_a_reported_leak_of_pictures_is_cut_to_val_no_more_than_one_of_patients():

@@ -12,22 +12,18 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks.common import digests, editing, manifest, paths
+from tasks.common import digests, documents, editing, manifest, paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort
 from tasks.privacy import pseudonyms
 from tasks.registry import record
+from worlds.project import ROOT
 
-PIPELINE = """
-stages:
-  train:
-    deps: [data/manifest.parquet]
-    params: [train]
-  fine_tune:
-    deps: [data/manifest.parquet]
-    params: [fine_tune]
-"""
+STAGES = {
+    "train": {"deps": ["data/manifest.parquet"], "params": ["train"]},
+    "fine_tune": {"deps": ["data/manifest.parquet"], "params": ["fine_tune"]},
+}
 METRICS = {
     "test": {
         "auroc": {"value": 0.9, "low": 0.8, "high": 0.95},
@@ -43,7 +39,8 @@ SIZE = 32
 
 def make_result(images: int = 24) -> Params:
     """Everything that `publish` reads, in the current folder; returns its parameters."""
-    paths.DVC_YAML.write_text(PIPELINE, encoding="utf-8")
+    publish = YAML(typ="safe").load(ROOT / paths.DVC_YAML)["stages"]["publish"]
+    documents.write_json(paths.DVC_YAML, {"stages": STAGES | {"publish": publish}})
     small = {
         "preprocess.size": [SIZE, SIZE],
         "gate.resamples": 100,
@@ -51,7 +48,7 @@ def make_result(images: int = 24) -> Params:
     }
     editing.set_values(paths.PARAMS, small)
     _write_images(images)
-    for path in (*record.FILES, paths.MODEL):
+    for path in (*record.recorded(), paths.MODEL):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() and path.suffix:
             path.write_text("some content\n", encoding="utf-8")

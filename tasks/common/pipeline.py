@@ -1,0 +1,28 @@
+"""What `dvc.yaml` says of the stages: it is their one definition, so whoever needs it reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tasks.common import paths
+
+
+def stages() -> dict[str, Any]:
+    """The entries of the stages by name, in the order that they run."""
+    found: dict[str, Any] = YAML(typ="safe").load(paths.DVC_YAML)["stages"]
+    return found
+
+
+def deps(stage: str) -> list[Path]:
+    """The files and folders that a stage depends on."""
+    return [Path(dep) for dep in stages()[stage]["deps"]]
+
+
+def outs(stage: str) -> list[Path]:
+    """The files and folders that a stage makes, metrics and plots included."""
+    entry = stages()[stage]
+    named = [of for kind in ("outs", "metrics", "plots") for of in entry.get(kind, [])]
+    return [Path(of if isinstance(of, str) else next(iter(of))) for of in named]

@@ -1,0 +1,72 @@
+"""A tiny manifest that meets every expectation, and what is found in it."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+
+from tasks.checks import fields
+from tasks.checks.data_docs import examine
+from tasks.checks.expectations import limits, tables
+from tasks.common import documents, editing, labels, manifest, paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
+from tasks.statistics import drift, shortcuts
+from worlds.project import ROOT
+
+SECRET = "pseudonym-of-a-patient"
+
+
+NOTHING = drift.compare(pd.DataFrame(), pd.DataFrame(), (1, 1))
+
+
+def make_world() -> pd.DataFrame:
+    """A manifest of 60 images that meets every expectation, its pack's receipt, and the suites, in
+    the workspace.
+    """
+    shutil.copytree(ROOT / paths.EXPECTATIONS, paths.EXPECTATIONS)
+    editing.set_values(paths.PARAMS, {"task.classes": ["sane", "sick"]})
+    count = 60
+    table = pd.DataFrame(
+        {
+            "image_id": [f"{k:064x}" for k in range(count)],
+            "patient_id": [f"{SECRET}-{k}" for k in range(count)],
+            "batch": 0,
+            "label": ["sane", "sick"] * (count // 2),
+            "height": 300,
+            "width": 200,
+            "mean": np.linspace(40, 200, count),
+            "std": 30.0,
+            "status": "ok",
+            "reason": None,
+            "row": range(count),
+            "split": (["train"] * 6 + ["val"] * 2 + ["test"] * 2) * (count // 10),
+        }
+    )
+    table["group"] = table["patient_id"]
+    return table.reindex(columns=[*manifest.MANIFEST])
+
+
+def pack(count=60, shape=(224, 224, 1)):
+    return {"key": "k", "digest": "d" * 64, "shape": [count, *shape], "dtype": "uint8"}
+
+
+def findings_of(table, receipt=None, only=()):
+    settings = load(Params)
+    known = fields.known(table, settings.task)
+    targets = labels.encode(known["label"], "binary", ["sane", "sick"])
+    told = shortcuts.measure(fields.acquisition(known), targets, known["group"])
+    about = tables(table, receipt or pack(), settings.task, NOTHING, told)
+    return examine(
+        {name: of for name, of in about.items() if not only or name in only},
+        limits(settings.task, settings.preprocess, settings.split, settings.validate_),
+        paths.EXPECTATIONS,
+        documents.fresh_folder(paths.DATA_DOCS),
+    )
+
+
+def failed(table, receipt=None, severity="critical", only=()):
+    found = findings_of(table, receipt, only)
+    return [of for of in found if not of.passed and of.severity == severity]
