@@ -157,7 +157,7 @@ def summed(name: str, parts: list[Measured]) -> Measured:
 
 def main() -> None:
     """Measure and print."""
-    gpus = device.edge.gpus()
+    gpus = device.backend.gpus()
     options = _options(bool(gpus))
     if keras.backend.backend() != "tensorflow":
         sys.exit("required: KERAS_BACKEND=tensorflow; its compiled step is the reference")

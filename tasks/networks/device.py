@@ -11,16 +11,20 @@ import keras
 
 from tasks.common import paths
 from tasks.common.errors import TrainingError
+from tasks.networks.backend import Backend
 
 if TYPE_CHECKING:
-    from tasks.networks import tensorflow_backend as edge
     from tasks.networks.replicas import Replicas
-elif keras.backend.backend() == "jax":
-    from tasks.networks import jax_backend as edge
-else:
-    from tasks.networks import tensorflow_backend as edge
 
-__all__ = ["describe", "edge", "machine", "machines", "prepare", "replicas", "scope"]
+backend: Backend
+if keras.backend.backend() == "jax":
+    from tasks.networks import jax_backend
+
+    backend = jax_backend
+else:
+    from tasks.networks import tensorflow_backend
+
+    backend = tensorflow_backend
 
 _replicas: Replicas | None = None
 
@@ -42,7 +46,7 @@ def prepare(threads: int, seed: int, devices: int = 1) -> str:
             fewer devices.
     """
     global _replicas
-    edge.make_exact()
+    backend.make_exact()
     _set_threads(threads)
     keras.utils.set_random_seed(seed)
     _replicas = _share_out(devices)
@@ -53,7 +57,7 @@ def prepare(threads: int, seed: int, devices: int = 1) -> str:
 
 def describe(threads: int) -> str:
     """The first GPU's name, or the CPU with its threads, and how many devices train together."""
-    gpus = edge.gpus()
+    gpus = backend.gpus()
     found = f"GPU {gpus[0]}" if gpus else f"CPU, {threads} threads"
     return f"{found}, {_replicas.count} devices together" if _replicas else found
 
@@ -82,7 +86,7 @@ def _share_out(devices: int) -> Replicas | None:
     if machine() > 0:  # several may share a disk
         os.environ["MEDLOOP_STATE"] = str(paths.state_of_machine(machine()))
     if devices == machines() == 1:
-        edge.use_first_only()
+        backend.use_first_only()
         return None
     if keras.backend.backend() != "tensorflow":
         raise TrainingError(
@@ -102,10 +106,10 @@ def _cluster() -> dict[str, Any]:
 
 def _set_threads(threads: int) -> None:
     try:
-        edge.set_threads(threads)
+        backend.set_threads(threads)
     except RuntimeError:
         raise TrainingError(
             f"required: {threads} threads (train.threads); received: {keras.backend.backend()} has "
-            f"already started with {edge.threads() or 'its own number of'} threads; run each "
+            f"already started with {backend.threads() or 'its own number of'} threads; run each "
             "stage in a process of its own, python -m tasks.<stage>"
         ) from None

@@ -46,7 +46,7 @@ def _heatmaps(maps: Any, after: keras.Model, class_index: int, absent: bool) -> 
     def logit(maps: Any) -> Any:
         return after(maps, training=False)[:, class_index] * (-1 if absent else 1)
 
-    gradient = device.edge.gradient(logit, maps)
+    gradient = device.backend.gradient(logit, maps)
     importance = ops.mean(gradient, axis=(1, 2), keepdims=True)
     evidence = ops.relu(ops.sum(importance * maps, axis=-1))
     largest = ops.max(evidence, axis=(1, 2), keepdims=True)

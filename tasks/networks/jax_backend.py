@@ -1,4 +1,4 @@
-"""What only JAX can say or do; the same functions as `on_tensorflow`."""
+"""The backend JAX: devices, threads, exactness, gradients, epochs."""
 
 from __future__ import annotations
 

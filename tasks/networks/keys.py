@@ -78,8 +78,8 @@ def of_arrays(arrays: Sequence[NDArray[Any]]) -> str:
 def made_with(module: str) -> dict[str, Any]:
     """What else the bits depend on: versions, threads, device, and the code behind `module`."""
     return {
-        "versions": {name: version(name) for name in device.edge.VERSIONS},
-        "threads": device.edge.threads(),
-        "gpus": device.edge.gpus(),
+        "versions": {name: version(name) for name in device.backend.VERSIONS},
+        "threads": device.backend.threads(),
+        "gpus": device.backend.gpus(),
         "code": closure.digests_behind(module),
     }

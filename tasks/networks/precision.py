@@ -22,7 +22,7 @@ def chosen(precision: str) -> str:
     """What `train.precision` says; `auto`: mixed where the device has units for bfloat16."""
     if precision != "auto":
         return precision
-    return MIXED if device.edge.gains_from_bfloat16() else FLOAT
+    return MIXED if device.backend.gains_from_bfloat16() else FLOAT
 
 
 @contextmanager

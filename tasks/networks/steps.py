@@ -24,7 +24,7 @@ Step = Literal["train_step", "test_step"]
 def fits(examples: Examples) -> bool:
     """Whether activations can lie on the device, and the backend can step over them there."""
     small = examples.activations.nbytes <= MOST_BYTES
-    return small and device.edge.over_rows is not None and device.replicas() is None
+    return small and device.backend.over_rows is not None and device.replicas() is None
 
 
 class Steps:
@@ -41,7 +41,8 @@ class Steps:
     ) -> dict[str, float]:
         """Over batches of some rows of the examples, in their order."""
         self._hold(examples)
-        over = device.edge.over_rows
+        over = device.backend.over_rows
+        assert over is not None  # `fits` was asked before
         if (step, over) not in self._compiled:
             batch = tuple(array[:1] for array in self._arrays)
             self._compiled[step, over] = over(self._network, step, batch)
@@ -50,7 +51,7 @@ class Steps:
 
     def over_batches(self, step: Step, batches: keras.utils.PyDataset) -> dict[str, float]:
         """Over batches that are made one by one."""
-        over = device.edge.over_batches
+        over = device.backend.over_batches
         if (step, over) not in self._compiled:
             self._compiled[step, over] = over(self._network, step, batches[0])
         return _numbers(self._compiled[step, over](batches))

@@ -1,8 +1,4 @@
-"""What only TensorFlow can say or do: devices, threads, exactness, gradients.
-
-`on_jax` has the same functions, and `device.edge` is the one in use. Beside these two only
-`replicas` imports a backend.
-"""
+"""The backend TensorFlow: devices, threads, exactness, gradients, epochs."""
 
 from __future__ import annotations
 

@@ -46,11 +46,11 @@ def test_keys_tell_it_apart(make):
 
 @pytest.mark.parametrize(("gains", "expected"), [(True, "mixed_bfloat16"), (False, "float32")])
 def test_auto_asks_the_device(monkeypatch, gains, expected):
-    monkeypatch.setattr(device.edge, "gains_from_bfloat16", lambda: gains)
+    monkeypatch.setattr(device.backend, "gains_from_bfloat16", lambda: gains)
     assert precision.chosen("auto") == expected
     assert precision.chosen("float32") == "float32"
 
 
-@pytest.mark.skipif(bool(device.edge.gpus()), reason="this machine has a GPU")
+@pytest.mark.skipif(bool(device.backend.gpus()), reason="this machine has a GPU")
 def test_a_cpu_gains_nothing():
     assert precision.chosen("auto") == "float32"

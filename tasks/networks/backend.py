@@ -1,0 +1,55 @@
+"""What Keras's backends say or do each in their own way, as one interface.
+
+`tensorflow_backend` and `jax_backend` are modules that have it, and `device.backend` is the one in
+use. Beside these two only `replicas` imports a backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import keras
+
+OverRows = Callable[[Any, Any, Any, int], dict[str, Any]]
+OverBatches = Callable[[keras.utils.PyDataset], dict[str, Any]]
+
+
+class Backend(Protocol):
+    """A backend of Keras."""
+
+    @property
+    def VERSIONS(self) -> Sequence[str]:  # noqa: N802  a constant of the modules
+        """The packages whose versions the bits of results depend on."""
+
+    def set_threads(self, threads: int) -> None:
+        """Compute with so many threads.
+
+        Raises:
+            RuntimeError: it has already started with another number.
+        """
+
+    def threads(self) -> int:
+        """The threads set; 0: as many as it likes."""
+
+    def make_exact(self) -> None:
+        """Let equal inputs give equal bits, and claim GPU memory only as it is needed."""
+
+    def use_first_only(self) -> None:
+        """Leave every GPU but the first one to others."""
+
+    def gpus(self) -> list[str]:
+        """The names of the GPUs that are there."""
+
+    def gains_from_bfloat16(self) -> bool:
+        """Whether every device has units for it."""
+
+    def gradient(self, function: Callable[[Any], Any], at: Any) -> Any:
+        """The gradient of the sum of what `function` gives, at the tensor `at`."""
+
+    @property
+    def over_rows(self) -> Callable[[Any, str, Any], OverRows] | None:
+        """Makes a call that steps over batches of rows of arrays on the device; None: it cannot."""
+
+    def over_batches(self, network: Any, step: str, batch: Any) -> OverBatches:
+        """Make a call that steps over batches of an epoch, from fresh metrics to their results."""
