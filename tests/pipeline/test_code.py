@@ -26,7 +26,6 @@ def edited(project, module):
         yield
     finally:
         path.write_text(before)
-        repro(project, "code")
 
 
 def changed(project):
@@ -44,14 +43,33 @@ def changed(project):
         ("statistics/drift.py", {"validate"}),
         ("pictures/templates/split.html.j2", {"report"}),
         ("registry/gate.py", set()),
-        ("registry/live.py", set()),
+        ("registry/live_runs.py", set()),
+        ("common/params/gate.py", set()),
+        ("common/errors.py", set()),
         ("sources/folder.py", set()),
     ],
 )
 def test_an_edit_makes_those_stages_run_again_that_it_concerns(project, module, stages):
-    assert changed(project) == set()
     with edited(project, module):
         assert changed(project) == stages
+
+
+def test_without_an_edit_nothing_runs_again(project):
+    assert changed(project) == set()
+
+
+def test_a_new_parameter_makes_those_stages_run_again_that_read_its_section(project):
+    section, values = project / "tasks/common/params/report.py", project / "params.yaml"
+    before, text = section.read_text(), values.read_text()
+    with edited(project, "common/params/report.py"):
+        section.write_text(before.replace("title: str", "title: str\n    subtitle: str"))
+        values.write_text(text.replace("report:\n", "report:\n  subtitle: Second reading\n"))
+        assert changed(project) == {"report"}
+        assert "Running stage 'report'" in repro(project, "report")
+        assert changed(project) == set()
+        values.write_text(text)
+    assert changed(project) == {"report"}
+    repro(project, "report")
 
 
 def test_an_edit_that_no_result_hangs_on_makes_no_second_run(project):

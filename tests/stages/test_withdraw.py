@@ -103,10 +103,12 @@ def test_a_withdrawn_patient_is_gone_and_stays_gone():
     dvc("push")
     mine, version = contents(PATIENT), paths.RAW_DVC.read_text()
     other = contents(PATIENTS[1])[0]
-    pack = paths.state() / "packs/some/pixels.npy"
-    pack.parent.mkdir(parents=True)
-    pack.write_bytes(b"".join(mine))
-    assert [len(holding(content)) for content in mine] == [8, 8]  # raw, out, out: 3 + 2 + 2; state
+    for home in (paths.state(), paths.state_of_machine(1)):
+        pack = home / "packs/some/pixels.npy"
+        pack.parent.mkdir(parents=True)
+        pack.write_bytes(b"".join(mine))
+    # raw, out, out: 3 + 2 + 2; state of two machines
+    assert [len(holding(content)) for content in mine] == [9, 9]
 
     said = go()
     assert [holding(content) for content in mine] == [[], []]
