@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from worlds.project import ROOT
 
 from tasks.common import paths
+from tasks.common.closure import digests_behind
 from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.preprocess import Preprocess
 
@@ -57,6 +58,15 @@ def test_files_come_from_earlier_stages(stage):
 def test_params_are_the_sections_that_the_stage_reads(stage):
     named = {key for section, kind in read_by(stage) for key in keys_of(section, kind)}
     assert set(STAGES[stage]["params"]) == named, f"params of {stage}: [{', '.join(sorted(named))}]"
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if name not in ("code", "publish")])
+def test_no_stage_runs_code_of_a_section_that_it_does_not_read(stage):
+    """Else a new key there would make it run again. Pixels are what every pack is made with."""
+    code = digests_behind(f"tasks.{stage}")
+    sections = {Path(name).stem for name in code if name.startswith("tasks/common/params/")}
+    read = {section for section, _ in read_by(stage)}
+    assert sections - {"__init__", "loading", "section", "pixels"} <= read
 
 
 def test_publish_records_the_whole_file():

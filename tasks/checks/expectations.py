@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tasks.common import labels
 from tasks.common.manifest import GONE, SPLITS
-from tasks.common.params.preprocess import Preprocess
-from tasks.common.params.split import Split
-from tasks.common.params.task import Task
-from tasks.common.params.validate import Validate
+
+if TYPE_CHECKING:
+    from tasks.common.params.preprocess import Preprocess
+    from tasks.common.params.split import Split
+    from tasks.common.params.task import Task
+    from tasks.common.params.validate import Validate
 
 SHOWN = ["image_id", "split", "row", "height", "width", "mean", "std"]
 CHANNELS = {"grey": 1, "rgb": 3}

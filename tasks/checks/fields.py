@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from tasks.common import labels
-from tasks.common.params.task import Task
+
+if TYPE_CHECKING:
+    from tasks.common.params.task import Task
 
 ACQUISITION = [
     *("modality", "body_part", "bits", "compression", "device", "site"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cv2
 import imagecodecs
@@ -18,10 +18,12 @@ import pydicom
 
 from tasks.common import closure, digests, paths
 from tasks.common.errors import DataError, DecodeError
-from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.description import describe
 from tasks.imaging.levels import Pixels
 from tasks.imaging.preparation import prepare
+
+if TYPE_CHECKING:
+    from tasks.common.params.pixels import PixelSettings
 
 PIXEL_CODE = ("tasks.imaging.preparation", "tasks.imaging.description")  # and what they import
 MOST_IMAGES = 32

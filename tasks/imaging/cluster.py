@@ -19,7 +19,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tasks.common.errors import DataError, ParameterError
-from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.batching import (
     Batch,
     Outcome,
@@ -32,6 +31,8 @@ from tasks.imaging.batching import (
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+    from tasks.common.params.pixels import PixelSettings
 
 PATIENCE_SECONDS = 30  # for the scheduler and its first worker
 EVERY_SECONDS = 2.0

@@ -5,18 +5,20 @@ Its result depends on the bytes and the settings alone.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 
 from tasks.common.errors import DecodeError
-from tasks.common.params.pixels import PixelSettings
 from tasks.imaging import dicom
 from tasks.imaging.decoding import decode
 from tasks.imaging.formats import sniff
 from tasks.imaging.jpeg import decode_reduced
 from tasks.imaging.levels import Pixels
 from tasks.imaging.resizing import resize
+
+if TYPE_CHECKING:
+    from tasks.common.params.pixels import PixelSettings
 
 COLOR_TOLERANCE = 10  # of 255 between two channels: what JPEG makes of grey stays below
 

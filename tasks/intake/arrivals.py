@@ -7,20 +7,22 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tasks.common import digests, manifest
 from tasks.common.errors import DecodeError, SourceError
-from tasks.common.params.pull import Pull
-from tasks.common.params.whole import Params
 from tasks.common.progress import progress
 from tasks.imaging.deidentification import Clean, deidentify
 from tasks.intake import cohort
 from tasks.privacy.pseudonyms import Pseudonyms
 from tasks.sources import Item
 from tasks.sources.selection import chosen
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
+    from tasks.common.params.whole import Params
 
 CONFLICT = "two labels: "  # reason of an image that the source shows under several labels
 Row = dict[str, Any]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tasks.common import editing, labels, paths
 from tasks.common.errors import ParameterError, SourceError
-from tasks.common.params.task import Task
+
+if TYPE_CHECKING:
+    from tasks.common.params.task import Task
 
 MOST_CLASSES = 100  # of `auto`; more are rather patients' folders than classes
 

@@ -6,16 +6,20 @@ normalisation inside, so that whoever holds the model cannot feed it differently
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 from keras import layers
 
 from tasks.common import labels
 from tasks.common.errors import ParameterError
-from tasks.common.params.model import Model
-from tasks.common.params.pixels import PixelSettings
-from tasks.common.params.task import Task
 from tasks.networks.backbones import BACKBONES
 from tasks.networks.weights import load_weights
+
+if TYPE_CHECKING:
+    from tasks.common.params.model import Model
+    from tasks.common.params.pixels import PixelSettings
+    from tasks.common.params.task import Task
 
 NORMALISED, POOLED, DROPOUT, LOGITS, SCORES = "normalise", "pooled", "dropout", "logits", "scores"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from tasks.common import labels, manifest, paths
 from tasks.common.documents import read_json
-from tasks.common.params.task import Task
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation
@@ -23,6 +23,9 @@ from tasks.networks.layers import cut
 from tasks.networks.pass_files import NoRoomError
 from tasks.networks.prefix import Prefix
 from tasks.networks.views import Views
+
+if TYPE_CHECKING:
+    from tasks.common.params.task import Task
 
 
 @dataclass(frozen=True)

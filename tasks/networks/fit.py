@@ -10,20 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.common.errors import TrainingError
-from tasks.common.params.fine_tune import FineTune
-from tasks.common.params.train import Train
 from tasks.networks import device, keys
 from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import cross_entropy
 from tasks.networks.prediction import JIT
 from tasks.networks.steps import Steps, fits
+
+if TYPE_CHECKING:
+    from tasks.common.params.fine_tune import FineTune
+    from tasks.common.params.train import Train
 
 Metrics = dict[str, float]
 AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly

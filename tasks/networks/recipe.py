@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from tasks.common import labels, paths
 from tasks.common.errors import TrainingError
-from tasks.common.params.fine_tune import FineTune
-from tasks.common.params.task import Task
-from tasks.common.params.train import Train
 from tasks.networks import data
 from tasks.networks.architecture import DROPOUT
 from tasks.networks.fit import Fitted, Metrics, Plan, fit
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights
 from tasks.networks.precision import computing
+
+if TYPE_CHECKING:
+    from tasks.common.params.fine_tune import FineTune
+    from tasks.common.params.task import Task
+    from tasks.common.params.train import Train
 
 OnEpoch = Callable[[int, Metrics], None]
 

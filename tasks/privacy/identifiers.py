@@ -22,13 +22,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 import tasks
 from tasks.common.manifest import COHORT, SLICES
-from tasks.common.params.whole import Params
 from tasks.privacy.pseudonyms import Pseudonyms
+
+if TYPE_CHECKING:
+    from tasks.common.params.whole import Params
 
 WORD = re.compile(r"[^\W_]+")
 BETWEEN = re.compile(r"([\W_]+)")

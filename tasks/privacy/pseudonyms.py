@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hmac
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.common import paths
 from tasks.common.errors import PrivacyError
-from tasks.common.params.whole import Params
+
+if TYPE_CHECKING:
+    from tasks.common.params.whole import Params
 
 KEY_BYTES = 32
 SHIFT_DAYS = 3650

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from tasks.common import digests, labels
 from tasks.common.manifest import of_split, slice_columns
-from tasks.common.params.task import Task
 from tasks.statistics.weighted import Array
+
+if TYPE_CHECKING:
+    from tasks.common.params.task import Task
 
 IMAGES_FILE = "data/images.json"  # in each run: the images of its day by split
 IDENTITY = ("image_id", "label", "group", "split")

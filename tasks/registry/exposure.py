@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from tasks.common import documents, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS
-from tasks.common.params.whole import Params
 from tasks.intake import cohort
 from tasks.registry import cases, live_runs, model_versions
 from tasks.registry.store import SQLITE, Store, open_experiment
@@ -18,6 +17,8 @@ from tasks.registry.store import SQLITE, Store, open_experiment
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
+
+    from tasks.common.params.whole import Params
 
 PICTURES = (paths.EXPLAIN, paths.AUDIT, paths.CONTACT_SHEET, paths.REPORT)
 Counts = Mapping[str, int]  # split -> how many of the images

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -19,12 +19,14 @@ from mlflow.exceptions import MlflowException
 from tasks.common import digests, documents, labels, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
-from tasks.common.params.task import Task
-from tasks.common.params.whole import Params
 from tasks.registry import cases, last_run, ledger, model_versions, scoring
 from tasks.registry.judgement import Judgement, judge
 from tasks.registry.store import connect
 from tasks.statistics.weighted import Array
+
+if TYPE_CHECKING:
+    from tasks.common.params.task import Task
+    from tasks.common.params.whole import Params
 
 Terms = dict[str, Any]
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.common.params.gate import Gate
 from tasks.registry.cases import Cases, Flags
 from tasks.statistics import weighted
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import macro
 from tasks.statistics.paired_difference import paired_auroc_difference
 from tasks.statistics.weighted import Array
+
+if TYPE_CHECKING:
+    from tasks.common.params.gate import Gate
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from tasks.registry.store import Store, open_experiment
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+
 RESULT = "result.digest"  # a run that carries it is owned by that result
 WORKSPACE = "workspace"
 AGAIN_SECONDS = 300.0  # between two attempts to reach a store that did not answer

@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.models import ModelSignature
@@ -14,8 +15,10 @@ from mlflow.types import ColSpec, Schema
 
 from tasks.common import closure, labels, paths
 from tasks.common.documents import write_json
-from tasks.common.params.pixels import PixelSettings
-from tasks.common.params.task import Task
+
+if TYPE_CHECKING:
+    from tasks.common.params.pixels import PixelSettings
+    from tasks.common.params.task import Task
 
 NAME = "model"
 ENTRY = Path(__file__).resolve().with_name("pyfunc_model.py")

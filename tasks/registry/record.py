@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
@@ -21,11 +21,13 @@ from ruamel.yaml import YAML
 from tasks.common import digests, documents, paths, pipeline
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
-from tasks.common.params.whole import Params
 from tasks.registry import cases, git, package, runs
 from tasks.registry.live_runs import EpochLog
 from tasks.registry.scan import Scan
 from tasks.registry.store import Store
+
+if TYPE_CHECKING:
+    from tasks.common.params.whole import Params
 
 # Deps of publish that are recorded otherwise: as digests, as data inputs, in the package.
 NOT_AS_FILES = (paths.RAW, paths.MANIFEST, paths.MODEL)

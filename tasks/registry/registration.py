@@ -9,13 +9,14 @@ from mlflow.exceptions import MlflowException
 
 from tasks.common import digests
 from tasks.common.errors import RegistryError
-from tasks.common.params.whole import Params
 from tasks.registry import last_run, model_versions, runs
 from tasks.registry.store import Store, open_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
+
+    from tasks.common.params.whole import Params
 
 # What a version says about the newest result that holds its model.
 REPEATED = ("result.digest", "data.digest", "test.digest", "git.commit", "git.dirty")

@@ -16,16 +16,18 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tasks.common import paths
 from tasks.common.errors import PrivacyError
-from tasks.common.params.whole import Params
 from tasks.intake import cohort
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
+
+if TYPE_CHECKING:
+    from tasks.common.params.whole import Params
 
 PNG = b"\x89PNG\r\n\x1a\n"
 DATA_URI = re.compile(r"data:[\w/+.;=-]*;base64,([A-Za-z0-9+/=\s]+)")

@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from tasks.common.params.whole import Params
+if TYPE_CHECKING:
+    from tasks.common.params.whole import Params
 
 
 @dataclass(frozen=True)

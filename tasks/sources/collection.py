@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.common.documents import write_json
 from tasks.common.errors import SourceError
-from tasks.common.params.pull import Pull
 from tasks.sources import Listing, dicom
 from tasks.sources.transfer import spell_size
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
 
 UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from tasks.common import labels
 from tasks.common.errors import SourceError
-from tasks.common.params.pull import Pull
 from tasks.sources import Listing
 from tasks.sources.headers import FILE, KEYS, Header, in_order, read_headers
 from tasks.sources.selection import chosen
 from tasks.sources.table import Row, read_labels
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
 
 OF_ONE_IMAGE = (FILE, "SOPInstanceUID")  # the other keys name all that belongs to something
 FIELD_VRS = ("CS", "DS", "IS", "LO", "SH", "US")  # codes, numbers and short text

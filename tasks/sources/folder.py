@@ -5,13 +5,16 @@ from __future__ import annotations
 import mimetypes
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
-from tasks.common.params.pull import Pull
 from tasks.sources import Item, Listing
 from tasks.sources.archive import is_archive, unpack
 from tasks.sources.table import read_table
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ""}
 LAYOUT = "<class>/<files>, or train/<class>/<files> beside val/ and test/, or a CSV of file,label"

@@ -14,15 +14,17 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tasks.common.errors import SourceError
-from tasks.common.params.pull import Pull
 from tasks.common.paths import StateEntry
 from tasks.sources import Listing, series_folder, transfer
 from tasks.sources.collection import Series, folder_name, list_series, narrow
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
 
 CITATION = (
     "Fedorov et al., National Cancer Institute Imaging Data Commons, RadioGraphics 43(12) (2023), "

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from tasks.common import labels
 from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
-from tasks.common.params.pull import Pull
 from tasks.common.paths import StateEntry
 from tasks.sources import Item, Listing, transfer
 from tasks.sources.medmnist_sets import BASE, CITATION, SETS, Published
 from tasks.sources.npz import Rows, read_array
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
 
 URL_VARIABLE = "MEDLOOP_MEDMNIST_URL"  # a mirror of the files
 LARGEST = 40 * 10**9  # bytes of a file

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,9 +23,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, CTImageStorage, ExplicitVRLittleEndian
 
 from tasks.common import digests, paths
-from tasks.common.params.pull import Pull
 from tasks.sources import Listing, phantom_anatomy
 from tasks.sources.table import read_table
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
 
 LABELS = ("no_nodule", "nodule")
 DISEASED = 0.5  # share of the patients with a nodule

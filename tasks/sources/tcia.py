@@ -14,13 +14,15 @@ import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.common.errors import SourceError
-from tasks.common.params.pull import Pull
 from tasks.common.paths import StateEntry
 from tasks.sources import Listing, series_folder, transfer
 from tasks.sources.collection import UID, Series, folder_name, list_series, narrow
+
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
 
 URL_VARIABLE = "MEDLOOP_NBIA_URL"  # another server or version of the interface
 URL = "https://nbia.cancerimagingarchive.net/nbia-api/services/v4"

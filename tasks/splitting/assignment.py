@@ -11,14 +11,16 @@ split, because there the source's split is kept even where a group stands on two
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tasks.common import labels
 from tasks.common.manifest import SPLITS
-from tasks.common.params.split import Split
+
+if TYPE_CHECKING:
+    from tasks.common.params.split import Split
 
 VAL_FROM_TRAIN = 0.1  # share of the source's train groups that become val where the source has none
 FOLDS = 1  # apart from the seed of the sides

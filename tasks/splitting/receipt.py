@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tasks.common import labels, manifest, paths, wording
 from tasks.common.manifest import SPLITS
-from tasks.common.params.split import Split
-from tasks.common.params.task import Task
 from tasks.splitting import duplicates, joining
 from tasks.splitting.duplicates import Likeness
+
+if TYPE_CHECKING:
+    from tasks.common.params.split import Split
+    from tasks.common.params.task import Task
 
 BETWEEN = (("train", "val"), ("train", "test"), ("val", "test"))
 DONE_ABOUT_LEAK = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from tasks.common import labels
 from tasks.common.errors import DataError, TrainingError
-from tasks.common.params.task import Task
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.weighted import Array
+
+if TYPE_CHECKING:
+    from tasks.common.params.task import Task
 
 
 def make(rows: pd.DataFrame, scores: NDArray[np.floating[Any]]) -> pd.DataFrame:
