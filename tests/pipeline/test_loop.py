@@ -12,9 +12,11 @@ import time
 
 import pytest
 from ruamel.yaml import YAML
+from word_list import require_listed
 from world import environment, finished, run, store, versions
 
-from tasks import edit
+from tasks import edit, identifiers, manifest, params, paths
+from tasks.registry import record
 from tasks.sources.phantom import PLANTED_NAMES
 
 pytestmark = pytest.mark.timeout(900)
@@ -82,6 +84,17 @@ def test_no_planted_name_is_anywhere(project):
     assert searched > 100
     archive = b"".join(path.read_bytes() for path in (project / "phantom").rglob("*.dcm"))
     assert all(name in archive for name in planted), "the search looks for what is not planted"
+
+
+def test_what_is_recorded_is_made_of_listed_words(project):
+    """And of those that the data bring along, as classes and devices."""
+    table = manifest.read(project / paths.MANIFEST, manifest.MANIFEST)
+    known = identifiers.vocabulary(params.load(project / paths.PARAMS), table)
+    folders = [file for path in record.FILES for file in (project / path).rglob("*")]
+    files = [*(project / path for path in record.FILES), *folders]
+    texts = [file.read_text("utf-8") for file in files if file.suffix in (".json", ".csv")]
+    assert len(texts) > 10
+    require_listed("\n".join(texts), known="\n".join([*known, "null"]))
 
 
 def test_a_touched_evaluation_gives_a_second_run_and_no_second_version(project):
