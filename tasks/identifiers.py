@@ -11,9 +11,9 @@ is about to publish a text cuts it into the same marks and looks them up. Three 
 Two rules keep marks from stopping every run. A word that names the kind of file rather than a
 patient, as in `scan_0001`, stands in more than half of the names of a pull and is left out. And
 when a text is searched, words of the `vocabulary` do not count: they are there whoever the patients
-are. These words are a reviewed list, `tasks/words/words.txt`, from which surnames are kept out as
-far as can be. Some are left, such as Best in `best_epoch`: a patient called so is found with the
-other half of the name beside it, or by the id.
+are. Most are a reviewed list, `words/words.txt`, without surnames as far as what is recorded
+can do without. Best is one, for `best_epoch`: a patient called so is found with the other half of
+the name beside it, or by the id.
 """
 
 from __future__ import annotations
