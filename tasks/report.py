@@ -59,17 +59,13 @@ def with_pictures(entries: list[dict[str, Any]], folder: Path) -> list[dict[str,
 
 def read_histories(kept: str, best_epoch: int) -> dict[str, str]:
     """Phase -> chart of its loss and AUROC, with the kept epoch marked in the kept phase."""
-    phases = {
-        "head": ("Head phase: the backbone is frozen", paths.HEAD_HISTORY),
-        "fine_tune": ("Fine-tune phase: from the cut layer on", paths.HISTORY),
-    }
     drawn = {}
-    for phase, (title, path) in phases.items():
+    for phase, path in (("head", paths.HEAD_HISTORY), ("fine_tune", paths.HISTORY)):
         table = pd.read_csv(path)
         if len(table):
             values = {str(name): table[name].to_numpy(float) for name in table}
             mark = best_epoch if phase == kept else None
-            drawn[title] = data_uri(charts.history(values, mark))
+            drawn[phase] = data_uri(charts.history(values, mark))
     return drawn
 
 

@@ -63,7 +63,7 @@ def _found(finding: Finding) -> str:
         return "nothing" if finding.observed is None else f"{finding.observed:.4g}"
     rows = [row[:12] if len(row) >= 64 else row for row in finding.rows[:NAMED]]
     more = len(finding.rows) - len(rows)
-    listed = ", ".join(rows) + (f" and {more} more" if more else "")
+    listed = ", ".join(rows) + (f" and {more} others" if more else "")
     return f"{len(finding.rows)} rows: {listed}"
 
 
@@ -133,10 +133,10 @@ def main() -> None:
     targets = labels.encode(known["label"], task.kind, task.names)
     told = shortcuts.measure(fields.acquisition(known), targets, known["group"])
     documents.write_json(
-        paths.DRIFT, {"compared": compared, "limit": allowed.drift, "fields": _by_field(drifts)}
+        paths.DRIFT, {"compared": compared, "limit": allowed.drift, "by_field": _by_field(drifts)}
     )
     documents.write_json(
-        paths.SHORTCUTS, {"limit": allowed.shortcut_auroc, "fields": _by_field(told)}
+        paths.SHORTCUTS, {"limit": allowed.shortcut_auroc, "by_field": _by_field(told)}
     )
     findings = examine(
         tables(table, pack, task, drifts, told),

@@ -7,12 +7,15 @@ import io
 import logging
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import onnx
 
 from tasks.compression.canonical import canonical
+
+if TYPE_CHECKING:
+    import keras
 
 
 def export(model: keras.Model, path: Path) -> None:

@@ -13,6 +13,7 @@ from tasks.common.wording import allowed, ends, interval, leak, number
 from tasks.pictures import templates
 
 TEMPLATES = Path(templates.__file__).parent
+TEXT = ("data", "string")  # tokens of Jinja's lexer that hold it
 WORDS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -36,6 +37,15 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     filters = (leak, number, ends, worded, heading, allowed, pairs, grids, grid)
     environment.filters |= {of.__name__: of for of in filters}
     return environment.get_template(template).render(content)
+
+
+def own_text() -> str:
+    """What pages say whatever the data are: the text of the templates, without Jinja's code and
+    comments, and the words for keys.
+    """
+    lex = jinja2.Environment().lex
+    tokens = [t for file in TEMPLATES.glob("*.j2") for t in lex(file.read_text("utf-8"))]
+    return "\n".join([*(text for _, kind, text in tokens if kind in TEXT), *WORDS.values()])
 
 
 def data_uri(picture: bytes) -> str:

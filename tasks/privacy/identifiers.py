@@ -11,7 +11,9 @@ is about to publish a text cuts it into the same marks and looks them up. Three 
 Two rules keep marks from stopping every run. A word that names the kind of file rather than a
 patient, as in `scan_0001`, stands in more than half of the names of a pull and is left out. And
 when a text is searched, words of the `vocabulary` do not count: they are there whoever the patients
-are. So a patient called Normal is found with the other half of the name beside it, or by the id.
+are. Most are a reviewed list, `words/words.txt`, without surnames as far as what is recorded
+can do without. Best is one, for `best_epoch`: a patient called so is found with the other half of
+the name beside it, or by the id.
 """
 
 from __future__ import annotations
@@ -26,14 +28,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-import tasks
 from tasks.common.manifest import COHORT, SLICES
+from tasks.privacy import words
 from tasks.privacy.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
 
 WORD = re.compile(r"[^\W_]+")
+LISTED = Path(words.__file__).with_name("words.txt")
 BETWEEN = re.compile(r"([\W_]+)")
 UID = re.compile(r"(?<![\d.])\d+(?:\.\d+){3,}(?![\d.]*\d)")
 # A measurement: its digits are nobody's number.
@@ -134,24 +137,31 @@ def without(marks: Iterable[str], vocabulary: Collection[str]) -> set[str]:
     return {m for m in marks if not all(word in vocabulary for word in m.split(" "))}
 
 
+def words_of(text: str) -> set[str]:
+    """The words of a text as `of_text` cuts it, but for numbers: any may be somebody's."""
+    found = WORD.findall(DECIMAL.sub(" ", _normal(text)))
+    return {word for word in found if any(c.isalpha() for c in word)}
+
+
+def listed() -> set[str]:
+    """The reviewed list."""
+    lines = LISTED.read_text("utf-8").splitlines()
+    return {line for line in lines if not line.startswith("#")}
+
+
 def vocabulary(params: Params, table: pd.DataFrame) -> set[str]:
     """Words that stand in what is published whoever the patients are.
 
-    Those of the project's own code and templates, of its sources' none: from these, names of
-    parameters, metrics and headings come. Names of classes and of a public collection. Values of
-    the slices that headers and tables are allowed to give. Of other slices of `table` only such as
-    are one word: a name in full there is no slice.
+    The reviewed list. Names of classes and of a public collection, and of the window's preset.
+    Values of the slices that headers and tables are allowed to give. Of other slices of `table`
+    only such as are one word: a name in full there is no slice.
     """
-    room = Path(tasks.__file__).parent
-    code = [file for file in room.rglob("*") if file.suffix in (".py", ".j2")]
-    texts = [file.read_text("utf-8") for file in code if file.parent.name != "sources"]
-    collection = params.pull.collection.model_dump().values()
-    names = [*params.task.names, *(text for text in collection if text)]
+    chosen = [*params.pull.collection.model_dump().values(), params.preprocess.window]
+    names = [*params.task.names, *(text for text in chosen if isinstance(text, str))]
     for column in table.columns.intersection([*SLICES, "modality", "body_part", "compression"]):
         names += list(table[column].dropna().unique())
     for column in table.columns.difference([*COHORT]):
         if str(column).startswith("slice_"):
             names += [text for text in table[column].dropna().unique() if str(text).isalpha()]
-    words = {word for text in [*texts, *names] for word in WORD.findall(_normal(str(text)))}
-    words |= {mark for name in names for mark in of_value(str(name))}  # COVID-19 is one mark
-    return {word for word in words if any(c.isalpha() for c in word)}
+    marks = {mark for name in names for mark in of_value(str(name))}  # COVID-19 is one mark
+    return listed() | words_of("\n".join(map(str, names))) | set(filter(words_of, marks))

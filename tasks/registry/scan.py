@@ -2,6 +2,10 @@
 
 Files are opened as what their bytes are, archives and embedded pictures inside them too. Pixels are
 not read: what is burned into a picture is the business of pull.
+
+The finished page may also hold the words of its own templates, which cite people. All else on it
+comes from values that are searched as they were before they were rendered: parameters and files
+that are recorded too.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +27,7 @@ import pandas as pd
 from tasks.common import paths
 from tasks.common.errors import PrivacyError
 from tasks.intake import cohort
+from tasks.pictures import page
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 
@@ -59,6 +64,7 @@ class Scan:
         self._known = known
         self._pseudonyms = Pseudonyms(load_key(params))
         self._vocabulary = identifiers.vocabulary(params, manifest)
+        self._of_page = self._vocabulary | identifiers.words_of(page.own_text())
         self._looked_up: dict[str, bool] = {}
 
     def check(self, values: Mapping[str, Any], files: Iterable[Path]) -> None:
@@ -67,22 +73,25 @@ class Scan:
         Raises:
             PrivacyError: an identifier occurs; the message names where, not what.
         """
-        places = [what for what, value in values.items() if self._occurs(_of_tree(value))]
+        allowed = self._vocabulary
+        places = [what for what, value in values.items() if self._occurs(_of_tree(value), allowed)]
         for file in files:
-            if self._occurs(identifiers.of_text(file.as_posix())):
+            if self._occurs(identifiers.of_text(file.as_posix()), allowed):
                 places.append(f"the name of a file in {_named(file)}")
-            if self._occurs(of_bytes(file.read_bytes())):
+            own = self._of_page if file == paths.REPORT else allowed
+            if self._occurs(of_bytes(file.read_bytes()), own):
                 places.append(str(file))
         if places:
             listed = "\n".join(f"  {place}" for place in dict.fromkeys(places))
             raise PrivacyError(
                 "nothing was recorded: a name or number by which the source knows a patient, a "
                 f"person or a place stands in\n{listed}\nRemove it there, or where it comes from: "
-                "names of classes, values of pull.slices, report.title. Then `dvc repro`"
+                "names of classes, values of pull.slices, texts in gx/, report.title. Then "
+                "`dvc repro`"
             )
 
-    def _occurs(self, marks: set[str]) -> bool:
-        return any(self._is_known(m) for m in identifiers.without(marks, self._vocabulary))
+    def _occurs(self, marks: set[str], allowed: Collection[str]) -> bool:
+        return any(self._is_known(m) for m in identifiers.without(marks, allowed))
 
     def _is_known(self, mark: str) -> bool:
         if mark not in self._looked_up:

@@ -4,6 +4,9 @@ The effect of a number is Cohen's d, the difference of the means over the pooled
 of a category it is Cohen's h, the difference of its shares on the arcsine scale, in which a share
 of 0.5 against 0.6 counts less than 0.01 against 0.11. Both read alike: 0.2 is small, 0.5 medium and
 0.8 large (Cohen 1988, Statistical Power Analysis, chapters 2 and 6).
+
+What comes out is recorded, where names of patients are searched for: so 0.2 is called slight, for
+people are called Small, and no measure is called by its author.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import pandas as pd
 
 FEW = 10  # distinct values up to which a number counts as a category: sizes, bits
 SIGMAS = 3.0  # of an effect without drift, past which it is more than chance
-WORDS = ((0.8, "large"), (0.5, "medium"), (0.2, "small"), (0.0, "none"))
+WORDS = ((0.8, "large"), (0.5, "medium"), (0.2, "slight"), (0.0, "none"))
 MISSING = "(missing)"
 
 
@@ -58,7 +61,7 @@ def _cohens_d(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> dict
     pooled = np.sqrt((before.var() + after.var()) / 2)
     difference = abs(float(after.mean() - before.mean()))
     return {
-        "measure": "Cohen's d",
+        "measure": "d of the mean",
         "before": f"mean {before.mean():.4g}",
         "after": f"mean {after.mean():.4g}",
         "effect": difference / float(pooled),
@@ -73,7 +76,7 @@ def _cohens_h(before: pd.Series[Any], after: pd.Series[Any]) -> dict[str, Any]:
     most = int(effects.round(9).argmax())  # of two categories both change alike: the first by name
     name = shares.index[most]
     return {
-        "measure": "Cohen's h",
+        "measure": "h of the share",
         "before": f"{name}: {shares['before'].iloc[most]:.1%}",
         "after": f"{name}: {shares['after'].iloc[most]:.1%}",
         "effect": float(effects[most]),

@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from tasks.statistics import weighted
 from tasks.statistics.out_of_fold import folds, probabilities
 
-ALL = "all fields together"
+ALL = "all at once"
 REPEATS = 5  # cross-validations with other folds, averaged: with few patients one alone is noisy
 SIGMAS = 1.645  # one-sided 5 per cent
 MOST_IMAGES = 5_000  # more do not change the answer

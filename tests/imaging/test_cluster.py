@@ -68,14 +68,14 @@ def make_images(count, broken=()):
     return pd.DataFrame(rows)
 
 
-def build(images, settings):
-    facts = pack.prepare_all(images, settings)
-    return facts, pack.write(sorted(facts.index[facts["reason"].isna()]), settings)
+def build(images, scheduler=None):
+    facts = pack.prepare_all(images, SETTINGS, scheduler)
+    return facts, pack.write(sorted(facts.index[facts["reason"].isna()]), SETTINGS)
 
 
 def test_worker_killed_in_the_middle_loses_nothing(workspace, dask, monkeypatch, tmp_path):
     images = make_images(200, broken={7})
-    facts, receipt = build(images, SETTINGS)
+    facts, receipt = build(images)
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
     monkeypatch.setattr(batching, "MOST_IMAGES", 2)
     address, (victim, _) = dask(workers=2)
@@ -90,8 +90,7 @@ def test_worker_killed_in_the_middle_loses_nothing(workspace, dask, monkeypatch,
 
     monkeypatch.setattr(blocks.Draft, "append", killing)
     monkeypatch.setattr(batching, "prepare", None)  # nothing is prepared in this process
-    on_cluster = SETTINGS.model_copy(update={"cluster": address})
-    facts_of_cluster, receipt_of_cluster = build(images, on_cluster)
+    facts_of_cluster, receipt_of_cluster = build(images, address)
     assert victim.returncode == -signal.SIGKILL
     assert len(appended) == 100
     assert receipt_of_cluster == receipt
@@ -103,20 +102,19 @@ def test_worker_with_other_code_is_refused(workspace, dask, monkeypatch):
     address, _ = dask(workers=1)
     monkeypatch.setattr(cluster, "made_with", lambda settings: "other code")
     with pytest.raises(DataError, match="other code or other versions"):
-        build(images, SETTINGS.model_copy(update={"cluster": address}))
+        build(images, address)
 
 
 def test_worker_outside_a_checkout(workspace, dask, tmp_path):
     address, _ = dask(workers=1, cwd=tmp_path)
     with pytest.raises(DataError, match="start them in a checkout"):
-        build(make_images(3), SETTINGS.model_copy(update={"cluster": address}))
+        build(make_images(3), address)
 
 
 def test_nobody_at_the_address(workspace, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.2)
-    settings = SETTINGS.model_copy(update={"cluster": f"{LOCAL}:9"})
     with pytest.raises(DataError, match=r"required: a scheduler .*127\.0\.0\.1:9"):
-        build(make_images(2), settings)
+        build(make_images(2), f"{LOCAL}:9")
 
 
 def test_without_the_extra(workspace, monkeypatch):
@@ -129,10 +127,10 @@ def test_without_the_extra(workspace, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", lacking)
     with pytest.raises(ParameterError, match=r"medloop\[cluster\]"):
-        build(make_images(2), SETTINGS.model_copy(update={"cluster": f"{LOCAL}:9"}))
+        build(make_images(2), f"{LOCAL}:9")
 
 
 def test_nothing_to_prepare_asks_no_cluster(workspace):
     images = make_images(2)
-    _, receipt = build(images, SETTINGS)
-    assert build(images, SETTINGS.model_copy(update={"cluster": f"{LOCAL}:9"}))[1] == receipt
+    _, receipt = build(images)
+    assert build(images, f"{LOCAL}:9")[1] == receipt

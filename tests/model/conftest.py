@@ -48,9 +48,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def read(folder: Path, model: object) -> Trained:
     from tasks.common.params.loading import load
+    from tasks.common.params.whole import Params
     from tasks.imaging.preparation import prepare
 
-    settings = load(folder / "params.yaml").preprocess
+    settings = load(Params, folder / "params.yaml").preprocess
     rows = pd.read_parquet(folder / "data/manifest.parquet").query("split == 'test'")
     scores = pd.read_parquet(folder / "data/scores.parquet").set_index("image_id")["score_0"]
     contents = [(folder / "data/raw" / path).read_bytes() for path in rows["path"]]

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from worlds.word_list import require_listed
 
 from tasks.networks import layers
 from tasks.networks.backbones import BACKBONES
@@ -36,6 +37,10 @@ def images():
 def test_the_graph_is_flat(model):
     assert not any(isinstance(layer, keras.Model) for layer in model.layers)
     assert model.get_layer("pooled").input.shape[-1] >= 320
+
+
+def test_its_layers_have_listed_names(model):
+    require_listed(model.to_json(), known="null")
 
 
 def test_the_default_cut_splits_the_graph_in_two(model, backbone, images):

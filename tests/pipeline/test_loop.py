@@ -13,8 +13,13 @@ import time
 import pytest
 from ruamel.yaml import YAML
 from worlds.project import environment, finished, run, store, versions
+from worlds.word_list import require_listed
 
-from tasks.common import editing
+from tasks.common import editing, manifest, paths
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
+from tasks.privacy import identifiers
+from tasks.registry import record
 from tasks.sources.phantom import PLANTED_NAMES
 
 pytestmark = pytest.mark.timeout(900)
@@ -82,6 +87,18 @@ def test_no_planted_name_is_anywhere(project):
     assert searched > 100
     archive = b"".join(path.read_bytes() for path in (project / "phantom").rglob("*.dcm"))
     assert all(name in archive for name in planted), "the search looks for what is not planted"
+
+
+def test_what_is_recorded_is_made_of_listed_words(project, monkeypatch):
+    """And of those that the data bring along, as classes and devices."""
+    monkeypatch.chdir(project)
+    table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
+    known = identifiers.vocabulary(load(Params), table)
+    folders = [file for path in record.recorded() for file in path.rglob("*")]
+    files = [*record.recorded(), *folders]
+    texts = [file.read_text("utf-8") for file in files if file.suffix in (".json", ".csv")]
+    assert len(texts) > 10
+    require_listed("\n".join(texts), known="\n".join([*known, "null"]))
 
 
 def test_a_touched_evaluation_gives_a_second_run_and_no_second_version(project):

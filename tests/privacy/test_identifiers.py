@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
+from worlds.project import ROOT
+from worlds.word_list import require_listed
 
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -13,6 +21,15 @@ from tasks.privacy.pseudonyms import Pseudonyms
 from tasks.sources import Item
 
 KEY = Pseudonyms(b"a key")
+# Authors that the code cites, and names that texts of the project have been cleared of.
+NAMES = {
+    *("cohen", "davis", "delong", "efron", "fawcett", "geirhos", "goadrich", "guo", "jacob"),
+    *("mann", "mcneil", "murphy", "naeini", "northcutt", "selvaraju", "tibshirani", "welsh"),
+    *("whitney", "wilson", "winkler", "yang", "zauner", "zech"),
+    *("black", "bone", "brain", "cross", "fields", "keys", "liver", "lung", "may", "min", "more"),
+    *("page", "small", "than", "white", "wise"),
+}
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 
 
 def found(identity: str, text: str) -> bool:
@@ -108,3 +125,79 @@ def test_a_class_or_slice_in_parts_does_not_count_though_a_folder_is_called_so(d
     assert marks
     assert not identifiers.without(marks, words)
     assert identifiers.without({"12-34-56"}, words) == {"12-34-56"}
+
+
+def test_the_list_is_in_order_and_its_words_are_as_texts_are_cut():
+    lines = identifiers.LISTED.read_text("utf-8").splitlines()
+    words = [line for line in lines if not line.startswith("#")]
+    assert words == sorted(set(words))
+    assert identifiers.words_of("\n".join(words)) == set(words) == identifiers.listed()
+
+
+def test_nobody_whom_the_code_cites_is_a_word(defaults):
+    assert identifiers.vocabulary(defaults, pd.DataFrame()).isdisjoint(NAMES)
+
+
+def test_a_preset_of_the_window_is_a_word_where_it_is_chosen(defaults):
+    chosen = defaults.preprocess.model_copy(update={"window": "temporal_bone"})
+    words = identifiers.vocabulary(
+        defaults.model_copy(update={"preprocess": chosen}), pd.DataFrame()
+    )
+    assert {"temporal", "bone"} <= words
+
+
+def test_the_list_has_the_parameters_and_what_they_can_be():
+    require_listed(str(YAML(typ="safe").load(ROOT / "params.yaml")), known="nodule")
+    require_listed("\n".join(choices(Params.model_json_schema())))
+
+
+def choices(schema: Any) -> Iterator[str]:
+    """What fields can be that are one of a few."""
+    if isinstance(schema, dict):
+        yield from map(str, schema.get("enum", []))
+        yield from map(str, filter(None, [schema.get("const")]))
+    for inner in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(inner, dict | list):
+            yield from choices(inner)
+
+
+@pytest.mark.parametrize("suite", (ROOT / "gx/expectations").glob("*.json"), ids=lambda of: of.stem)
+def test_the_list_has_what_a_suite_says(suite):
+    """What to do is recorded of warnings only: where a critical one fails, there is no result."""
+    said = json.loads(suite.read_text("utf-8"))
+    texts = [said["name"], *(of["description"] for of in said["expectations"])]
+    texts += [of["meta"]["mend"] for of in said["expectations"] if of["severity"] != "critical"]
+    require_listed("\n".join(texts))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_list_has_what_dvc_notes_of_a_stage(stage):
+    """But for modules of the project."""
+    require_listed(json.dumps([value for value in named(STAGES[stage]) if "tasks/" not in value]))
+
+
+def named(entry: Any) -> Iterator[str]:
+    for key in ("cmd", "deps", "outs", "metrics", "params", "plots"):
+        values = entry.get(key, [])
+        for value in [values] if isinstance(values, str) else values:
+            yield next(iter(value)) if isinstance(value, dict) else value
+
+
+WRITERS = [
+    *(ROOT / f"tasks/{stage}.py" for stage in STAGES if stage not in ("report", "publish")),
+    *(ROOT / "tasks/statistics").glob("*.py"),
+    *(ROOT / "tasks").rglob("*receipt.py"),
+]
+
+
+@pytest.mark.parametrize("module", WRITERS, ids=lambda of: of.stem)
+def test_the_list_has_the_keys_of_what_a_module_writes(module):
+    """A metric, for one."""
+    tree = ast.parse(module.read_text("utf-8"))
+    keys = [key for of in ast.walk(tree) if isinstance(of, ast.Dict) for key in of.keys]
+    require_listed("\n".join(str(key.value) for key in keys if isinstance(key, ast.Constant)))
+
+
+def test_what_is_missing_is_said():
+    with pytest.raises(AssertionError, match=r"words\.txt lacks: dicesorensen, wilson\. "):
+        require_listed('{"test": {"dicesorensen": {"value": 0.5}, "wilson_low": 3}, "images": 7}')

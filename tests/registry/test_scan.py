@@ -2,6 +2,7 @@ import base64
 import gzip
 import io
 import json
+import re
 import zipfile
 import zlib
 
@@ -9,18 +10,21 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
+from worlds.project import ROOT
 from worlds.registry import content_of
 
-from tasks.common import editing, paths
+from tasks.common import documents, editing, paths
 from tasks.common.errors import PrivacyError
 from tasks.common.manifest import read_manifest
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort
+from tasks.pictures import page
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.publish import publish
-from tasks.registry import live_runs, scan
+from tasks.registry import live_runs, record, scan
 
 PATIENT = "Quillfeather^Anselmina"
 NAME = b"dr. quillfeather"
@@ -29,8 +33,13 @@ NAME = b"dr. quillfeather"
 @pytest.fixture
 def known(result):
     """A result whose source knows one patient."""
+    return know({PATIENT, "12-34-56"})
+
+
+def know(*identities):
+    """Let the source call its patients so; the parameters."""
     settings = load(Params)
-    keyed = identifiers.collect([{PATIENT, "12-34-56"}], Pseudonyms(load_key(settings)))
+    keyed = identifiers.collect(identities, Pseudonyms(load_key(settings)))
     cohort.write_marks(keyed, settings.deid.key_id)
     return settings
 
@@ -125,8 +134,6 @@ def test_a_parameter_is_searched_and_the_whereabouts_are_not_recorded(known, sto
 
 
 def scan_params(settings):
-    from tasks.registry import record
-
     record.write(None, "", settings)
 
 
@@ -134,3 +141,63 @@ def test_without_what_is_looked_for_nothing_is_recorded(known):
     paths.IDENTIFIERS.unlink()
     with pytest.raises(PrivacyError, match=r"tasks\.pull"):
         publish(known)
+
+
+@pytest.fixture
+def citing(result, tmp_path, monkeypatch):
+    """A result whose source knows a Wilson, and whose page cites another."""
+    cites = "<p>{# nobody: Davis #}By Wilson's interval, in {{ ward }}.</p>"
+    (tmp_path / "citing.html.j2").write_text(cites, encoding="utf-8")
+    monkeypatch.setattr(page, "TEMPLATES", tmp_path)
+    render("north")
+    return know({"Wilson^Mary"}, {"Davis^Ann"})
+
+
+def render(ward):
+    paths.REPORT.write_text(page.render("citing.html.j2", {"ward": ward}), encoding="utf-8")
+
+
+def test_a_page_may_cite_an_author_who_is_called_like_a_patient(citing):
+    scan.Scan(citing, read_manifest()).check({}, [paths.REPORT, paths.METRICS])
+
+
+def test_elsewhere_a_patient_is_found_who_is_called_like_an_author(citing):
+    scanner, drift = scan.Scan(citing, read_manifest()), {"site": {"before": "Wilson: 40.0%"}}
+    documents.write_json(paths.DRIFT, {"by_field": drift})
+    paths.CONFUSION.write_text("actual,predicted\nwilson,nodule\n", encoding="utf-8")
+    render("Dr. Wilson's ward")
+    values = {"a parameter": {"report.title": "Wilson"}, "a tag": {}}
+    with pytest.raises(PrivacyError) as caught:
+        scanner.check(values, [paths.DRIFT, paths.CONFUSION, paths.METRICS, paths.REPORT])
+    places = re.findall(r"^  (.*)$", str(caught.value), re.MULTILINE)
+    assert places == ["a parameter", str(paths.DRIFT), str(paths.CONFUSION)]
+
+
+@pytest.mark.parametrize("ward", ["Davis", "Mary Wilson"])
+def test_on_the_page_nobody_passes_but_whom_the_template_cites(citing, ward):
+    """What a comment says does not stand on the page, and a name in full is a patient's."""
+    render(ward)
+    with pytest.raises(PrivacyError, match=r"\n  reports/report\.html\n"):
+        scan.Scan(citing, read_manifest()).check({}, [paths.REPORT])
+
+
+def test_a_slice_that_is_called_like_a_patient_stops_publish(citing, store):
+    metrics = {"test": {"slices": {"slice_by": {"Dr. Wilson": {"images": 24}}}}}
+    documents.write_json(paths.METRICS, metrics)
+    with pytest.raises(PrivacyError, match=r"the name of a metric\n  reports/metrics\.json\n"):
+        publish(citing)
+
+
+def test_what_the_page_shows_is_searched_as_it_was_before(workspace):
+    """So whoever the template cites, a patient called so is found where the value comes from."""
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    searched = {str(path) for path in record.recorded() if path != paths.REPORT}
+    deps = [dep for dep in stages["report"]["deps"] if not dep.startswith(("tasks/", "code/"))]
+    source = (ROOT / "tasks/report.py").read_text("utf-8")
+    read = {str(getattr(paths, name)) for name in re.findall(r"\bpaths\.([A-Z_]+)", source)}
+    assert {*deps, *read} - {str(paths.REPORT)} <= searched
+    assert set(deps) <= set(stages["publish"]["deps"])
+    blanked = {".".join(of) for of in record.WHEREABOUTS}
+    shown = stages["report"]["params"]
+    assert {param.partition(".")[0] for param in shown} <= set(stages["publish"]["params"])
+    assert not any(f"{name}.".startswith(f"{param}.") for name in blanked for param in shown)

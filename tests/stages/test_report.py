@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
+from worlds.word_list import require_listed
 
 from tasks import report
 from tasks.common import documents, editing, paths
+from tasks.pictures.page import own_text
 
 INTERVAL = {"value": 0.95812, "low": 0.9, "high": 0.98}
 UNKNOWN = {"value": None, "low": None, "high": None}
@@ -72,8 +74,8 @@ def made(workspace):
     )
     documents.write_json(paths.SPLIT_RECEIPT, RECEIPT)
     documents.write_json(paths.VALIDATION, {"warnings": [], "expectations": [EXPECTATION]})
-    documents.write_json(paths.DRIFT, {"compared": {}, "limit": 0.5, "fields": {}})
-    documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "fields": {}})
+    documents.write_json(paths.DRIFT, {"compared": {}, "limit": 0.5, "by_field": {}})
+    documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "by_field": {}})
     documents.write_json(paths.AUDIT / "summary.json", AUDIT)
     documents.write_json(paths.TRAINING, {"kept": "head", "best_epoch": 2, "val_auroc": 0.97})
     documents.write_json(paths.COMPRESSION, {"float_auroc": 0.95, "int8_auroc": None})
@@ -133,6 +135,11 @@ def test_text_from_the_data_is_escaped(made):
     html = page()
     assert "&lt;script&gt;" in html
     assert "<script" not in html
+
+
+def test_its_words_are_its_own_listed_or_from_the_data(made):
+    without_pictures = re.sub(r"base64,[^\"]+", "", page())
+    require_listed(without_pictures, known=own_text() + " nodule")
 
 
 def test_tags_are_balanced(made):
@@ -223,15 +230,15 @@ def test_warnings_drift_and_shortcuts_are_told(made):
     drifted = {"before": "north: 40.0%", "after": "north: 0.0%", "effect": 1.37, "size": "large"}
     documents.write_json(
         paths.DRIFT,
-        {"compared": {"batch": 1, **counts}, "limit": 0.5, "fields": {"site": drifted}},
+        {"compared": {"batch": 1, **counts}, "limit": 0.5, "by_field": {"site": drifted}},
     )
-    told = {"all fields together": {"auroc": 0.81, "chance": 0.6}}
-    documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "fields": told})
+    told = {"all at once": {"auroc": 0.81, "chance": 0.6}}
+    documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "by_field": told})
     html = page()
     for words in (
         *("&lt;b&gt;no&lt;/b&gt; drift", "1 rows: site"),
         *("20 images of 8 patients", "north: 40.0%", "1.37", "large"),
-        *("all fields together", "0.81"),
+        *("all at once", "0.81"),
     ):
         assert words in html
 

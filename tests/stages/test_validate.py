@@ -28,7 +28,7 @@ def run_on(table):
 
 BREACHES = {
     "show something": ("std", 0.5),
-    "neither black nor white": ("mean", 254.0),
+    "The mean of each image": ("mean", 254.0),
     "pixels high": ("height", 8),
     "pixels wide": ("width", 8),
     "one of task.classes": ("label", "other"),
@@ -79,7 +79,7 @@ def test_patients_in_two_splits_are_a_warning_with_report(world):
     editing.set_values(paths.PARAMS, {"split.on_leak": "report"})
     (warning,) = [of for of in findings_of(world, only=["usable_images"]) if not of.passed]
     assert warning.severity == "warning"
-    assert "figures on test may flatter" in warning.says
+    assert "figures on test flatter" in warning.says
     assert len(warning.rows) == 2
 
 
@@ -102,7 +102,7 @@ def test_stage_writes_docs_without_patients_and_the_same_verdict(world, capsys):
     verdict = documents.read_json(paths.VALIDATION)
     assert verdict["pixels"] == "d" * 64
     assert verdict["warnings"] == []
-    assert documents.read_json(paths.DRIFT) == {"compared": {}, "limit": 0.5, "fields": {}}
+    assert documents.read_json(paths.DRIFT) == {"compared": {}, "limit": 0.5, "by_field": {}}
     main()
     assert [path.read_bytes() for path in results] == first
     assert not re.search(rb"\d{4}-\d\d-\d\d", first[0])
@@ -134,11 +134,11 @@ def test_warnings_stop_nothing_and_stay_visible(world, capsys):
     run_on(world)
     warnings = documents.read_json(paths.VALIDATION)["warnings"]
     assert [of["table"] for of in warnings] == ["images", "shortcuts"]
-    assert warnings[1]["found"] == "2 rows: all fields together, device"
+    assert warnings[1]["found"] == "2 rows: all at once, device"
     out = capsys.readouterr().out
     assert out.count("Warning, this does not hold") == 2
     assert "19 of 21 expectations hold" in out
-    found = documents.read_json(paths.SHORTCUTS)["fields"]
+    found = documents.read_json(paths.SHORTCUTS)["by_field"]
     assert found["device"]["auroc"] == 1.0
 
 
@@ -150,8 +150,8 @@ def test_the_newest_batch_is_compared_with_those_before(world):
     found = documents.read_json(paths.DRIFT)
     assert found["compared"]["batch"] == 2
     assert found["compared"]["images_before"] == 40
-    assert next(iter(found["fields"])) == "modality"
-    assert found["fields"]["modality"]["after"] == "CT: 0.0%"
+    assert next(iter(found["by_field"])) == "modality"
+    assert found["by_field"]["modality"]["after"] == "CT: 0.0%"
     (warning,) = documents.read_json(paths.VALIDATION)["warnings"]
     assert warning["table"] == "drift"
     assert "modality" in warning["found"]

@@ -22,7 +22,7 @@ def test_a_number_by_cohens_d():
     values = np.linspace(-1, 1, 101)
     values = values / values.std()
     found = one(values, values + 0.5)
-    assert found["measure"] == "Cohen's d"
+    assert found["measure"] == "d of the mean"
     assert found["effect"] == pytest.approx(0.5)
     assert found["size"] == "medium"
     assert (found["before"], found["after"][:8]) == (f"mean {values.mean():.4g}", "mean 0.5")
@@ -31,7 +31,7 @@ def test_a_number_by_cohens_d():
 def test_a_category_by_cohens_h():
     """Cohen 1988, chapter 6: 2 asin(sqrt(0.7)) - 2 asin(sqrt(0.4)) = 0.6129."""
     found = one(["CT"] * 4 + ["MR"] * 6, ["CT"] * 7 + ["MR"] * 3)
-    assert found["measure"] == "Cohen's h"
+    assert found["measure"] == "h of the share"
     assert found["effect"] == pytest.approx(0.6129, abs=1e-4)
     assert (found["before"], found["after"]) == ("CT: 40.0%", "CT: 70.0%")
 
@@ -53,7 +53,7 @@ def test_what_stays_alike_does_not_drift():
     values = pd.DataFrame({"a": random.normal(size=400), "b": random.integers(0, 3, 400)})
     found = compare(values[:200], values[200:], (200, 200))
     assert (found["effect"] < found["chance"]).all()
-    assert set(found["size"]) <= {"none", "small"}
+    assert set(found["size"]) <= {"none", "slight"}
 
 
 def test_few_patients_drift_by_chance_however_many_their_images():

@@ -1,0 +1,1 @@
+"""The reviewed list of words that are recorded whoever the patients are: `words.txt`."""
