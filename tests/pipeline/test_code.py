@@ -16,6 +16,13 @@ def repro(project, *arguments):
     return run(sys.executable, "-m", "dvc", "repro", *arguments, cwd=project).stdout
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unedited(project):
+    """What the tests leave to those of other modules: the result of the code as it is."""
+    yield
+    repro(project)
+
+
 @contextmanager
 def edited(project, module):
     """A comment more in a module, for a while."""
