@@ -37,9 +37,17 @@ $(INSTALLED): $(LOCK)
 retrain: $(INSTALLED) ## pull, run the stages, register and gate: the main job
 	@python -m flows.retrain
 
+.PHONY: test-fast
+test-fast: $(INSTALLED) ## what needs no TensorFlow (under 90 seconds)
+	python -m pytest -q -m "not slow" --fast
+
 .PHONY: test
 test: $(INSTALLED) ## the suite without what is marked slow (under 10 minutes)
 	python -m pytest -q -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(INSTALLED) ## only what is marked slow: kills, cron and whole runs (under 40 minutes)
+	python -m pytest -q -m slow
 
 .PHONY: test-all
 test-all: $(INSTALLED) ## everything, slow tests included (under 50 minutes)
