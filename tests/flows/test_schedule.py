@@ -54,11 +54,11 @@ def prefect(project, tmp_path):
     started = []
 
     def start(*arguments):
-        log = (tmp_path / f"{arguments[0]}.log").open("w")
         command = [sys.executable, "-m", "prefect", *arguments]
-        process = subprocess.Popen(
-            command, cwd=project, env=environment(**variables), stdout=log, stderr=log
-        )
+        with (tmp_path / f"{arguments[0]}.log").open("w") as log:
+            process = subprocess.Popen(
+                command, cwd=project, env=environment(**variables), stdout=log, stderr=log
+            )
         started.append(process)
 
     start.variables = variables
