@@ -25,7 +25,7 @@ help: ## list what make can do
 setup: $(INSTALLED) ## build .venv from the pinned lock
 
 $(INSTALLED): $(LOCK)
-	@echo "Building $(VENV) from $(LOCK) (once; about 2.5 GB) ..."
+	@echo "Building $(VENV) from $(LOCK) (once; about 4.3 GB) ..."
 	@command -v $(PYTHON) >/dev/null || { echo "Medloop needs Python 3.11 or later: make PYTHON=<your python> ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Medloop needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=<your python> ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
