@@ -25,7 +25,7 @@ help: ## list what make can do
 setup: $(INSTALLED) ## build .venv from the pinned lock
 
 $(INSTALLED): $(LOCK)
-	@echo "Building $(VENV) from $(LOCK) (once; about 2.5 GB) ..."
+	@echo "Building $(VENV) from $(LOCK) (once; about 4.3 GB) ..."
 	@command -v $(PYTHON) >/dev/null || { echo "Medloop needs Python 3.11 or later: make PYTHON=<your python> ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Medloop needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=<your python> ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,9 +37,17 @@ $(INSTALLED): $(LOCK)
 retrain: $(INSTALLED) ## pull, run the stages, register and gate: the main job
 	@python -m flows.retrain
 
+.PHONY: test-fast
+test-fast: $(INSTALLED) ## what needs no TensorFlow (under 90 seconds)
+	python -m pytest -q -m "not slow" --fast
+
 .PHONY: test
 test: $(INSTALLED) ## the suite without what is marked slow (under 10 minutes)
 	python -m pytest -q -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(INSTALLED) ## only what is marked slow: kills, cron and whole runs (under 40 minutes)
+	python -m pytest -q -m slow
 
 .PHONY: test-all
 test-all: $(INSTALLED) ## everything, slow tests included (under 50 minutes)

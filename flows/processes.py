@@ -92,7 +92,7 @@ def run(
         env=environment() | (extra or {}),
         start_new_session=True,
     )
-    with _recorded(process.pid):
+    with _recorded(process.pid), process:
         try:
             for line in _lines(process):
                 on_line(line)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import fast
 import pytest
 from worlds.project import ROOT
 from worlds.pull import LABELS, SOURCE, configure, image
@@ -21,6 +22,20 @@ from tasks.intake import data_versions
 _PREFECT = tempfile.TemporaryDirectory(prefix="prefect-")
 os.environ["PREFECT_HOME"] = _PREFECT.name
 os.environ["MEDLOOP_STATE"] = str(Path(_PREFECT.name) / "state")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="only what needs no TensorFlow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--fast"):
+        fast.begin()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """In place of a marker: to read a module's markers pytest would import it."""
+    return True if config.getoption("--fast") and fast.leaves_out(collection_path) else None
 
 
 @pytest.fixture

@@ -10,9 +10,14 @@ MedloopError                 something a person can mend; the message says how
 ├── PrivacyError             going on could disclose an identity
 ├── WeightsError             pretrained weights cannot be had or do not fit
 ├── TrainingError            training cannot give a usable model
+│   └── NoRoomError          the disk has no room for stored activations; training does without
 └── RegistryError            the MLflow registry or the ledger refuses
 
 Every message states what was required, what was received, and the command or key that mends it.
+
+Outside of the tree, and caught before a person meets them: `AttemptError` (one of several attempts
+at a download failed), and of the flows `CommandError` (a command's status is not 0; the command has
+said why) and `BusyError` (another flow works in this workspace).
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Checkpoint:
             TrainingError: it may not be read.
         """
         try:
-            with np.load(self._path) as stored:
+            with self._path.open("rb") as file, np.load(file) as stored:
                 found = dict(stored)
         except FileNotFoundError:
             return None

@@ -97,7 +97,7 @@ def _load_keras(backbone: keras.Model, path: Path) -> None:
 def _kernels(backbone: keras.Model) -> dict[str, NDArray[Any]]:
     """The weights of each layer that start at random."""
     return {
-        layer.name: np.array(layer.kernel)
+        layer.name: keras.ops.convert_to_numpy(layer.kernel)
         for layer in backbone.layers
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))
     }

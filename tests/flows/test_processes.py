@@ -71,9 +71,9 @@ def test_a_killed_flows_orphans_are_found_and_ended(workspace):
         env=os.environ | {"PYTHONPATH": str(paths.Path(__file__).parents[2])},
         start_new_session=True,
     )
-    orphan = psutil.Process(int(flow.stdout.readline()))
-    os.killpg(flow.pid, signal.SIGKILL)
-    flow.wait()
+    with flow:
+        orphan = psutil.Process(int(flow.stdout.readline()))
+        os.killpg(flow.pid, signal.SIGKILL)
     assert orphan.is_running()
     assert len(processes.end_orphans()) == 1
     wait_for(lambda: not orphan.is_running())

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import pytest
+from worlds.loopback import free_port, reached, wait_for
 from worlds.project import environment, make_project, run
 
 pytestmark = pytest.mark.slow
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"waited {seconds} s in vain for {what}"
-        time.sleep(2.0)
-    return found
 
 
 @pytest.fixture
@@ -54,11 +39,11 @@ def prefect(project, tmp_path):
     started = []
 
     def start(*arguments):
-        log = (tmp_path / f"{arguments[0]}.log").open("w")
         command = [sys.executable, "-m", "prefect", *arguments]
-        process = subprocess.Popen(
-            command, cwd=project, env=environment(**variables), stdout=log, stderr=log
-        )
+        with (tmp_path / f"{arguments[0]}.log").open("w") as log:
+            process = subprocess.Popen(
+                command, cwd=project, env=environment(**variables), stdout=log, stderr=log
+            )
         started.append(process)
 
     start.variables = variables
@@ -73,14 +58,6 @@ def prefect(project, tmp_path):
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-def reached(url):
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 def finished_runs(api):

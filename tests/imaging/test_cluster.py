@@ -32,8 +32,8 @@ def dask(tmp_path):
 
     def start(module, *arguments, cwd=ROOT):
         command = [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard", *arguments]
-        log = (tmp_path / f"{module}-{len(started)}.log").open("w")
-        started.append(subprocess.Popen(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT))
+        with (tmp_path / f"{module}-{len(started)}.log").open("w") as log:
+            started.append(subprocess.Popen(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT))
         return started[-1]
 
     def begin(workers, cwd=ROOT):

@@ -4,7 +4,7 @@ import zipfile
 
 import keras
 import numpy as np
-from worlds.project import ROOT
+from worlds.project import ROOT, environment
 
 from tasks.common import digests
 from tasks.networks import files
@@ -34,6 +34,7 @@ def test_another_process_gives_the_same_bytes_and_says_nothing(make, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", BUILD_AND_SAVE, str(tmp_path / "there.keras")],
         cwd=ROOT,
+        env=environment(),
         capture_output=True,
         text=True,
         check=True,

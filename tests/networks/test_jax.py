@@ -1,12 +1,10 @@
-"""The room under `KERAS_BACKEND=jax`, in a process of its own."""
+"""The room beside JAX and on it (`KERAS_BACKEND=jax`), in processes of their own."""
 
-import importlib.util
-import os
 import subprocess
 import sys
 
 import pytest
-from worlds.project import ROOT
+from worlds.project import ROOT, environment
 
 SCRIPT = """
 import sys
@@ -61,19 +59,37 @@ files.save(model, path)
 assert np.array_equal(score(files.load(path), images), scores)
 print("all is well")
 """
+BESIDE = """
+import sys
+from tasks.networks import build
+import keras
+assert keras.backend.backend() == "tensorflow" and "jax" not in sys.modules
+import jax
+"""
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
-def test_the_room_runs_on_jax(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "model.keras")],
+def run(*command, **variables):
+    path = f"{ROOT}:{ROOT / 'tests'}"
+    return subprocess.run(
+        [sys.executable, "-c", *command],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        env=environment(PYTHONPATH=path, **variables),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.slow
+def test_the_room_runs_on_jax(tmp_path):
+    done = run(SCRIPT, str(tmp_path / "model.keras"), KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train.threads" in done.stdout
     assert "train.devices" in done.stdout
     assert done.stdout.endswith("all is well\n")
+
+
+@pytest.mark.slow
+def test_tensorflow_stays_the_default_and_leaves_jax_alone():
+    done = run(BESIDE)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
 from worlds.project import ROOT
@@ -18,16 +19,16 @@ with keyed_files.alone(Path(sys.argv[1]), "key"):
 """
 
 
+@contextmanager
 def holding(folder, seconds):
     """Another process that makes what `key` names."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(folder), str(seconds)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "held\n"
-    return process
+    command = [sys.executable, "-c", HOLDS, str(folder), str(seconds)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def age(folder, names):
@@ -61,21 +62,18 @@ def test_the_oldest_goes_first_and_what_is_spared_stays(tmp_path):
 
 
 def test_what_another_process_makes_stays_until_it_is_killed(tmp_path):
-    process = holding(tmp_path, 60)
-    age(tmp_path, ["key.a.draft", "key.lock", "last.a.npy"])
-    keyed_files.make_room(tmp_path, 0)
-    assert not keyed_files.drop_oldest(tmp_path, {"last"})
-    assert names(tmp_path) == {"key.a.draft", "key.lock", "last.a.npy"}
-    process.kill()
-    process.wait()
+    with holding(tmp_path, 60):
+        age(tmp_path, ["key.a.draft", "key.lock", "last.a.npy"])
+        keyed_files.make_room(tmp_path, 0)
+        assert not keyed_files.drop_oldest(tmp_path, {"last"})
+        assert names(tmp_path) == {"key.a.draft", "key.lock", "last.a.npy"}
     age(tmp_path, ["key.a.draft", "key.lock", "last.a.npy"])
     keyed_files.make_room(tmp_path, 0)
     assert names(tmp_path) == {"last.a.npy"}
 
 
 def test_one_process_at_a_time(tmp_path, capsys):
-    process = holding(tmp_path, 1)
-    with keyed_files.alone(tmp_path, "key"):
+    with holding(tmp_path, 1) as process, keyed_files.alone(tmp_path, "key"):
         assert process.poll() is not None or process.wait(5) == 0
     assert "Waiting for another run" in capsys.readouterr().out
     assert not names(tmp_path)

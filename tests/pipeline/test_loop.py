@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 from worlds.project import environment, finished, run, store, versions
@@ -153,19 +155,45 @@ def test_plots_and_metrics_are_declared(project):
 
 
 def test_a_second_writer_is_told_who_holds_the_lock(project):
-    """Two at once: the second waits or says which process is in the way, and breaks nothing."""
+    """Two at once: the second runs nothing and says which process is in the way; the first goes on
+    and is whole.
+    """
     editing.set_values(project / "params.yaml", {"evaluate.seed": 21})
     command = [sys.executable, "-m", "dvc", "repro", "evaluate"]
-    first = subprocess.Popen(
-        command, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True
-    )
-    for line in first.stdout:
-        if "Running stage 'evaluate'" in line:
-            break
-    second = run(*command, cwd=project, check=False)
-    first.communicate()
+    first = subprocess.Popen(command, cwd=project, env=environment(), stdout=subprocess.DEVNULL)
+    with first, stopped(first, "tasks.evaluate"):
+        second = run(*command, cwd=project, check=False)
+    assert second.returncode == 255
+    assert f"(PID {first.pid})" in second.stderr
+    assert "Running stage" not in second.stdout
     assert first.returncode == 0
-    assert second.returncode == 0 or str(first.pid) in second.stdout + second.stderr
+    assert "Running stage" not in repro(project, "repro", "evaluate")
+
+
+@contextmanager
+def stopped(dvc, module):
+    """Wait until `dvc` runs `module`, and hold that process still."""
+    end = time.monotonic() + 120
+    while not (found := running(dvc, module)):
+        assert time.monotonic() < end, f"{module} was not run"
+        time.sleep(0.05)
+    for one in found:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in found:
+            one.resume()
+
+
+def running(dvc, module):
+    """The processes of `dvc` that run `module`."""
+    found = []
+    for one in psutil.Process(dvc.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if one.cmdline()[-2:] == ["-m", module]:
+                found.append(one)
+    return found
 
 
 def stages(project):

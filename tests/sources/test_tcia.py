@@ -307,8 +307,8 @@ def test_a_disk_that_fails_is_an_error(server, monkeypatch):
 
 PULL = """
 from pathlib import Path
-from sources_world import pull_of
-from world import ROOT
+from worlds.sources import pull_of
+from worlds.project import ROOT
 from tasks.sources import tcia
 collection, labels = {"name": "Tiny Set", "modality": "CT"}, {"field": "BodyPartExamined"}
 tcia.listing(pull_of("tcia", collection=collection, labels=labels), "multiclass")

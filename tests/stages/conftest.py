@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from tasks.common import editing, manifest, paths
-from tasks.networks import files
+
+if TYPE_CHECKING:
+    import keras
 
 SIZE = 32
 SPLITS = ("train", "val", "test")
@@ -30,6 +31,8 @@ def make_images(labels: list[str], seed: int = 0) -> np.ndarray:
 
 def make_model(outputs: int = 1) -> keras.Model:
     """Smoothing convolutions whose mean, past a bias, is the logit of the first output."""
+    import keras  # not above: the tests beside these that need no network are fast
+
     layers = keras.layers
     pixels = keras.Input((SIZE, SIZE, 1), name="pixels")
     x = layers.Rescaling(1 / 255, name="normalise")(pixels)
@@ -80,6 +83,8 @@ def tiny(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
         pack = make_images(labels)
         for stage in ("evaluate", "explain", "compress"):
             monkeypatch.setattr(f"tasks.{stage}.open_pack", lambda: pack, raising=False)
+        from tasks.networks import files
+
         files.save(make_model(), paths.MODEL)
         return manifest.read_manifest()
 

@@ -31,7 +31,7 @@ SMALL = {
 
 def environment(**extra: str) -> dict[str, str]:
     """The environment of a person who has activated the project's `.venv` and set nothing else."""
-    ours = ("MEDLOOP_", "DVC_", "MLFLOW_", "PREFECT_")
+    ours = ("MEDLOOP_", "DVC_", "MLFLOW_", "PREFECT_", "TF_", "KERAS_")  # JAX sets one of TF's
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     binaries = str(Path(sys.executable).parent)
     return inherited | {
