@@ -14,7 +14,8 @@ from world import ROOT, environment
 
 from flows import server
 
-SLEEPS = "import os, time; print(os.getpid(), flush=True); time.sleep({})"
+# In one write: both write to one pipe.
+SLEEPS = "import os, time; os.write(1, b'%d\\n' % os.getpid()); time.sleep({})"
 WITH_SLEEPERS = """
 import sys
 from flows import server
