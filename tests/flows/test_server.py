@@ -14,6 +14,7 @@ from worlds.project import ROOT, environment
 
 from flows import server
 
+# In one write: both write to one pipe.
 SLEEPS = "import os, time; os.write(1, b'%d\\n' % os.getpid()); time.sleep({})"
 WITH_SLEEPERS = """
 import sys

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from worlds.project import ROOT
+from worlds.project import ROOT, environment
 
 SCRIPT = """
 from tasks.common.errors import TrainingError
@@ -22,7 +22,12 @@ except TrainingError as error:
 
 def test_threads_are_set_once_and_seeds_repeat():
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
