@@ -21,7 +21,7 @@ from pydicom.uid import (
 )
 
 from tasks.common.errors import DecodeError
-from tasks.imaging import limits, windows
+from tasks.imaging import elements, limits, windows
 from tasks.imaging.codecs import decode_frame
 from tasks.imaging.decoding import choose_frame
 from tasks.imaging.jp2 import require_codestream
@@ -29,7 +29,6 @@ from tasks.imaging.levels import Numbers, Pixels, stretch
 from tasks.imaging.windows import Window
 
 FRAME_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
-FLOATS = ("FloatPixelData", "DoubleFloatPixelData")
 
 
 def decode(content: bytes, window: Window | None, frame: int | None = None) -> Pixels:
@@ -48,7 +47,7 @@ def decode(content: bytes, window: Window | None, frame: int | None = None) -> P
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
-            return _decode(limits.read_dicom(content), window, frame)
+            return _decode(elements.read(content), window, frame)
     except DecodeError:
         raise
     except Exception as error:  # a damaged file fails in any way, and messages quote values
@@ -56,13 +55,10 @@ def decode(content: bytes, window: Window | None, frame: int | None = None) -> P
 
 
 def _decode(dataset: Dataset, window: Window | None, frame: int | None) -> Pixels:
-    if any(name in dataset for name in FLOATS):
-        raise DecodeError("DICOM with floating-point pixels; required: integers")
-    if not dataset.get("PixelData"):
-        raise DecodeError("DICOM without pixel data")
+    elements.require_picture(dataset)
     limits.require_size(int(dataset.Rows) * int(dataset.Columns))
     _name_coding(dataset)
-    frames = int(dataset.get("NumberOfFrames") or 1)
+    frames = elements.frame_count(dataset)
     index = choose_frame(frames, frame)
     _adopt_frame_groups(dataset, index)
     windows.require_fit(dataset, window)
