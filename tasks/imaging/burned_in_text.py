@@ -18,6 +18,7 @@ from pydicom import Dataset
 
 from tasks.common.errors import DecodeError
 from tasks.imaging import dicom
+from tasks.imaging.elements import frame_count
 from tasks.imaging.levels import Pixels
 
 BurnedIn = Literal["detect", "quarantine", "keep"]
@@ -54,7 +55,7 @@ def refuse_text(dataset: Dataset, content: bytes, policy: BurnedIn) -> None:
         return
     if policy == "quarantine":
         raise DecodeError("a kind of image that often carries names (deid.burned_in: quarantine)")
-    frames = int(dataset.get("NumberOfFrames") or 1)
+    frames = frame_count(dataset)
     for frame in sorted({round(at) for at in np.linspace(0, frames - 1, min(frames, FRAMES))}):
         if has_text(dicom.decode(content, None, frame)):
             raise DecodeError("text in the picture, which may name somebody (deid.burned_in)")

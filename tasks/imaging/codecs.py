@@ -14,8 +14,11 @@ from pydicom.pixels import convert_color_space
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
 
 from tasks.common.errors import DecodeError
+from tasks.imaging.elements import frame_count
 from tasks.imaging.jpeg import read_any_header
 from tasks.imaging.levels import Numbers
+
+SIZE, DEPTH = b"\xff\x4f\xff\x51", 42  # of JPEG 2000: first markers, and the first sample's bits
 
 
 def decode_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
@@ -34,6 +37,20 @@ def decode_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
         stored = _decode_jpeg(dataset, frame)
     _require_size(dataset, *stored.shape[:2])
     return _with_sign(dataset, stored)
+
+
+def sample_bits(dataset: Dataset, index: int) -> int:
+    """Bits of a sample: those of the coded frame where it has fewer than the header says."""
+    stored, syntax = int(dataset.BitsStored), dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        return stored
+    frame = get_frame(dataset.PixelData, index, number_of_frames=frame_count(dataset))
+    if syntax in JPEG2000TransferSyntaxes:
+        size = frame.find(SIZE)  # the codestream may stand in a JP2 file
+        coded = (frame[size + DEPTH] & 0x7F) + 1 if size >= 0 else 0
+    else:
+        coded, _ = read_any_header(frame)
+    return min(stored, coded or stored)
 
 
 def _require_size(dataset: Dataset, height: int, width: int) -> None:

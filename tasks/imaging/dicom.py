@@ -12,24 +12,25 @@ import warnings
 import numpy as np
 from pydicom import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.pixels import pixel_array
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
+    RLELossless,
 )
 
 from tasks.common.errors import DecodeError
-from tasks.imaging import limits, windows
-from tasks.imaging.codecs import decode_frame
+from tasks.imaging import elements, limits, lookup_tables, rescaling, windows
+from tasks.imaging.codecs import decode_frame, sample_bits
 from tasks.imaging.decoding import choose_frame
 from tasks.imaging.jp2 import require_codestream
 from tasks.imaging.levels import Numbers, Pixels, stretch
 from tasks.imaging.windows import Window
 
+UNREAD = ("HSV", "ARGB", "CMYK", "YBR_PARTIAL_422", "YBR_PARTIAL_420")  # no way here to RGB
 FRAME_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
-FLOATS = ("FloatPixelData", "DoubleFloatPixelData")
 
 
 def decode(content: bytes, window: Window | None, frame: int | None = None) -> Pixels:
@@ -48,33 +49,51 @@ def decode(content: bytes, window: Window | None, frame: int | None = None) -> P
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
-            return _decode(limits.read_dicom(content), window, frame)
+            dataset = elements.read(content)
+            elements.require_picture(dataset)
+            return shown(dataset, window, choose_frame(elements.frame_count(dataset), frame))
     except DecodeError:
         raise
     except Exception as error:  # a damaged file fails in any way, and messages quote values
         raise DecodeError(f"broken DICOM ({type(error).__name__})") from None
 
 
-def _decode(dataset: Dataset, window: Window | None, frame: int | None) -> Pixels:
-    if any(name in dataset for name in FLOATS):
-        raise DecodeError("DICOM with floating-point pixels; required: integers")
-    if not dataset.get("PixelData"):
-        raise DecodeError("DICOM without pixel data")
+def shown(whole: Dataset, window: Window | None, index: int) -> Pixels:
+    """One frame of a file as `decode` gives it.
+
+    Args:
+        whole: what `elements.read` gives; it is left as it is.
+        window: as of `decode`.
+        index: of the frame.
+
+    Raises:
+        DecodeError: as `decode`; but a damaged file fails in any way.
+    """
+    dataset = _copied(whole)
     limits.require_size(int(dataset.Rows) * int(dataset.Columns))
     _name_coding(dataset)
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    index = choose_frame(frames, frame)
     _adopt_frame_groups(dataset, index)
     windows.require_fit(dataset, window)
-    stored = stored_frame(dataset, index, frames)
-    if stored.ndim == 3:
-        return _in_8_bits(stored, int(dataset.BitsStored))
+    stored = stored_frame(dataset, index, elements.frame_count(dataset))
     photometric = dataset.PhotometricInterpretation
+    if stored.ndim == 3:
+        if photometric in UNREAD:
+            raise DecodeError(f"colours of the kind {photometric}; required: RGB or YBR_FULL")
+        bits = min(sample_bits(dataset, index), 8 * stored.itemsize)
+        return stretch(stored, 0, 2**bits - 1)
     if photometric == "PALETTE COLOR":
-        colors = apply_color_lut(stored, dataset)
-        return _in_8_bits(colors, 8 * colors.itemsize)
+        inputs = rescaling.stored_range(dataset)
+        return lookup_tables.colored(dataset, stored, inputs, rescaling.is_little(dataset))
     grey = windows.displayed(dataset, stored, window)
     return 255 - grey if photometric == "MONOCHROME1" else grey
+
+
+def _copied(whole: Dataset) -> Dataset:
+    """The header of one frame, which its groups change, over the same pixel data."""
+    dataset = Dataset({tag: whole.get_item(tag) for tag in list(whole.keys())})
+    dataset.file_meta = whole.file_meta
+    dataset.set_original_encoding(*whole.original_encoding, whole.original_character_set)
+    return dataset
 
 
 def _name_coding(dataset: Dataset) -> None:
@@ -90,7 +109,23 @@ def _name_coding(dataset: Dataset) -> None:
 
 
 def stored_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
-    """One frame as stored; colours come out as RGB."""
+    """One frame as stored; colours come out as RGB.
+
+    Values lie below `HighBit`, and those that do not reach as far as it says lie at the bottom.
+    """
+    syntax, bits = dataset.file_meta.TransferSyntaxUID, int(dataset.BitsStored)
+    spare = elements.high_bit(dataset) + 1 - bits
+    if not spare or (syntax.is_encapsulated and syntax != RLELossless):  # those say their own depth
+        return _frame(dataset, index, frames)
+    dataset.add_new("BitsStored", "US", bits + spare)
+    words = _frame(dataset, index, frames)
+    dataset.add_new("BitsStored", "US", bits)
+    low, high = rescaling.stored_range(dataset)
+    at_the_bottom = words.min() >= low and words.max() <= high and (words & (1 << spare) - 1).any()
+    return words if at_the_bottom else words >> spare
+
+
+def _frame(dataset: Dataset, index: int, frames: int) -> Numbers:
     if dataset.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes:
         require_codestream(get_frame(dataset.PixelData, index, number_of_frames=frames))
     try:
@@ -100,10 +135,6 @@ def stored_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
         if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
             raise DecodeError("the pixel data do not fit the size and bits in the header") from None
         return decode_frame(dataset, index, frames)
-
-
-def _in_8_bits(colors: Numbers, bits: int) -> Pixels:
-    return colors.astype(np.uint8) if bits == 8 else stretch(colors, 0, 2**bits - 1)
 
 
 def _adopt_frame_groups(dataset: Dataset, index: int) -> None:

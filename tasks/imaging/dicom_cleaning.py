@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pydicom import DataElement, Dataset
 from pydicom.config import IGNORE
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     PYDICOM_IMPLEMENTATION_UID,
@@ -25,48 +25,20 @@ from pydicom.uid import (
 )
 
 from tasks.common.errors import DecodeError
+from tasks.imaging import elements
 from tasks.imaging.burned_in_text import BurnedIn, refuse_text
 from tasks.imaging.frame_cleaning import clean_pixels
 from tasks.imaging.identifying_elements import identifying
-from tasks.imaging.limits import read_dicom
 from tasks.imaging.profile import STANDARD_UIDS, Profile
 from tasks.privacy import demographics
 from tasks.privacy.pseudonyms import Pseudonyms
 
-PIXELS = """
-    SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns
-    BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue
-    PixelPaddingRangeLimit PixelAspectRatio SmallestImagePixelValue LargestImagePixelValue
-    RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor
-    BluePaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
-    GreenPaletteColorLookupTableData BluePaletteColorLookupTableData
-    LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod"""
-GREYS = """
-    RescaleSlope RescaleIntercept RescaleType WindowCenter WindowWidth VOILUTFunction
-    PresentationLUTShape
-    ModalityLUTSequence VOILUTSequence LUTDescriptor LUTData
-    PixelValueTransformationSequence FrameVOILUTSequence PixelIntensityRelationship
-    PixelIntensityRelationshipSign"""
-GEOMETRY = """
-    PixelSpacing ImagerPixelSpacing SliceThickness SpacingBetweenSlices SliceLocation
-    ImagePositionPatient ImageOrientationPatient PatientPosition PatientOrientation ViewPosition
-    Laterality ImageLaterality InstanceNumber PixelMeasuresSequence PlanePositionSequence
-    PlaneOrientationSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"""
-CONTEXT = """
-    Modality BodyPartExamined Manufacturer ManufacturerModelName KVP PatientSex SOPClassUID
-    SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID StudyDate SeriesDate
-    AcquisitionDate ContentDate"""
-ESSENTIAL = {tag_for_keyword(word) for word in (PIXELS + GREYS).split()}
-ALLOWED = ESSENTIAL | {tag_for_keyword(word) for word in (GEOMETRY + CONTEXT).split()}
-TYPES = {tag: dictionary_VR(tag).split(" or ") for tag in ALLOWED}
 IDENTIFIERS = {
     "study_id": "StudyInstanceUID",
     "series_id": "SeriesInstanceUID",
     "instance_id": "SOPInstanceUID",
 }
 HEADER = {"modality": "Modality", "body_part": "BodyPartExamined", "sex": "PatientSex"}
-# Of RescaleType, which decides whether a CT preset suits; its type is free text (PS3.3 C.11.1.1.2).
-RESCALE_TYPES = {"HU", "US", "OD", "HU_MOD", "Z_EFF", "ED", "EDW", "MGML", "PCT"}
 CODE = re.compile(r"[A-Z0-9_ ]{0,16}")
 
 
@@ -88,9 +60,8 @@ def clean_dicom(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn) -> 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
-            original = read_dicom(content)
-            if "PixelData" not in original or not original.PixelData:
-                raise DecodeError("DICOM without pixel data")
+            original = elements.read(content)
+            elements.require_picture(original)
             refuse_text(original, content, burned_in)
             return _clean(original, pseudonyms)
     except DecodeError:
@@ -113,20 +84,20 @@ def _clean(original: Dataset, pseudonyms: Pseudonyms) -> CleanDicom:
     _add_pixels(original, clean)
     buffer = io.BytesIO()
     clean.save_as(buffer, enforce_file_format=True)
-    frames = int(original.get("NumberOfFrames") or 1)
+    frames = elements.frame_count(original)
     return CleanDicom(buffer.getvalue(), frames, _attributes(clean, age), identifying(original))
 
 
 def _allowed(original: Dataset, profile: Profile) -> Dataset:
     clean = Dataset()
-    for tag in sorted(ALLOWED.intersection(original.keys())):
-        element = original[tag]
-        value = _value(element, profile)
-        if value is not None:
+    for tag in sorted(elements.ALLOWED.intersection(original.keys())):
+        element = elements.legible(original, tag)
+        value = None if element is None else _value(element, profile)
+        if element is not None and value is not None:
             undefined = element.is_undefined_length
             clean.add(DataElement(tag, element.VR, value, None, undefined, IGNORE))
-        elif tag in ESSENTIAL:
-            raise DecodeError(f"broken DICOM: {element.keyword} holds something else")
+        elif tag in elements.DECIDING:
+            raise DecodeError(f"broken DICOM: {keyword_for_tag(tag)} holds something else")
     profile.apply(clean)
     return clean
 
@@ -141,16 +112,12 @@ def _add_pixels(original: Dataset, clean: Dataset) -> None:
 
 
 def _value(element: DataElement, profile: Profile) -> Any:
-    """The value as it may be kept; None where its type or content is not what its tag says."""
-    if element.VR not in TYPES[element.tag]:
-        return None
+    """The value as it may be kept; None where its content is not what its tag says."""
     if element.VR == "SQ":
         return [_allowed(item, profile) for item in element.value]
     values = [element.value] if element.VM < 2 else list(element.value)
     if element.VR == "CS" and not all(CODE.fullmatch(str(value or "")) for value in values):
         return None
-    if element.keyword == "RescaleType":
-        return element.value if element.value in {*RESCALE_TYPES, "", None} else "US"
     if element.keyword == "PatientSex" and element.value not in demographics.SEXES.values():
         return None
     return element.value
@@ -178,6 +145,8 @@ def _age(original: Dataset) -> float | None:
 
 
 def _file_meta(original: Dataset, clean: Dataset) -> FileMetaDataset:
+    if not (clean.get("SOPClassUID") and clean.get("SOPInstanceUID")):
+        raise DecodeError("DICOM without SOPClassUID or SOPInstanceUID")
     implicit, little = original.original_encoding
     explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
     bare = ImplicitVRLittleEndian if implicit else explicit

@@ -20,19 +20,29 @@ MAGIC: tuple[tuple[bytes, Format], ...] = (
 
 
 def sniff(content: bytes) -> Format:
-    """The format of a file's bytes.
+    """The format of a file, by its first 132 bytes or more.
+
+    A DICOM file may begin with anything (PS3.10, 7.1), such as the header of a TIFF that shows its
+    pixels too, so what stands behind its preamble comes first.
 
     Raises:
         DecodeError: it is none of the known ones.
     """
     if not content:
         raise DecodeError("the file is empty")
+    if has_preamble(content):
+        return "dicom"
     for magic, name in MAGIC:
         if content.startswith(magic):
             return name
-    if content[128:132] == b"DICM" or _is_bare_dicom(content):
+    if _is_bare_dicom(content):
         return "dicom"
     raise DecodeError("neither PNG, JPEG, TIFF, BMP nor DICOM")
+
+
+def has_preamble(content: bytes) -> bool:
+    """Whether a file is DICOM as PS3.10 has it: 128 bytes of any kind, then its four letters."""
+    return content[128:132] == b"DICM"
 
 
 def _is_bare_dicom(content: bytes) -> bool:

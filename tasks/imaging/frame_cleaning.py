@@ -17,12 +17,12 @@ from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, RLELossless
 
 from tasks.common.errors import DecodeError
+from tasks.imaging.elements import OFFSETS, frame_count, high_bit
 from tasks.imaging.jp2 import CODESTREAM, MAGIC, boxes
 from tasks.imaging.raster_cleaning import JPEG, clean_jpeg, clean_jpeg_ls
 
 # Baseline, extended, lossless, and the retired processes: each frame is a JPEG file.
 JPEG_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)}
-OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 
 START = b"\xff\x4f\xff\x51"
 SOT, SOD, EOC, COM = 0xFF90, 0xFF93, 0xFFD9, 0xFF64
@@ -71,7 +71,7 @@ def _without_overlays(original: Dataset, pixels: bytes, syntax: UID) -> bytes:
     overlays = _overlay_bits(original)
     if not overlays:
         return pixels
-    bits, high = int(original.BitsStored), int(original.HighBit)
+    bits, high = int(original.BitsStored), high_bit(original)
     picture = ((1 << bits) - 1) << (high + 1 - bits)
     if original.BitsAllocated != 16 or overlays & picture or original.PixelRepresentation:
         raise DecodeError("broken DICOM: an overlay lies in the bits of the pixels")
@@ -80,7 +80,7 @@ def _without_overlays(original: Dataset, pixels: bytes, syntax: UID) -> bytes:
 
 
 def _frames(original: Dataset, pixels: bytes) -> list[bytes]:
-    frames = int(original.get("NumberOfFrames") or 1)
+    frames = frame_count(original)
     offsets = tuple(original[word].value for word in OFFSETS) if OFFSETS[0] in original else None
     coded = generate_frames(pixels, number_of_frames=frames, extended_offsets=offsets)
     found = list(islice(coded, frames))

@@ -14,7 +14,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tasks.common.errors import DecodeError
-from tasks.imaging.formats import sniff
+from tasks.imaging.formats import has_preamble, sniff
 from tasks.imaging.jpeg import read_header
 
 MOST_PIXELS = 100_000_000  # decoded at once: up to 3 GB on the way, for all pages of a TIFF
@@ -89,7 +89,7 @@ def read_dicom(content: bytes) -> Dataset:
         DecodeError: inflated, it is too large.
     """
     file = io.BytesIO(content)
-    file.seek(132 if content[128:132] == b"DICM" else 0)
+    file.seek(132 if has_preamble(content) else 0)
     meta = read_dataset(file, False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)

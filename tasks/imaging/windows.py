@@ -7,15 +7,16 @@ another image would silently give it another look, so such a file is refused.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.multival import MultiValue
-from pydicom.pixels import apply_modality_lut
 
 from tasks.common.errors import DecodeError
+from tasks.imaging import lookup_tables, padding, rescaling
 from tasks.imaging.levels import Numbers, Pixels, shares, spread, stretch
 
 Window = Sequence[float] | str
@@ -53,7 +54,7 @@ def require_fit(dataset: Dataset, window: Window | None) -> None:
     if window == MAMMOGRAPHY and modality != "MG":
         raise DecodeError(f"preprocess.window {MAMMOGRAPHY} is for mammograms, this is none")
     # Maps of perfusion or electron density are CT too, and say so in the type where they have one.
-    rescaled = "RescaleIntercept" in dataset and dataset.get("RescaleType") in (None, "", "HU")
+    rescaled = rescaling.is_rescaled(dataset) and dataset.get("RescaleType", "HU") == "HU"
     grey = dataset.get("SamplesPerPixel") == 1
     if window in HOUNSFIELD and not (modality == "CT" and grey and rescaled):
         raise DecodeError(
@@ -69,25 +70,29 @@ def displayed(dataset: Dataset, stored: Numbers, window: Window | None) -> Pixel
         dataset: the header, functional groups of the frame included.
         stored: `(H, W)` as stored.
         window: centre and width after rescale, a preset's name, or None: the first VOI LUT or
-            window of the header, and where it has none, 8-bit values as they are and others spread
-            by percentiles without padding.
+            window of the header, and where it has none, values of 8 bits or fewer as they are and
+            others spread by percentiles without padding.
+
+    Raises:
+        DecodeError: a lookup table or the rescale cannot be right.
     """
     levels, places = _levels(stored)
-    values = apply_modality_lut(levels, dataset)
+    values = rescaling.applied(dataset, levels)
     chosen = HOUNSFIELD.get(window) if isinstance(window, str) else window
     if chosen is not None:
-        return _windowed(values, chosen[0], chosen[1], "LINEAR")[places]
-    if dataset.get("VOILUTSequence"):
-        return _looked_up(values, dataset.VOILUTSequence[0])[places]
-    center, width = _first(dataset, "WindowCenter"), _first(dataset, "WindowWidth")
-    if center is not None and width is not None and width > 0:
-        return _windowed(values, center, width, dataset.get("VOILUTFunction") or "LINEAR")[places]
-    inside = ~_padding(dataset, stored)
+        return _windowed(values, Windowing(chosen[0], chosen[1], "LINEAR"))[places]
+    if item := lookup_tables.usable(dataset, "VOILUTSequence"):
+        inputs = rescaling.possible(dataset)
+        table = lookup_tables.read(item, inputs, rescaling.is_little(dataset))
+        return lookup_tables.shades([table])[0][table.places(values)][places]
+    if found := _of_header(dataset):
+        return _windowed(values, found)[places]
+    inside = ~padding.found(dataset, stored)
     if window == MAMMOGRAPHY:
         light = dataset.PhotometricInterpretation == "MONOCHROME1"
         inside &= (values != (values.max() if light else values.min()))[places]
     elif stored.dtype == np.uint8 and np.array_equal(values, levels):  # slope 1 gives floats
-        return np.asarray(stored, np.uint8)
+        return stretch(stored, 0, 2 ** min(8, int(dataset.BitsStored)) - 1)
     shown = values[places]
     return spread(shown, of=shown[inside] if inside.any() else None)
 
@@ -104,39 +109,39 @@ def _levels(stored: Numbers) -> tuple[Numbers, NDArray[np.intp]]:
     return np.arange(low, high + 1).astype(stored.dtype), stored.astype(np.intp) - low
 
 
-def _padding(dataset: Dataset, stored: Numbers) -> Numbers:
-    """Where `stored` is padding: one value or a range (DICOM PS3.3 C.7.5.1.1.2)."""
-    value = _first(dataset, "PixelPaddingValue")
-    if value is None:
-        return np.zeros(stored.shape, bool)
-    limit = _first(dataset, "PixelPaddingRangeLimit")
-    low, high = sorted((value, value if limit is None else limit))
-    return np.asarray((stored >= low) & (stored <= high))
+class Windowing(NamedTuple):
+    """Centre and width in values after rescale, and the function between."""
+
+    center: float
+    width: float
+    function: str
 
 
-def _first(dataset: Dataset, name: str) -> float | None:
-    element = dataset.get(name)
-    values = element if isinstance(element, MultiValue) else [element]
-    return None if values[0] in (None, "") else float(values[0])
+def _of_header(dataset: Dataset) -> Windowing | None:
+    """The first window that shows something.
+
+    A width below 1 is none for LINEAR, whose -1/2 and -1 are for whole numbers: finer values, such
+    as those of PET with a small slope, take it as LINEAR_EXACT has it.
+    """
+    step, function = rescaling.step(dataset), dataset.get("VOILUTFunction", "LINEAR")
+    names = ("WindowCenter", "WindowWidth")
+    for center, width in zip(*(rescaling.numbers(dataset, name) for name in names), strict=False):
+        if not (math.isfinite(center) and math.isfinite(width) and width > 0):
+            continue
+        if function != "LINEAR" or width > 1 or (width == 1 and step >= 1):
+            return Windowing(center, width, function)
+        if width > step:
+            return Windowing(center, width, "LINEAR_EXACT")
+    return None
 
 
-def _windowed(values: Numbers, center: float, width: float, function: str) -> Pixels:
+def _windowed(values: Numbers, window: Windowing) -> Pixels:
     """The VOI LUT functions of DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    center, width, function = window
     if function == "SIGMOID":
-        return shares(1 / (1 + np.exp(-4 * (values - center) / width)))
+        with np.errstate(over="ignore"):
+            return shares(1 / (1 + np.exp(-4 * (values - center) / width)))
     if function == "LINEAR_EXACT":
         return stretch(values, center - width / 2, center + width / 2)
     half = max(width - 1, 0) / 2
     return stretch(values, center - 0.5 - half, center - 0.5 + half)
-
-
-def _looked_up(values: Numbers, item: Dataset) -> Pixels:
-    """The VOI LUT of DICOM PS3.3 C.11.2.1.1.
-
-    pydicom's `apply_voi` wraps around where a table with 8-bit entries has more than 256 of them.
-    """
-    _, first, bits = (int(number) for number in item.LUTDescriptor)
-    data = item.LUTData
-    table = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data)
-    indices = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.int64)
-    return stretch(table[indices], 0, 2**bits - 1)

@@ -9,10 +9,13 @@ from pydicom import Dataset, dcmread
 from pydicom.pixels import convert_color_space
 from pydicom.uid import (
     JPEG2000,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    RLELossless,
 )
 from worlds.dicom_files import make_dicom
 
@@ -176,3 +179,80 @@ def test_missing_spacing_does_not_matter(ramp):
     window = {"WindowCenter": 40, "WindowWidth": 400}
     spaced = decode(make_dicom(ramp, PixelSpacing=[0.7, 0.7], **window), None)
     assert np.array_equal(decode(make_dicom(ramp, **window), None), spaced)
+
+
+STORED = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+RAMP = np.rint(STORED / 4095 * 255).astype(np.uint8)
+WHOLE = {"WindowCenter": 2048, "WindowWidth": 4096}
+
+
+def placed(stored, syntax=ExplicitVRLittleEndian, **header):
+    """A file in whose words the 12 bits of a value lie where `HighBit` says."""
+    written = stored.byteswap() if syntax == ExplicitVRBigEndian else stored
+    return make_dicom(written, syntax, **{"BitsStored": 12, "HighBit": 15} | WHOLE | header)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("high", [12, 13, 15])
+def test_values_lie_below_the_highest_bit(syntax, high):
+    assert np.array_equal(decode(placed(STORED << (high - 11), syntax, HighBit=high), None), RAMP)
+
+
+def test_signed_values_below_the_highest_bit():
+    signed = (STORED.astype(np.int16) - 2048) << 4
+    assert np.array_equal(decode(placed(signed, WindowCenter=0), None), RAMP)
+    dataset = dcmread(io.BytesIO(placed(STORED << 4)))
+    dataset.compress(RLELossless)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    assert np.array_equal(decode(buffer.getvalue(), None), RAMP)
+
+
+def test_values_that_lie_lower_than_the_highest_bit_says():
+    """The word shows it: below a value that lies high there is nothing."""
+    assert np.array_equal(decode(placed(STORED), None), RAMP)
+    signed = STORED.astype(np.int16) - 2048
+    assert np.array_equal(decode(placed(signed, WindowCenter=0), None), RAMP)
+
+
+@pytest.mark.parametrize("high", [0, 7, 10, 16, 255])
+def test_a_highest_bit_that_cannot_be_is_none(high):
+    assert np.array_equal(decode(placed(STORED, HighBit=high), None), RAMP)
+
+
+@pytest.mark.parametrize("encoded", [imagecodecs.jpegls_encode, lambda a: jpeg_2000(a, True)])
+def test_coded_frames_say_their_own_bits(encoded):
+    syntax = JPEGLSLossless if encoded is imagecodecs.jpegls_encode else JPEG2000Lossless
+    header = {"BitsStored": 12, "HighBit": 15} | WHOLE
+    content = make_dicom(STORED, syntax, [encoded(STORED)], **header)
+    assert np.array_equal(decode(content, None), RAMP)
+
+
+def test_colours_below_the_highest_bit(photo):
+    content = make_dicom(photo.astype(np.uint16) << 8, BitsStored=8, HighBit=15)
+    assert np.array_equal(decode(content, None), photo)
+    low = make_dicom(photo >> 4, BitsStored=4)
+    assert np.array_equal(decode(low, None), (photo >> 4) * 17)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize(
+    ("syntax", "photometric", "encoder", "tolerance"),
+    [
+        (JPEGBaseline8Bit, "RGB", lambda a: jpeg(a, "RGB"), 2),
+        (JPEG2000Lossless, "YBR_RCT", lambda a: jpeg_2000(a, True), 0),
+        (JPEGLSLossless, "RGB", imagecodecs.jpegls_encode, 0),
+    ],
+)
+def test_colours_of_fewer_bits_than_the_header_says(
+    smooth, bits, syntax, photometric, encoder, tolerance
+):
+    header = {"BitsStored": bits, "PhotometricInterpretation": photometric}
+    content = make_dicom(smooth.astype(np.uint16), syntax, [encoder(smooth)], **header)
+    assert apart(decode(content, None), smooth) <= tolerance
+
+
+@pytest.mark.parametrize("photometric", ["HSV", "YBR_PARTIAL_422", "YBR_PARTIAL_420"])
+def test_colours_that_nothing_here_turns_to_rgb_are_refused(photo, photometric):
+    with pytest.raises(DecodeError, match=f"colours of the kind {photometric}"):
+        decode(make_dicom(photo, PhotometricInterpretation=photometric), None)

@@ -96,7 +96,8 @@ def test_code_strings_carry_no_names():
 
 
 @pytest.mark.parametrize(
-    ("value", "kept"), [("HU", "HU"), ("PCT", "PCT"), ("", ""), (NAME, "US"), (None, None)]
+    ("value", "kept"),
+    [("HU", "HU"), ("PCT", "PCT"), ("hu", "HU"), ("", None), (NAME, "US"), (None, None)],
 )
 def test_rescale_type_passes_as_a_defined_term_only(value, kept):
     after = read(clean(dicom(**({} if value is None else {"RescaleType": value}))).content)

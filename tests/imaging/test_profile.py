@@ -13,7 +13,7 @@ from worlds.deidentification import PSEUDONYMS, clean, dicom, read
 
 from tasks.imaging import profile
 from tasks.imaging.deidentification import deidentify
-from tasks.imaging.dicom_cleaning import ALLOWED
+from tasks.imaging.elements import ALLOWED
 from tasks.privacy.pseudonyms import Pseudonyms
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from pydicom import Dataset
@@ -92,6 +94,84 @@ def test_without_window_8_bits_stay_and_more_are_spread_without_padding(ramp):
 def test_window_without_width_counts_as_none():
     small = np.arange(256, dtype=np.uint8).reshape(16, 16)
     assert np.array_equal(decode(make_dicom(small, WindowCenter=40, WindowWidth=0), None), small)
+
+
+FINE = {"RescaleSlope": 1 / 4096, "RescaleIntercept": 0, "BitsStored": 12}  # values from 0 to 1
+
+
+@pytest.mark.parametrize(("center", "width"), [(0.5, 1), (0.25, 0.5), (0.1, 0.01)])
+def test_a_window_of_fine_values_is_taken_exactly(ramp, center, width):
+    """LINEAR's whole numbers would make a step of it: white, or black and white."""
+    stored = (ramp.astype(int) + 1024).astype(np.uint16)
+    decoded = decode(make_dicom(stored, WindowCenter=center, WindowWidth=width, **FINE), None)
+    expected = np.clip((stored / 4096 - center) / width + 0.5, 0, 1) * 255
+    assert np.abs(decoded - expected).max() <= 1
+    assert len(np.unique(decoded)) > 40
+
+
+def test_a_window_of_one_whole_number_is_a_step(ramp):
+    """Here pydicom and DCMTK agree with PS3.3."""
+    decoded = decode(make_dicom(ramp, WindowCenter=40, WindowWidth=1), None)
+    assert np.array_equal(decoded, np.where(ramp >= 40, 255, 0))
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+@pytest.mark.parametrize(
+    ("function", "center", "width"),
+    [
+        *itertools.product(
+            ["LINEAR", "LINEAR_EXACT", "SIGMOID"],
+            ["nan", "inf", "-inf", 40],
+            ["nan", "inf", -5, 0],
+        ),
+        ("SIGMOID", "nan", 400),
+        ("LINEAR", 40, 0.5),  # narrower than from one value to the next
+    ],
+)
+def test_a_window_that_shows_nothing_counts_as_none(ramp, function, center, width):
+    header = {"WindowCenter": center, "WindowWidth": width, "VOILUTFunction": function}
+    decoded = decode(make_dicom(ramp, **header), None)
+    assert np.array_equal(decoded, decode(make_dicom(ramp), None))
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+@pytest.mark.parametrize("unusable", ["", "nan"])
+def test_the_first_of_several_windows_that_shows_something(ramp, unusable):
+    several = {"WindowCenter": [unusable, 40], "WindowWidth": [unusable, 400]}
+    decoded = decode(make_dicom(ramp, **several), None)
+    assert np.array_equal(decoded, windowed(ramp.astype(float), 40, 400))
+    alone = {"WindowCenter": [40, -600], "WindowWidth": 400}
+    decoded = decode(make_dicom(ramp, **alone), None)
+    assert np.array_equal(decoded, windowed(ramp.astype(float), 40, 400))
+
+
+@pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept"])
+def test_half_a_rescale_is_none(ramp, name):
+    """As pydicom and DCMTK have it; and a CT without one is in no Hounsfield units."""
+    half = {key: of for key, of in CT.items() if key != name}
+    content = make_dicom(ramp, **half)
+    assert np.array_equal(decode(content, None), windowed(ramp.astype(float), 40, 400))
+    with pytest.raises(DecodeError, match="no CT with a rescale"):
+        decode(content, "lung")
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+@pytest.mark.parametrize(("slope", "intercept"), [(0, 5), ("nan", 0), ("inf", 0), (1, "-inf")])
+def test_a_rescale_that_loses_the_picture_is_refused(ramp, slope, intercept):
+    header = CT | {"RescaleSlope": slope, "RescaleIntercept": intercept}
+    for window in (None, [40, 400]):
+        with pytest.raises(DecodeError, match="a rescale whose slope is 0"):
+            decode(make_dicom(ramp, **header), window)
+
+
+@pytest.mark.parametrize("bits", [1, 4, 6, 7])
+def test_fewer_than_8_bits_fill_the_range(bits):
+    small = np.arange(256, dtype=np.uint8).reshape(16, 16) >> (8 - bits)
+    full = np.rint(small * (255 / (2**bits - 1))).astype(np.uint8)
+    for rescale in ({}, {"RescaleSlope": 1, "RescaleIntercept": 0}):
+        assert np.array_equal(decode(make_dicom(small, BitsStored=bits, **rescale), None), full)
+    turned = make_dicom(small, BitsStored=bits, PhotometricInterpretation="MONOCHROME1")
+    assert np.array_equal(decode(turned, None), 255 - full)
 
 
 def test_each_frame_of_an_enhanced_file_has_its_own_window(ramp):

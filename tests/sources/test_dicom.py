@@ -70,6 +70,13 @@ def test_files_of_any_name_are_found_by_their_content(root):
     assert listing.notes == ["left out: 3 files that are no DICOM"]
 
 
+def test_a_file_that_begins_like_a_tiff_is_found(root):
+    content = grow(root, "7/a")
+    (root / "7/a").write_bytes(b"II*\0".ljust(128, b"\0") + content[128:])
+    listing = by_table(root, "file,label\n7/a,sick\n")
+    assert (names(listing), listing.notes) == (["7/a"], [])
+
+
 @pytest.mark.parametrize("column", ["key", "own"])
 @pytest.mark.parametrize(
     ("key", "value"),

@@ -37,7 +37,8 @@ def make_dicom(
     dataset.PixelRepresentation = int(stored.dtype.kind == "i")
     for name, value in attributes.items():
         setattr(dataset, name, value)
-    dataset.HighBit = dataset.BitsStored - 1
+    if "HighBit" not in attributes:
+        dataset.HighBit = dataset.BitsStored - 1
     dataset.PixelData = encapsulate(coded) if coded else stored.tobytes()
     dataset["PixelData"].VR = "OB" if stored.itemsize == 1 or coded else "OW"
     dataset.file_meta = FileMetaDataset()
