@@ -60,7 +60,9 @@ def _decode(dataset: Dataset, window: Window | None, frame: int | None) -> Pixel
         raise DecodeError("DICOM with floating-point pixels; required: integers")
     if not dataset.get("PixelData"):
         raise DecodeError("DICOM without pixel data")
-    limits.require_size(int(dataset.Rows) * int(dataset.Columns))
+    pixels = int(dataset.Rows) * int(dataset.Columns)
+    bits = int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated)
+    limits.require_size(pixels, pixels * bits // 8)
     _name_coding(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
     index = choose_frame(frames, frame)
