@@ -37,24 +37,25 @@ def to_images(cohort: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def candidates(cohort: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the cohort that pull had nothing against, so there is a file to try."""
+    """The rows of the cohort that nothing is said against, so there is a file to try."""
     return cohort[cohort["reason"].isna()]
 
 
 def check_quarantine(images: pd.DataFrame, limit: float) -> None:
-    """Hold the share of quarantined images to `limit`.
+    """Hold the share of quarantined images to `limit`; those that a person left out do not count.
 
     Raises:
         DataError: there are more, or no image is left.
     """
-    images = images[~images["reason"].isin(manifest.GONE)]
+    images = images[~images["reason"].isin(manifest.UNCOUNTED)]
     lost = images[images["status"] != "ok"]
     share = len(lost) / max(len(images), 1)
     if share > limit or len(lost) == len(images):
         raise DataError(
             f"{len(lost)} of {len(images)} images ({share:.1%}) are quarantined, allowed is "
             f"preprocess.max_quarantined = {limit:.1%}:\n{_listed(lost)}\n"
-            "Mend or remove these files at the source and pull again, or raise the limit"
+            "Mend or remove these files at the source and pull again, leave them out (`python -m "
+            "tasks.pull --exclude` and their ids), or raise the limit"
         )
 
 

@@ -1,6 +1,8 @@
 """Bring new images from the source into `data/raw`, de-identified, and version them.
 
-python -m tasks.pull
+python -m tasks.pull                  bring what is new
+python -m tasks.pull --exclude ID ..  leave images that are there out, by their image_id
+python -m tasks.pull --include ID ..  take them back
 
 No stage of `dvc.yaml`, since it reaches outside: `dvc repro` works with the data that are there.
 What the source has lost, changed or labels otherwise by now is reported, not followed.
@@ -18,12 +20,14 @@ from tasks.common.errors import SourceError, command
 from tasks.common.manifest import REPLACED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
-from tasks.intake import arrivals, cohort, data_versions
+from tasks.intake import arrivals, cohort, data_versions, exclusion
 from tasks.intake.arrivals import CONFLICT, Arrivals
 from tasks.intake.classes import settle
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.sources import Listing, open_source
+
+NEXT = f"Commit {paths.RAW_DVC}; `dvc repro` makes the results anew"
 
 
 @dataclass(frozen=True)
@@ -170,9 +174,23 @@ def summarise(
 
 @command
 def main() -> None:
-    """Pull, and say what came."""
-    argparse.ArgumentParser(prog="python -m tasks.pull", description=__doc__).parse_args()
-    print(pull(load(Params)))
+    """Pull, and say what came; or leave images out, or take them back."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.pull",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--exclude", nargs="+", metavar="ID", help="leave images out")
+    choice.add_argument("--include", nargs="+", metavar="ID", help="take excluded images back")
+    chosen, params = parser.parse_args(), load(Params)
+    if chosen.exclude:
+        count = exclusion.exclude(params, chosen.exclude)
+        print(f"{count:,} images are left out from now on; --include takes them back. {NEXT}")
+    elif chosen.include:
+        print(f"{exclusion.include(params, chosen.include):,} images are back. {NEXT}")
+    else:
+        print(pull(params))
 
 
 if __name__ == "__main__":

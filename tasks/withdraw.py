@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.common import manifest, paths, pipeline
+from tasks.common import paths, pipeline
 from tasks.common.errors import DataError, MedloopError, command
 from tasks.common.manifest import GONE, WITHDRAWN
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort, data_versions, purge
+from tasks.intake.joined_groups import joined_by
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 
 
@@ -54,7 +55,7 @@ def withdraw(params: Params, patient: str) -> str:
     for image_id, whose in table.loc[mine, ["image_id", "patient_id"]].to_numpy().tolist():
         known = record.setdefault(whose if theirs.any() else "", [])
         known += {cohort.digest_of(image_id)} - set(known)
-    cohort.write_withdrawn(record, cohort.read_joined() | _joined(table[mine]), key)
+    cohort.write_withdrawn(record, cohort.read_joined() | joined_by(table[mine]), key)
     _remove(cohort.joined(table[~mine], cohort.stand_ins(table[mine], WITHDRAWN)), key)
     data_versions.save()
     purged = purge.purge(images, remote)
@@ -70,29 +71,6 @@ def _push(remote: bool) -> list[str]:
     except DataError as error:  # everything here is done
         return [f"the version without the patient is not at the remote: {error}"]
     return []
-
-
-def _joined(going: pd.DataFrame) -> dict[str, str]:
-    """Groups that are on one side because of pictures that go, each with the one whose side it has.
-
-    Raises:
-        DataError: the data were split, but the manifest that tells is not here.
-    """
-    recorded = paths.DVC_LOCK.exists() and str(paths.MANIFEST) in paths.DVC_LOCK.read_text("utf-8")
-    if going.empty or not (recorded or paths.MANIFEST.exists()):
-        return {}
-    if not paths.MANIFEST.exists():
-        raise DataError(
-            f"required: {paths.MANIFEST}, which tells who is on one side because of the patient's "
-            "pictures; received: none, though the data were split. `dvc checkout` or `dvc repro "
-            "split` brings it; then run the same again"
-        )
-    table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
-    touched = table.loc[table["image_id"].isin(going["image_id"]), "group"]
-    rows = table[table["group"].isin(touched)]
-    member = rows["patient_id"].fillna(rows["image_id"])
-    apart = member != rows["group"]
-    return dict(zip(member[apart], rows.loc[apart, "group"], strict=True))
 
 
 def _remove(kept: pd.DataFrame, key: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tasks.common import labels
-from tasks.common.manifest import GONE, SPLITS
+from tasks.common.manifest import SPLITS, UNCOUNTED
 
 if TYPE_CHECKING:
     from tasks.common.params.preprocess import Preprocess
@@ -30,14 +30,14 @@ def tables(
     """The tables that the suites are about, the name of a row first. None holds a patient.
 
     Args:
-        manifest: all rows, quarantined ones included. Those that no file stands behind any more
-            are left out.
+        manifest: all rows, quarantined ones included. Those that no file stands behind any more,
+            and those that a person excluded, are left out.
         pack: `data/processed/pack.json`.
         task: the section `task`.
         drifts: of `tasks.statistics.drift.compare`.
         shortcuts: of `tasks.statistics.shortcuts.audit`.
     """
-    there = manifest[~manifest["reason"].isin(GONE)]
+    there = manifest[~manifest["reason"].isin(UNCOUNTED)]
     usable = there[there["status"] == "ok"]
     named = [set(labels.names(label, task.kind)) for label in usable["label"]]
     return {

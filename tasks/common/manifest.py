@@ -19,7 +19,7 @@ from tasks.common.errors import DataError
 COHORT = {
     "image_id": ("str", "sha256 of the original bytes, plus `-<frame>` in a multi-frame file"),
     "path": ("str", "file under data/raw; missing where nothing could be copied"),
-    "reason": ("str", "why nothing could be copied; missing where it was"),
+    "reason": ("str", "why it is not used: not copied, two labels, excluded; missing where it is"),
     "batch": ("int64", "which pull brought it, from 0"),
     "label": ("str", "class name; several of a multi-label image joined by |"),
     "patient_id": ("str", "keyed pseudonym; missing where the source has none"),
@@ -43,6 +43,8 @@ LATER = ("modality", "body_part", "bits", "compression", "source_name")
 # by: without them, the patients of their batch would be drawn anew, some from train to test.
 WITHDRAWN, REPLACED = "withdrawn", "replaced by a later file"
 GONE = (WITHDRAWN, REPLACED)
+EXCLUDED = "excluded by a person"
+UNCOUNTED = (*GONE, EXCLUDED)  # they say nothing of how good the source is
 IMAGES = COHORT | {
     "height": ("Int64", "pixels of the original"),
     "width": ("Int64", "pixels of the original"),

@@ -131,7 +131,11 @@ def _content(descriptor: int) -> bytes:
 
 
 def prepare_batch(batch: Batch, files: dict[str, bytes], settings: PixelSettings) -> Outcome:
-    """Prepare every image of a batch from the bytes of its files."""
+    """Prepare every image of a batch from the bytes of its files.
+
+    Raises:
+        DataError: the memory is full. That is nothing against the image.
+    """
     facts: dict[str, list[Any]] = {name: [] for name in ("image_id", "height", "width", "colored")}
     reasons: dict[str, str] = {}
     pixels = np.empty((len(batch), *image_shape(settings)), np.uint8)
@@ -142,6 +146,12 @@ def prepare_batch(batch: Batch, files: dict[str, bytes], settings: PixelSettings
         except DecodeError as error:
             reasons[image_id] = str(error)
             continue
+        except MemoryError:
+            raise DataError(
+                f"required: memory for the image {image_id}; received: too little. Free some, or "
+                "leave the image out (`python -m tasks.pull --exclude` and this id), then run "
+                "again: no image is prepared twice"
+            ) from None
         pixels[len(facts["image_id"])] = made.pixels
         row = (image_id, made.height, made.width, made.colored)
         for column, value in zip(facts.values(), row, strict=True):

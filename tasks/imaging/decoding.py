@@ -1,9 +1,9 @@
-"""PNG, JPEG, TIFF and BMP to 8-bit pixels, by OpenCV.
+"""PNG, JPEG and BMP, by OpenCV, and TIFF to 8-bit pixels.
 
-Alpha is dropped, except that libtiff lays 8-bit colours of a TIFF over black. CMYK becomes RGB
-without a colour profile. A file that ends early is refused. Damage inside the coded data of a JPEG
-is not seen: libjpeg goes on with wrong blocks and only warns, and no reader here hands the warning
-on; nor does TIFF carry a checksum. PNG does. Of an animated PNG the still picture is taken.
+Alpha is dropped, except that 8-bit colours of a TIFF are laid over black. CMYK becomes RGB without
+a colour profile. A file that ends early is refused. Damage inside the coded data of a JPEG is not
+seen: libjpeg goes on with wrong blocks and only warns, and no reader here hands the warning on; nor
+does TIFF carry a checksum. PNG does. Of an animated PNG the still picture is taken.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import numpy as np
 from cv2.utils import logging
 
 from tasks.common.errors import DecodeError
-from tasks.imaging import limits
+from tasks.imaging import limits, tiff
 from tasks.imaging.formats import sniff
 from tasks.imaging.levels import Numbers, Pixels, spread
+from tasks.imaging.refusal import refusing
+from tasks.imaging.tiff_pages import pages_of
 
 # Keeps grey as one channel and the depth of the file, resolves palettes, turns as EXIF says and
 # drops the alpha channel. IMREAD_UNCHANGED would neither turn nor drop.
@@ -35,12 +37,35 @@ def decode(content: bytes, frame: int | None = None) -> Pixels:
 
     Raises:
         DecodeError: it cannot be read, or is larger than `limits` allows.
+        MemoryError: there is not enough for it here.
     """
-    pages = decode_pages(_still_png(content) if sniff(content) == "png" else content)
-    pixels = pages[choose_frame(len(pages), frame)]
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    pixels = decode_deep(content, frame)
     return pixels if pixels.dtype == np.uint8 else spread(pixels)
+
+
+def decode_deep(content: bytes, frame: int | None = None) -> Numbers:
+    """`decode` without bringing the numbers of the file to 8 bits: of any type, black the lowest.
+
+    Raises:
+        DecodeError: it cannot be read, or is larger than `limits` allows.
+        MemoryError: there is not enough for it here.
+    """
+    with refusing("picture"):
+        if sniff(content) == "tiff":
+            pages = pages_of(content)
+            return tiff.read(pages[choose_frame(len(pages), frame)])
+        choose_frame(1, frame)
+        return _by_opencv(content)
+
+
+def _by_opencv(content: bytes) -> Numbers:
+    limits.require_picture(content)
+    _silence()
+    still = _still_png(content) if sniff(content) == "png" else content
+    pixels = cv2.imdecode(np.frombuffer(still, np.uint8), AS_STORED)
+    if pixels is None:
+        raise DecodeError("the picture is damaged or of an unknown coding")
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if pixels.ndim == 3 else pixels)
 
 
 def _still_png(content: bytes) -> bytes:
@@ -60,23 +85,6 @@ def _still_png(content: bytes) -> bytes:
         if kind not in ANIMATION:
             parts.append(content[start:at])
     return b"".join(parts)
-
-
-def decode_pages(content: bytes) -> tuple[Numbers, ...]:
-    """Every page as OpenCV reads it, colours as BGR.
-
-    Raises:
-        DecodeError: it cannot be read, or is larger than `limits` allows.
-    """
-    limits.require_picture(content)
-    _silence()
-    try:
-        read, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), AS_STORED)
-    except cv2.error:
-        read, pages = False, ()
-    if not read or not pages:
-        raise DecodeError("the picture is damaged or of an unknown coding")
-    return tuple(pages)
 
 
 @lru_cache

@@ -13,6 +13,7 @@ from tasks.imaging import raster_cleaning
 from tasks.imaging.burned_in_text import BurnedIn
 from tasks.imaging.dicom_cleaning import clean_dicom
 from tasks.imaging.formats import sniff
+from tasks.imaging.refusal import refusing
 from tasks.privacy.pseudonyms import Pseudonyms
 
 
@@ -47,7 +48,13 @@ def deidentify(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn = "de
     Raises:
         DecodeError: it cannot be parsed, so nothing of it may be copied, or its pixels may
             identify; the reason identifies nobody.
+        MemoryError: there is not enough for it here.
     """
+    with refusing("picture"):
+        return _deidentify(content, pseudonyms, burned_in)
+
+
+def _deidentify(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn) -> Clean:
     kind = sniff(content)
     if kind == "dicom":
         dicom = clean_dicom(content, pseudonyms, burned_in)

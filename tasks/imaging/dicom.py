@@ -70,7 +70,9 @@ def shown(whole: Dataset, window: Window | None, index: int) -> Pixels:
         DecodeError: as `decode`; but a damaged file fails in any way.
     """
     dataset = _copied(whole)
-    limits.require_size(int(dataset.Rows) * int(dataset.Columns))
+    pixels = int(dataset.Rows) * int(dataset.Columns)
+    bits = int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated)
+    limits.require_size(pixels, pixels * bits // 8)
     _name_coding(dataset)
     _adopt_frame_groups(dataset, index)
     windows.require_fit(dataset, window)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -18,19 +19,26 @@ REDUCED = {
     2: (cv2.IMREAD_REDUCED_GRAYSCALE_2, cv2.IMREAD_REDUCED_COLOR_2),
 }
 MOST_PIXELS = 2**30  # OpenCV's own limit, which it would only hold the reduced picture to
+MOST_HELD = 100_000_000  # pixels in the memory, those of the reduced picture or of all scans
 MARGIN = 2  # how many times the wanted size a reduced picture has at least, on both axes
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # DHT, JPG and DAC are no frame headers
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 APP1, SOS = 0xE1, 0xDA
+BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a segment
+MARKER = re.compile(rb"\xff+[^\x00\xff]")
 ORIENTATION = 0x0112  # the EXIF tag
 
 
 class Header(NamedTuple):
-    """Of a JPEG file: size in pixels as stored, channels, and the EXIF orientation, 1 to 8."""
+    """Of a JPEG file: size in pixels as stored, channels, the EXIF orientation, 1 to 8, and whether
+    it has several scans, so that libjpeg holds all of it, two bytes a sample, at any scale.
+    """
 
     height: int
     width: int
     channels: int
     orientation: int
+    buffered: bool
 
 
 class Reduced(NamedTuple):
@@ -65,7 +73,7 @@ class Reduced(NamedTuple):
             fy=down * self.factor,
             interpolation=cv2.INTER_AREA,
         )
-        return np.ascontiguousarray(_turned(small, self.header.orientation))
+        return np.ascontiguousarray(turned(small, self.header.orientation))
 
 
 def decode_reduced(content: bytes, size: Sequence[int]) -> Reduced | None:
@@ -81,21 +89,22 @@ def decode_reduced(content: bytes, size: Sequence[int]) -> Reduced | None:
     header = read_header(content)
     if header is None or header.channels not in (1, 3):
         return None
-    if header.height * header.width > MOST_PIXELS:
+    pixels = header.height * header.width
+    if pixels > (MOST_HELD if header.buffered else MOST_PIXELS):
         return None
     room = min(header.height, header.width) // (MARGIN * max(size))
     factor = next((factor for factor in REDUCED if factor <= room), None)
-    if factor is None:
+    if factor is None or pixels > MOST_HELD * factor**2:
         return None
     # What reaches past the picture must go before it is turned, so OpenCV must not turn it.
     flags = REDUCED[factor][header.channels == 3] | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     expected = -(-header.height // factor), -(-header.width // factor)
-    if pixels is None or pixels.shape[:2] != expected:
+    if picture is None or picture.shape[:2] != expected:
         return None
     if header.channels == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return Reduced(pixels, header, factor)
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return Reduced(picture, header, factor)
 
 
 def read_header(content: bytes) -> Header | None:
@@ -106,19 +115,31 @@ def read_header(content: bytes) -> Header | None:
 
 def read_any_header(content: bytes) -> tuple[int, Header | None]:
     """Bits of a sample and the header, of lossless and 12-bit JPEGs too; 0 and None without."""
-    at, bits, header = 2, 0, None
-    orientation: int | None = None
-    while at + 10 <= len(content) and content[at] == 0xFF and content[at + 1] != SOS:
-        marker, length = struct.unpack_from(">BH", content, at + 1)
-        if marker in FRAMES:
-            bits, height, width, channels = struct.unpack_from(">BHHB", content, at + 4)
-            header = Header(height, width, channels, 1)
-        if marker == APP1 and content[at + 4 : at + 10] == b"Exif\0\0" and orientation is None:
-            orientation = read_orientation(content[at + 10 : at + 2 + length])
-        at += 1 if marker == 0xFF else 2 + length  # 0xFF may be repeated before a marker
+    bits, header, orientation = 0, None, None
+    for marker, segment in _segments(content):
+        if marker in FRAMES and header is None and len(segment) >= 8:
+            bits, height, width, channels = struct.unpack_from(">BHHB", segment, 2)
+            header = Header(height, width, channels, 1, marker in PROGRESSIVE)
+        elif marker == APP1 and segment[2:8] == b"Exif\0\0" and orientation is None:
+            orientation = read_orientation(segment[8:])
+        elif marker == SOS and header and len(segment) > 2 and segment[2] < header.channels:
+            header = header._replace(buffered=True)
     if header and orientation:
         header = header._replace(orientation=orientation)
     return bits, header
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and segment with its length, up to the first scan. As libjpeg does, what stands
+    before a marker is passed over, so that no size hides from the limits behind it.
+    """
+    at, marker = 2, 0
+    while marker != SOS and (found := MARKER.search(content, at)):
+        marker, at = content[found.end() - 1], found.end()
+        if marker not in BARE:
+            length = int.from_bytes(content[at : at + 2], "big")
+            yield marker, content[at : at + length]
+            at += max(length, 2)
 
 
 def read_orientation(exif: bytes) -> int | None:
@@ -141,10 +162,13 @@ def read_orientation(exif: bytes) -> int | None:
     return None
 
 
-def _turned(pixels: Numbers, orientation: int) -> Numbers:
-    """Upright, by EXIF 2.32, 4.6.4 A."""
-    if orientation > 4:
-        pixels = pixels.swapaxes(0, 1)
+def turned(pixels: Numbers, orientation: int) -> Numbers:
+    """Upright, by EXIF 2.32, 4.6.4 A; the orientation is 1 to 8."""
+    return flipped(pixels.swapaxes(0, 1) if orientation > 4 else pixels, orientation)
+
+
+def flipped(pixels: Numbers, orientation: int) -> Numbers:
+    """Only turned as far as no axis becomes the other; done twice, what it was."""
     down = -1 if orientation in (3, 4, 7, 8) else 1
     across = -1 if orientation in (2, 3, 6, 7) else 1
     return pixels[::down, ::across]

@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
@@ -17,69 +16,40 @@ from tasks.common.errors import DecodeError
 from tasks.imaging.formats import has_preamble, sniff
 from tasks.imaging.jpeg import read_header
 
-MOST_PIXELS = 100_000_000  # decoded at once: up to 3 GB on the way, for all pages of a TIFF
+# Of one picture, decoded, as its file stores it. What is made of it on the way takes up to 3 GB.
+MOST_PIXELS, MOST_BYTES = 100_000_000, 400_000_000
 MOST_INFLATED = 2**29  # bytes of a DICOM file that is deflated as a whole
-WIDTH, HEIGHT = 256, 257  # TIFF tags
-SHORT, LONG8 = 3, 16  # TIFF types; all others of the size are as long as LONG
+PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 3, 6: 4}  # of a pixel as OpenCV has it, by colour type
 
 
-def require_size(pixels: int) -> None:
-    """Refuse more than `MOST_PIXELS`.
+def require_size(pixels: int, size: int) -> None:
+    """Refuse more than `MOST_PIXELS` pixels or a `size` of more than `MOST_BYTES` bytes.
 
     Raises:
         DecodeError: it is more.
     """
     if pixels > MOST_PIXELS:
         raise DecodeError(f"a picture of {pixels:,} pixels; required: at most {MOST_PIXELS:,}")
+    if size > MOST_BYTES:
+        raise DecodeError(f"a picture of {size:,} bytes; required: at most {MOST_BYTES:,}")
 
 
 def require_picture(content: bytes) -> None:
-    """Check what the header of a PNG, JPEG, TIFF or BMP says; one that says nothing passes.
+    """Check what the header of a PNG, JPEG or BMP says; one that says nothing passes.
 
     Raises:
         DecodeError: it is too large.
     """
-    kind, pixels = sniff(content), 0
-    if kind == "tiff":
-        pixels = sum(_tiff_pages(content))
-    elif kind == "jpeg" and (header := read_header(content)):
-        pixels = header.height * header.width
-    elif kind == "png" and len(content) >= 24:
-        width, height = struct.unpack_from(">II", content, 16)
-        pixels = width * height
+    kind, pixels, sample = sniff(content), 0, 0
+    if kind == "jpeg" and (header := read_header(content)):
+        pixels, sample = header.height * header.width, header.channels
+    elif kind == "png" and len(content) >= 26:
+        width, height, bits, colors = struct.unpack_from(">IIBB", content, 16)
+        pixels, sample = width * height, PNG_SAMPLES.get(colors, 4) * (1 + (bits > 8))
     elif kind == "bmp" and len(content) >= 26 and content[14] > 12:  # the shorter is never coded
         width, height = struct.unpack_from("<ii", content, 18)
-        pixels = abs(width * height)
-    require_size(pixels)
-
-
-def _tiff_pages(content: bytes) -> Iterator[int]:
-    """Pixels of each page, of TIFF 6.0 and of BigTIFF; up to where the file is damaged."""
-    order, big = "<" if content[:2] == b"II" else ">", b"+" in content[2:4]
-    word, count, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
-    seen, link = {0}, 8 if big else 4
-    try:
-        while (at := struct.unpack_from(order + word, content, link)[0]) not in seen:
-            seen.add(at)
-            (entries,) = struct.unpack_from(order + count, content, at)
-            first = at + struct.calcsize(order + count)
-            link = first + entries * entry
-            struct.unpack_from(order + word, content, link)  # or it is damaged
-            sizes = _tiff_sizes(content[first:link], order, entry)
-            yield sizes.get(WIDTH, 0) * sizes.get(HEIGHT, 0)
-    except struct.error:
-        return
-
-
-def _tiff_sizes(entries: bytes, order: str, entry: int) -> dict[int, int]:
-    sizes = {}
-    for at in range(0, len(entries), entry):
-        tag, kind = struct.unpack_from(f"{order}HH", entries, at)
-        if tag in (WIDTH, HEIGHT):
-            form = order + {SHORT: "H", LONG8: "Q"}.get(kind, "I")
-            # The value follows tag and type, two bytes each, and a count that is as long as itself.
-            (sizes[tag],) = struct.unpack_from(form, entries, at + (entry + 4) // 2)
-    return sizes
+        pixels, sample = abs(width * height), 4
+    require_size(pixels, pixels * sample)
 
 
 def read_dicom(content: bytes) -> Dataset:

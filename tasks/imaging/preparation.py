@@ -15,6 +15,7 @@ from tasks.imaging.decoding import decode
 from tasks.imaging.formats import sniff
 from tasks.imaging.jpeg import decode_reduced
 from tasks.imaging.levels import Pixels
+from tasks.imaging.refusal import refusing
 from tasks.imaging.resizing import resize
 
 if TYPE_CHECKING:
@@ -49,7 +50,13 @@ def prepare(content: bytes, settings: PixelSettings, frame: int | None = None) -
 
     Raises:
         DecodeError: it cannot be read or shows nothing; the reason identifies nobody.
+        MemoryError: there is not enough for it here.
     """
+    with refusing("picture"):
+        return _prepare(content, settings, frame)
+
+
+def _prepare(content: bytes, settings: PixelSettings, frame: int | None) -> Prepared:
     kind = sniff(content)
     small = decode_reduced(content, settings.size) if kind == "jpeg" and not frame else None
     if small is not None:

@@ -8,12 +8,15 @@ import zlib
 from collections.abc import Iterator
 
 import cv2
+import imagecodecs
 import numpy as np
 
 from tasks.common.errors import DecodeError
-from tasks.imaging.decoding import AS_STORED, decode_pages
+from tasks.imaging.decoding import decode_deep
+from tasks.imaging.formats import sniff
 from tasks.imaging.jpeg import ORIENTATION, read_orientation
 from tasks.imaging.levels import Numbers
+from tasks.imaging.tiff_pages import pages_of
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -154,20 +157,25 @@ def rewrite(content: bytes) -> tuple[bytes, str, int]:
     Raises:
         DecodeError: it cannot be read, holds several pages, or would not survive unchanged.
     """
-    pixels = _only_page(content)
-    suffix = ".png" if pixels.dtype in (np.uint8, np.uint16) else ".tiff"
-    written, encoded = cv2.imencode(suffix, pixels)
-    again = cv2.imdecode(encoded, AS_STORED) if written else None
-    if again is None or again.dtype != pixels.dtype or not np.array_equal(again, pixels):
+    if sniff(content) == "tiff" and (pages := len(pages_of(content))) > 1:
+        raise DecodeError(f"{pages} pages; required: one image a file")
+    pixels = decode_deep(content)
+    in_png = pixels.dtype in (np.uint8, np.uint16)
+    written = _png(pixels) if in_png else _tiff(pixels)
+    again, bits = decode_deep(written), f"u{pixels.itemsize}"  # NaN is not equal to itself
+    if again.dtype != pixels.dtype or not np.array_equal(again.view(bits), pixels.view(bits)):
         raise DecodeError(f"pixels of type {pixels.dtype} cannot be written without loss")
-    return encoded.tobytes(), suffix, 8 * pixels.itemsize
+    return written, ".png" if in_png else ".tiff", 8 * pixels.itemsize
 
 
-def _only_page(content: bytes) -> Numbers:
-    pages = decode_pages(content)
-    if len(pages) > 1:
-        raise DecodeError(f"{len(pages)} pages; required: one image a file")
-    return np.asarray(pages[0])
+def _png(pixels: Numbers) -> bytes:
+    stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    return bytes(cv2.imencode(".png", stored)[1].tobytes())
+
+
+def _tiff(pixels: Numbers) -> bytes:
+    kind = "rgb" if pixels.ndim == 3 else "minisblack"
+    return bytes(imagecodecs.tiff_encode(pixels, compression="deflate", photometric=kind))
 
 
 def png_bits(content: bytes) -> int:

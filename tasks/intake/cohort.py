@@ -136,7 +136,7 @@ def read_withdrawn(key: str) -> dict[str, list[str]]:
 
 
 def read_joined() -> dict[str, str]:
-    """Groups that shared a picture with somebody since withdrawn, each with the group whose side it
+    """Groups that shared a picture since withdrawn or excluded, each with the group whose side it
     has: the picture that told so is gone, and they stay where they are.
     """
     if not paths.WITHDRAWN.exists():

@@ -110,9 +110,9 @@ def test_only_8_bits_of_grey_or_rgb_are_reduced(radiograph, encode):
 
 def test_header_of_a_damaged_file(radiograph):
     content = jpeg(radiograph, orientation=6)
-    assert read_header(content) == (787, 701, 1, 6)
+    assert read_header(content) == (787, 701, 1, 6, False)
     for cut in range(0, 700, 7):
-        assert read_header(content[:cut]) in (None, (787, 701, 1, 6))
+        assert read_header(content[:cut]) in (None, (787, 701, 1, 6, False))
     assert decode_reduced(content[: len(content) // 2], SIZE) is None
 
 

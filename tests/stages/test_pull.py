@@ -16,6 +16,7 @@ from worlds.pull import SOURCE, cohort, configure, image, run, tree
 from tasks import pull
 from tasks.common import digests, paths
 from tasks.common.errors import DataError, ParameterError, SourceError
+from tasks.common.manifest import EXCLUDED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort as tables
@@ -162,6 +163,19 @@ def test_a_lost_cache_never_empties_the_folder(remote):
     with pytest.raises(DataError, match="dvc add"):
         run()
     assert tree() == before
+
+
+@pytest.mark.usefixtures("workspace")
+def test_exclusion_is_part_of_the_version_of_the_data(monkeypatch):
+    dvc("init", "--no-scm", "--quiet")
+    configure(pull__phantom__patients=10)
+    run()
+    first = cohort()["image_id"].iloc[0]
+    monkeypatch.setattr(sys, "argv", ["tasks.pull", "--exclude", first])
+    pull.main()
+    shutil.rmtree(paths.RAW)
+    dvc("checkout", str(paths.RAW_DVC))
+    assert cohort().set_index("image_id")["reason"].dropna().to_dict() == {first: EXCLUDED}
 
 
 @pytest.mark.usefixtures("workspace")

@@ -66,10 +66,10 @@ def test_tables_as_a_whole(world):
     assert "The pack's images have the channels of preprocess.color" in found
 
 
-def test_withdrawn_patients_are_nobody_that_is_missing(world):
-    """What stands in for them cannot be mended at the source."""
+def test_who_was_withdrawn_or_left_out_by_a_person_is_not_missing(world):
+    """Nothing about them can be mended at the source."""
     world.loc[:5, ["status", "row"]] = ["quarantined", -1]
-    world.loc[:5, "reason"] = [manifest.WITHDRAWN, manifest.REPLACED] * 3
+    world.loc[:5, "reason"] = [manifest.WITHDRAWN, manifest.REPLACED, manifest.EXCLUDED] * 2
     assert [of for of in findings_of(world, pack(54), ["images", "pack"]) if not of.passed] == []
 
 
