@@ -23,7 +23,8 @@ def stretch(values: Numbers, low: float, high: float) -> Pixels:
     stretched = np.empty(flat.size, np.uint8)
     for start in range(0, flat.size, PART):
         part = flat[start : start + PART].astype(np.float64)
-        stretched[start : start + PART] = shares((part - low) / width)
+        with np.errstate(over="ignore"):  # what is infinite is white
+            stretched[start : start + PART] = shares((part - low) / width)
     return stretched.reshape(values.shape)
 
 
@@ -43,12 +44,26 @@ def spread(values: Numbers, of: Numbers | None = None) -> Pixels:
     """
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DecodeError("pixels that are no finite numbers")
+    if of is None:
+        values = _from_zero(values)
     with np.errstate(all="ignore"):
         low, high = np.percentile(_subtractable(values if of is None else of), PERCENTILES)
         wide = not np.isfinite(high - low)
     if wide:
         raise DecodeError("pixels further apart than a number can say")
     return stretch(values, float(low), float(high))
+
+
+def _from_zero(values: Numbers) -> Numbers:
+    """Whole numbers of 64 bits less the lowest, where they are past those that a float tells apart
+    from their neighbours.
+    """
+    if values.dtype.kind == "f" or values.dtype.itemsize < 8 or values.size == 0:
+        return values
+    low, high = values.min(), values.max()
+    if max(-int(low), int(high)) <= 2**53:
+        return values
+    return np.asarray((values - low).view(np.uint64))  # what wraps around is right without a sign
 
 
 def _subtractable(values: Numbers) -> Numbers:

@@ -6,6 +6,7 @@ Each input must be decoded or refused with the error that means quarantine, with
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import resource
@@ -32,7 +33,7 @@ MEMORY = 1024**3  # bytes of a process, of which the libraries take a fifth
 Check = Callable[[int], bool]
 ARCHIVES = 20  # every so many inputs is an archive
 PSEUDONYMS = Pseudonyms(b"a key of the tests")
-SETTINGS = PixelSettings(size=[32, 32], color="grey", window=None)
+SETTINGS = [PixelSettings(size=[32, 32], color=color, window=None) for color in ("grey", "rgb")]
 
 
 class Finding(NamedTuple):
@@ -79,9 +80,10 @@ def check(number: int) -> bool:
         _require_no_memory_error(error)
         clean = None
     decoded = False
-    for file in [content] if clean is None else [content, clean.content]:
+    files = [content] if clean is None else [content, clean.content]
+    for file, settings in itertools.product(files, SETTINGS):
         try:
-            prepare(file, SETTINGS)
+            prepare(file, settings)
             decoded = True
         except DecodeError as error:
             _require_no_memory_error(error)

@@ -20,6 +20,13 @@ def test_whole_range_of_a_type_is_spread(dtype):
     assert spread(two).tolist() == [0] * 199 + [255]
 
 
+@pytest.mark.parametrize(("dtype", "low"), [("u8", 2**64 - 256), ("u8", 2**63), ("i8", -(2**63))])
+def test_neighbours_among_the_largest_numbers_are_told_apart(dtype, low):
+    steps = np.arange(256).repeat(10)
+    values = (steps.astype(object) + low).astype(dtype)
+    assert np.array_equal(spread(values), spread(steps))
+
+
 def test_no_finite_numbers_are_refused():
     for value in (np.nan, np.inf, -np.inf):
         with pytest.raises(DecodeError, match="no finite"):
