@@ -34,6 +34,17 @@ def leak(numbers: Mapping[str, Any]) -> str:
     return " and ".join(found)
 
 
+def lost(numbers: Mapping[str, Any]) -> str:
+    """What leaks cost each side of the source's split, in the numbers of `reports/split.json`:
+    `of train 3 images (normal 1, pneumonia 2)`; empty if nothing.
+    """
+    return " and ".join(
+        f"of {side} {count(of['images'], 'image')} "
+        f"({', '.join(f'{name} {many:,}' for name, many in of['classes'].items())})"
+        for side, of in numbers["dropped"].items()
+    )
+
+
 def count(number: int, what: str) -> str:
     """`1 image`, `2,000 images`."""
     return f"{number:,} {what}{'s' * (number != 1)}"

@@ -36,7 +36,7 @@ def assign(table: pd.DataFrame, settings: Split, kind: str) -> pd.Series[str]:
         settings: the section `split`.
         kind: of the task.
     """
-    table = table.assign(unit=_unit_of(table, settings.on_leak))
+    table = table.assign(unit=_unit_of(table, settings.mode))
     settled: dict[str, str] = {}
     held: dict[str, str] = {}  # groups drawn before the source gave them a side
     offered: set[str] = set()
