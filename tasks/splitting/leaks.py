@@ -102,11 +102,8 @@ def across(
 
 
 def settle(table: pd.DataFrame, sides: pd.Series[str], settings: Split) -> Settled:
-    """What `drop` makes of `sides`, which are assigned in every mode alike: a draw that left the
-    leaking patients out would move others when the mode changes or a patient is withdrawn.
-
-    A patient who came on several sides keeps the last, with the images that the source has there.
-    One who came on one side keeps it, whatever the source says later.
+    """What `drop` makes of `sides`. A patient who came on several sides of the source's keeps the
+    last, with the images there. One who came on one side keeps it, whatever the source says later.
 
     Args:
         table: `group` (the patients), `batch`, `source_split` and `reason` of each row.
