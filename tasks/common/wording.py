@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+FAR = 0.05  # AUROC of test below that of val, past which the two sides are not alike
+
 
 def number(value: float | None) -> str:
     """Three decimals, as metrics are given; a dash for what is not defined."""
@@ -21,6 +23,18 @@ def ends(value: Mapping[str, float | None]) -> str:
     if value["low"] is None:
         return ""
     return f"({number(value['low'])} to {number(value['high'])})"
+
+
+def far_below(metrics: Mapping[str, Any]) -> str:
+    """That test is far below val, in the numbers of `reports/metrics.json`: their AUROCs are more
+    than `FAR` apart and their intervals do not meet; empty if it is not.
+    """
+    test, val = (metrics[split]["auroc"] for split in ("test", "val"))
+    if None in (test["high"], val["low"]) or test["high"] >= val["low"]:
+        return ""
+    if val["value"] - test["value"] <= FAR:
+        return ""
+    return f"AUROC on test {interval(test)} is far below that on val {interval(val)}"
 
 
 def leak(numbers: Mapping[str, Any]) -> str:
