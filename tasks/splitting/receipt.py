@@ -168,5 +168,5 @@ def _done_about_leak(numbers: Mapping[str, Any]) -> str:
     if numbers["on_leak"] == "drop":
         lost, since = wording.lost(numbers) or "nothing", numbers["dropped_from_batch"]
         before = f"; before batch {since} all are on one side, as `move` placed them" * bool(since)
-        return f"{lost} quarantined, what is nearer to the test stays (split.on_leak: drop){before}"
+        return f"{lost} left out, what is nearer to the test stays (split.on_leak: drop){before}"
     return "they are kept as they are, so figures on test may flatter (split.on_leak: report)"

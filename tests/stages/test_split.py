@@ -174,7 +174,7 @@ def test_a_leak_costs_the_train_side_and_leaves_test_as_it_is():
     assert (
         "3 patients (8 images) stand on two sides of the source's split: of train 2 images (sane "
         "0, sick 2) and of val 1 image (sane 1, sick 0) and of no side 1 image (sane 0, sick 1) "
-        "quarantined"
+        "left out"
     ) in summary(numbers)
 
 
