@@ -11,18 +11,19 @@ from tasks.common.documents import read_json
 
 def render(seconds: Mapping[str, float]) -> str:
     """The receipt: seconds a step, test AUROC, records, verdict, report and how to look at them."""
-    auroc = read_json(paths.METRICS)["test"]["auroc"]
+    metrics, split = read_json(paths.METRICS), read_json(paths.SPLIT_RECEIPT)
     registry = read_json(paths.StateEntry.LAST_RUN.path)
     times = "\n".join(f"  {name:<12}{value:8.1f} s" for name, value in seconds.items())
     return "\n".join(
         [
+            *_first(metrics),
             "",
             "Seconds a step",
             times,
             f"  {'together':<12}{sum(seconds.values()):8.1f} s",
             "",
-            f"Test AUROC    {wording.interval(auroc)}",
-            *_remarks(read_json(paths.SPLIT_RECEIPT)),
+            f"Test AUROC    {wording.interval(metrics['test']['auroc'])}",
+            *_remarks(split),
             f"MLflow run    {registry['run_id']}",
             f"Model         {registry['model_name']} version {registry['version']}",
             f"Gate          {registry['verdict']}",
@@ -33,10 +34,19 @@ def render(seconds: Mapping[str, float]) -> str:
     )
 
 
+def _first(metrics: Mapping[str, Any]) -> list[str]:
+    """What a person must know before any figure."""
+    far = wording.far_below(metrics)
+    why = f"val and test are not alike: see the sides of the split in {paths.REPORT}"
+    return ["", f"Look first    {far}:", f"              {why}"] if far else []
+
+
 def _remarks(split: Mapping[str, Any]) -> list[str]:
-    """Why the figures on test may flatter."""
+    """Why the figures on test may flatter, and what leaks cost."""
     leak = wording.leak(split) if split["on_leak"] == "report" else ""
     lines = [f"Leak          {leak} stand on two sides of the split"] if leak else []
+    if lost := wording.lost(split):
+        lines.append(f"Dropped       {lost}, for they leak to a later side of the split")
     if without := split["images_without_patient_id"]:
         lines.append(f"Patients      {without:,} of {split['images']:,} images have no patient id")
     return lines

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import pandas as pd
+from pydantic import Field
 
-from tasks.common import documents, labels, manifest, paths, wording
-from tasks.common.errors import LeakError, command
+from tasks.common import documents, labels, manifest, paths
+from tasks.common.errors import command
 from tasks.common.params.loading import load
 from tasks.common.params.section import Part
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
+from tasks.common.params.validate import ImageLimits
 from tasks.imaging.pack import open_pack
 from tasks.intake import cohort
-from tasks.splitting import duplicates, joining, receipt
+from tasks.splitting import duplicates, faults, findings, joining, leaks, receipt
 from tasks.splitting.assignment import assign, assign_folds
-from tasks.splitting.duplicates import Likeness
 
 
 class Settings(Part):
@@ -25,82 +26,73 @@ class Settings(Part):
 
     task: Task
     split: Split
+    validate_: ImageLimits = Field(alias="validate")
+
+
+def prepared(images: pd.DataFrame) -> pd.DataFrame:
+    """With each image's patient as its `group`, or itself where it has none, and one side of the
+    source's split.
+    """
+    return leaks.by_side(images.assign(group=images["patient_id"].fillna(images["image_id"])))
 
 
 def to_manifest(
     images: pd.DataFrame,
-    settings: Split,
-    task: Task,
-    like: Likeness,
+    settings: Settings,
+    pairs: pd.DataFrame,
     known: Mapping[str, str] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """Add `group`, `split` and `fold`, and quarantine copies that cannot be on one side with their
-    like or under one label; the split of quarantined images is missing.
+    """Add `group`, `split` and `fold`, and quarantine what cannot be on one side with its like or
+    under one label, what leaks, and what is no good by itself; its split is missing. It takes part
+    in drawing and joining all the same, so nobody moves when it comes or goes.
 
     Args:
-        images: the table of images, with the `group` of `by_patient`.
-        settings: the section `split`.
-        task: the section `task`.
-        like: which pictures are alike.
+        images: the table of images, `prepared`.
+        settings: of the stage.
+        pairs: of like pictures, as `duplicates.find` gives them.
         known: as in `joining.join`.
 
     Raises:
         DataError: a label is none of the task's classes.
-        LeakError: as in `check_leak`.
+        LeakError: as in `leaks.check`.
     """
-    usable = images["status"] == "ok"
-    labels.check(images.loc[usable, "label"], task.kind, task.names)
-    check_leak(images, like.pairs, settings)
-    roots, bridges = joining.join(images, like.pairs, known)
-    # Quarantined images take part, so that a file read better later moves nobody.
-    sides = joining.place(images, assign(images, settings, task.kind), roots, settings.on_leak)
-    table = images.assign(group=images["group"].map(lambda group: roots.get(group, group)))
-    fold = assign_folds(table, sides, settings, task.kind)
-    places = fold.astype("object").where(fold.notna(), sides)
-    doubted = joining.two_labels(table, like.same, task.kind)
-    apart = joining.apart(bridges, places, doubted)
-    table.loc[[*doubted, *apart], "status"] = "quarantined"
-    table.loc[list(doubted), "reason"] = joining.TWO_LABELS
-    table.loc[list(apart), "reason"] = joining.APART
-    if settings.folds:
-        sides = sides.mask(fold.notna(), "train").mask(fold.eq(settings.fold).fillna(False), "val")
-    usable = table["status"] == "ok"
-    return table.assign(split=sides.where(usable), fold=fold.where(usable))
-
-
-def by_patient(images: pd.DataFrame) -> pd.DataFrame:
-    """With each image's patient as its `group`, or itself where it has none."""
-    return images.assign(group=images["patient_id"].fillna(images["image_id"]))
-
-
-def check_leak(table: pd.DataFrame, pairs: pd.DataFrame, settings: Split) -> None:
-    """Refuse groups and pictures on two sides of the source's split, if `split.on_leak` says so.
-
-    Raises:
-        LeakError: there are such.
-    """
-    found = wording.leak(receipt.leak(table, pairs))
-    if settings.on_leak != "fail" or not found:
-        return
-    raise LeakError(
-        f"{found} stand on two sides of the source's split; "
-        f"{paths.SPLIT_FINDINGS} lists them. "
-        "Mend the source, or set split.on_leak in params.yaml: `move` puts each of them on one "
-        "side (train before val before test), `report` keeps the source's split as it is and "
-        "counts them"
+    split, kind, usable = settings.split, settings.task.kind, images["status"] == "ok"
+    labels.check(images.loc[usable, "label"], kind, settings.task.names)
+    between = pairs[pairs["between"]]
+    leaks.check(images, between, split)
+    settled = leaks.settle(images, assign(images, split, kind), split)
+    links = leaks.mark(images, between, settled, split)
+    roots, bridges = joining.join(images, links, known)
+    sides = joining.place(images, settled.sides, roots, split.mode)
+    table = images.assign(
+        group=images["group"].map(lambda group: roots.get(group, group)), side=sides
     )
+    fold = assign_folds(table, sides, split, kind)
+    reasons = dict.fromkeys(joining.two_labels(table, pairs, kind), joining.TWO_LABELS)
+    reasons |= dict.fromkeys(images.index[settled.dropped & usable], manifest.LEAK)
+    reasons |= faults.find(images[usable], settings.validate_)
+    places = fold.astype("object").where(fold.notna(), sides)
+    for leaking, reason in ((True, manifest.LEAK), (False, joining.APART)):
+        parted = bridges[bridges["leaking"] == leaking]
+        reasons |= dict.fromkeys(joining.apart(parted, table, places, reasons), reason)
+    table.loc[list(reasons), "status"] = "quarantined"
+    table.loc[list(reasons), "reason"] = list(reasons.values())
+    if split.folds:
+        sides = sides.mask(fold.notna(), "train").mask(fold.eq(split.fold).fillna(False), "val")
+    usable = table["status"] == "ok"
+    return table.assign(split=sides.where(usable), fold=fold.where(usable)).drop(columns="side")
 
 
 @command
 def main() -> None:
     """Write the manifest, what was found on the way, and the receipt of the split."""
     settings = load(Settings)
-    images = by_patient(manifest.read(paths.IMAGES, manifest.IMAGES))
-    like = duplicates.compare(images, open_pack())
-    receipt.write_findings(images, like)
-    table = to_manifest(images, settings.split, settings.task, like, cohort.read_joined())
-    receipt.write_findings(table, like)
-    numbers = receipt.receipt(table, like, settings.split, settings.task)
+    images = prepared(manifest.read(paths.IMAGES, manifest.IMAGES))
+    pairs = duplicates.compare(images, open_pack())
+    findings.write(images, pairs)
+    table = to_manifest(images, settings, pairs, cohort.read_joined())
+    findings.write(table, pairs)
+    numbers = receipt.receipt(table, pairs, settings.split, settings.task)
     manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
     documents.write_json(paths.SPLIT_RECEIPT, numbers)
     print(receipt.summary(numbers), flush=True)

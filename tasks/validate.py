@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 from pydantic import Field
 
-from tasks.checks import fields
+from tasks.checks import comparisons, fields
 from tasks.checks.data_docs import Finding, examine
 from tasks.checks.expectations import limits, tables
 from tasks.common import digests, documents, labels, manifest, paths, wording
@@ -19,7 +18,7 @@ from tasks.common.params.section import Part
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
 from tasks.common.params.validate import Validate
-from tasks.statistics import drift, shortcuts
+from tasks.statistics import shortcuts
 
 NAMED = 10  # rows that a message names
 
@@ -86,31 +85,6 @@ def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def compare_batches(table: pd.DataFrame, task: Task) -> tuple[dict[str, Any], pd.DataFrame]:
-    """The newest batch against all before it, which the last training had where each pull was
-    trained on: who was compared, and the drift of every field. Nothing where there is one batch.
-    """
-    newest = table["batch"].max()
-    new = (table["batch"] == newest).to_numpy()
-    before, after = table[~new], table[new]
-    if before.empty:
-        return {}, drift.compare(pd.DataFrame(), pd.DataFrame(), (1, 1))
-    patients = before["group"].nunique(), after["group"].nunique()
-    compared = {
-        "batch": int(newest),
-        "images": len(after),
-        "patients": patients[1],
-        "images_before": len(before),
-        "patients_before": patients[0],
-    }
-    values = fields.compared(table, task)
-    return compared, drift.compare(values[~new], values[new], patients)
-
-
-def _by_field(table: pd.DataFrame) -> dict[str, Any]:
-    return {row.pop("field"): row for row in table.to_dict("records")}
-
-
 def report(findings: Sequence[Finding]) -> str:
     """What the log says."""
     warnings = [finding for finding in findings if not finding.passed]
@@ -129,17 +103,17 @@ def main() -> None:
     table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
     pack = documents.read_json(paths.PACK)
     known = fields.known(table, task)
-    compared, drifts = compare_batches(known, task)
+    compared, drifts = comparisons.batches(known, task)
+    sides, side_drifts = comparisons.sides(known, task)
     targets = labels.encode(known["label"], task.kind, task.names)
-    told = shortcuts.measure(fields.acquisition(known), targets, known["group"])
+    told = shortcuts.measure(fields.beside_pixels(known), targets, known["group"])
+    drifted = {"compared": compared, "by_field": comparisons.by_field(drifts), "sides": sides}
+    documents.write_json(paths.DRIFT, drifted | {"limit": allowed.drift})
     documents.write_json(
-        paths.DRIFT, {"compared": compared, "limit": allowed.drift, "by_field": _by_field(drifts)}
-    )
-    documents.write_json(
-        paths.SHORTCUTS, {"limit": allowed.shortcut_auroc, "by_field": _by_field(told)}
+        paths.SHORTCUTS, {"limit": allowed.shortcut_auroc, "by_field": comparisons.by_field(told)}
     )
     findings = examine(
-        tables(table, pack, task, drifts, told),
+        tables(table, pack, task, drifts, side_drifts, told),
         limits(task, settings.preprocess, settings.split, allowed),
         paths.EXPECTATIONS,
         docs,

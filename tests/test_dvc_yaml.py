@@ -11,6 +11,7 @@ from tasks.common import paths
 from tasks.common.closure import digests_behind
 from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.preprocess import Preprocess
+from tasks.common.params.validate import ImageLimits
 
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = PIPELINE["stages"]
@@ -91,6 +92,7 @@ def keys_of(section, kind):
         "Preprocess": [key for key in Preprocess.model_fields if key != "cluster"],
         "PixelSettings": list(PixelSettings.model_fields),
         "Source": ["source"],
+        "ImageLimits": list(ImageLimits.model_fields),
     }
     return [f"{section}.{key}" for key in keys[kind]] if kind in keys else [section]
 

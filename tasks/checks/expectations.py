@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tasks.common import labels
-from tasks.common.manifest import SPLITS, UNCOUNTED
+from tasks.common.manifest import LEAK, SPLITS, UNCOUNTED
+from tasks.common.params.validate import SMALLEST
 
 if TYPE_CHECKING:
     from tasks.common.params.preprocess import Preprocess
@@ -25,6 +26,7 @@ def tables(
     pack: Mapping[str, Any],
     task: Task,
     drifts: pd.DataFrame,
+    sides: pd.DataFrame,
     shortcuts: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
     """The tables that the suites are about, the name of a row first. None holds a patient.
@@ -34,8 +36,9 @@ def tables(
             and those that a person excluded, are left out.
         pack: `data/processed/pack.json`.
         task: the section `task`.
-        drifts: of `tasks.statistics.drift.compare`.
-        shortcuts: of `tasks.statistics.shortcuts.audit`.
+        drifts: of `tasks.statistics.drift.compare`, the newest batch against those before.
+        sides: the same, the source's sides against the first of them.
+        shortcuts: of `tasks.statistics.shortcuts.measure`.
     """
     there = manifest[~manifest["reason"].isin(UNCOUNTED)]
     usable = there[there["status"] == "ok"]
@@ -43,28 +46,39 @@ def tables(
     return {
         "images": there[["image_id"]].assign(
             quarantined=(there["status"] != "ok") * 1.0,
+            unfit=((there["status"] != "ok") & (there["reason"] != LEAK)) * 1.0,
             without_patient=there["patient_id"].isna() * 1.0,
         ),
         "usable_images": usable[SHOWN].assign(
             unknown_classes=[len(names - set(task.names)) for names in named],
             splits_of_patient=usable.groupby("group")["split"].transform("nunique"),
         ),
-        "classes": _classes(pd.Series(named, usable.index), usable["split"], task.names),
+        "classes": _classes(usable, pd.Series(named, usable.index), task),
         "pack": _pack(pack["shape"], int(manifest["row"].ge(0).sum())),
         "drift": _drift(drifts),
+        "sides": _drift(sides),
         "shortcuts": _shortcuts(shortcuts),
     }
 
 
-def _classes(named: pd.Series[Any], split: pd.Series[str], classes: list[str]) -> pd.DataFrame:
-    counts = [
-        {
-            "class": f"{name} in {side}",
-            "images": sum(name in found for found in named[split == side]),
-        }
-        for side in SPLITS
-        for name in classes
-    ]
+def _classes(usable: pd.DataFrame, named: pd.Series[Any], task: Task) -> pd.DataFrame:
+    """One row per outcome and side: each class, and its absence, which in a binary task is the
+    other class. A patient with images of both counts for both.
+    """
+    shown = {name: named.map(lambda names, name=name: name in names) for name in task.names}
+    if task.kind != "binary":
+        shown |= {f"without {name}": ~there for name, there in shown.items()}
+    counts = []
+    for side in SPLITS:
+        for outcome, there in shown.items():
+            rows = usable[there.astype(bool) & (usable["split"] == side)]
+            counts.append(
+                {
+                    "class": f"{outcome} in {side}",
+                    "images": len(rows),
+                    "patients": rows["group"].nunique(),
+                }
+            )
     return pd.DataFrame(counts)
 
 
@@ -92,16 +106,17 @@ def _shortcuts(shortcuts: pd.DataFrame) -> pd.DataFrame:
 
 def limits(task: Task, preprocess: Preprocess, split: Split, validate: Validate) -> dict[str, Any]:
     """What a `$PARAMETER` of the suites stands for: every value of the sections task, preprocess,
-    split and validate, as `preprocess_max_quarantined` or, in a list, `preprocess_size_0`; and
-    `channels` and `splits_of_a_patient`, which follow from them. What says only where the work is
-    done stays out.
+    split and validate, as `preprocess_max_quarantined` or, in a list, `preprocess_size_0`;
+    `channels` and `splits_of_a_patient`, which follow from them; and `smallest_original`. What says
+    only where the work is done stays out.
     """
     sections = {"task": task, "preprocess": preprocess, "split": split, "validate": validate}
     values = {name: section.model_dump() for name, section in sections.items()}
     values["preprocess"].pop("cluster", None)
     return dict(_leaves(values)) | {
         "channels": CHANNELS[preprocess.color],
-        "splits_of_a_patient": len(SPLITS) if split.on_leak == "report" else 1,
+        "smallest_original": SMALLEST,
+        "splits_of_a_patient": len(SPLITS) if split.mode == "report" else 1,
     }
 
 

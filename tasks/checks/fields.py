@@ -27,17 +27,19 @@ def known(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
     return usable[fits].reset_index(drop=True)
 
 
-def acquisition(table: pd.DataFrame) -> pd.DataFrame:
-    """How each image was taken; numbers, whole ones included, are floats."""
-    return _plain(table[ACQUISITION])
+def beside_pixels(table: pd.DataFrame) -> pd.DataFrame:
+    """What is known of each image beside its pixels and label: how it was taken, of whom, and what
+    `pull.slices` keeps; numbers, whole ones included, are floats.
+    """
+    slices = sorted(str(name) for name in table if str(name).startswith("slice_"))
+    return _plain(table[[*ACQUISITION, *PATIENT, *slices]])
 
 
 def compared(table: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """What drift is looked for in: the classes, intensities, acquisition, patients and slices."""
+    """What drift is looked for in: the classes, intensities, and what is known beside them."""
     targets = labels.encode(table["label"], task.kind, task.names)
     names = [f"class {name}" for name in labels.scored(task.kind, task.names)]
-    slices = sorted(str(name) for name in table if str(name).startswith("slice_"))
-    given = _plain(table[[*INTENSITY, *ACQUISITION, *PATIENT, *slices]])
+    given = _plain(table[INTENSITY]).join(beside_pixels(table))
     there = pd.DataFrame(targets == 1, columns=names)
     return there.replace({True: "with", False: "without"}).join(given)
 

@@ -26,6 +26,7 @@ COHORT = {
     "study_id": ("str", "keyed pseudonym of the study UID"),
     "series_id": ("str", "keyed pseudonym of the series UID"),
     "instance_id": ("str", "keyed pseudonym of the instance UID"),
+    # In cohort and images several joined by |, where the source shows the same file on each.
     "source_split": ("str", "train, val or test where the source says so"),
     "age_band": ("str", "decade such as 60-69; 90+ is open"),
     "sex": ("str", "F, M or O"),
@@ -45,6 +46,8 @@ WITHDRAWN, REPLACED = "withdrawn", "replaced by a later file"
 GONE = (WITHDRAWN, REPLACED)
 EXCLUDED = "excluded by a person"
 UNCOUNTED = (*GONE, EXCLUDED)  # they say nothing of how good the source is
+# Reason of rows that `split.on_leak: drop` has taken out.
+LEAK = "leak: its patient, or a copy of it, stands on a later side of the source's split as well"
 IMAGES = COHORT | {
     "height": ("Int64", "pixels of the original"),
     "width": ("Int64", "pixels of the original"),

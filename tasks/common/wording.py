@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+FAR = 0.05  # AUROC of test below that of val, past which the two sides are not alike
+
 
 def number(value: float | None) -> str:
     """Three decimals, as metrics are given; a dash for what is not defined."""
@@ -23,6 +25,18 @@ def ends(value: Mapping[str, float | None]) -> str:
     return f"({number(value['low'])} to {number(value['high'])})"
 
 
+def far_below(metrics: Mapping[str, Any]) -> str:
+    """That test is far below val, in the numbers of `reports/metrics.json`: their AUROCs are more
+    than `FAR` apart and their intervals do not meet; empty if it is not.
+    """
+    test, val = (metrics[split]["auroc"] for split in ("test", "val"))
+    if None in (test["high"], val["low"]) or test["high"] >= val["low"]:
+        return ""
+    if val["value"] - test["value"] <= FAR:
+        return ""
+    return f"AUROC on test {interval(test)} is far below that on val {interval(val)}"
+
+
 def leak(numbers: Mapping[str, Any]) -> str:
     """What the source's own split has on two sides, in the numbers of `reports/split.json`:
     `3 patients (7 images) and 1 pair of the same picture`; empty if nothing.
@@ -32,6 +46,17 @@ def leak(numbers: Mapping[str, Any]) -> str:
     found = [f"{count(patients, 'patient')} ({images})"] * bool(patients)
     found += [f"{count(pairs, 'pair')} of the same picture"] * bool(pairs)
     return " and ".join(found)
+
+
+def lost(numbers: Mapping[str, Any]) -> str:
+    """What leaks cost each side of the source's split, in the numbers of `reports/split.json`:
+    `of train 3 images (normal 1, pneumonia 2)`; empty if nothing.
+    """
+    return " and ".join(
+        f"of {side} {count(of['images'], 'image')} "
+        f"({', '.join(f'{name} {many:,}' for name, many in of['classes'].items())})"
+        for side, of in numbers["dropped"].items()
+    )
 
 
 def count(number: int, what: str) -> str:

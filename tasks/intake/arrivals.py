@@ -147,10 +147,21 @@ class Door:
         return said
 
     def _compare(self, item: Item, digest: str) -> None:
-        brought = self.arrivals.rows.get(digest)
+        """Hold a further claim about a file against the first. Of a new file that stands on another
+        side of the source's split too, which is a leak, both sides are noted, and the rest is what
+        the source says on the one nearest to the test.
+        """
+        brought, said = self.arrivals.rows.get(digest), self._said(item)
         row: Mapping[Any, Any] = brought[0] if brought else self._known.rows[digest]
-        if any(row.get(column) != value for column, value in self._said(item).items()):
-            self.arrivals.redescribed.add(digest)
+        sides, side = _sides(row), said.get("source_split")
+        if brought and sides and side and side not in sides:
+            sides = sorted([*sides, side], key=manifest.SPLITS.index)
+            for one in brought:
+                one |= (said if side == sides[-1] else {}) | {"source_split": "|".join(sides)}
+        elif side not in sides[:-1]:
+            told = {**row, "source_split": sides[-1] if sides else None}
+            if any(told.get(column) != value for column, value in said.items()):
+                self.arrivals.redescribed.add(digest)
 
     def _note_header(self, content: bytes) -> None:
         try:
@@ -194,6 +205,12 @@ def identities(item: Item) -> set[str]:
     """What the source itself says of an item: the patient, and the file's name with its folders."""
     name = PurePosixPath(item.name.replace("\\", "/"))
     return {*name.parent.parts, name.stem, *([item.patient_id] if item.patient_id else [])}
+
+
+def _sides(row: Mapping[Any, Any]) -> list[str]:
+    """The sides of the source's split that a row is known on, the nearest to the test last."""
+    known = row.get("source_split")
+    return known.split("|") if isinstance(known, str) else []
 
 
 def _scope(pull: Pull) -> str:

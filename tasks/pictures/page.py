@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from tasks.common.wording import allowed, ends, interval, leak, number
+from tasks.common.wording import allowed, ends, far_below, interval, leak, number
 from tasks.pictures import templates
 
 TEMPLATES = Path(templates.__file__).parent
@@ -34,7 +34,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    filters = (leak, number, ends, worded, heading, allowed, pairs, grids, grid)
+    filters = (far_below, leak, number, ends, worded, heading, allowed, pairs, grids, grid)
     environment.filters |= {of.__name__: of for of in filters}
     return environment.get_template(template).render(content)
 

@@ -38,17 +38,20 @@ def assign(table: pd.DataFrame, settings: Split, kind: str) -> pd.Series[str]:
         settings: the section `split`.
         kind: of the task.
     """
-    table = table.assign(unit=_unit_of(table, settings.on_leak))
+    table = table.assign(unit=_unit_of(table, settings.mode))
     settled: dict[str, str] = {}
     held: dict[str, str] = {}  # groups drawn before the source gave them a side
     offered: set[str] = set()
     shares = {"train": 1 - settings.val - settings.test, "val": settings.val, "test": settings.test}
     dealt = dict.fromkeys(shares, 0)
-    for batch, units in _units(table, kind).groupby("batch"):
+    units = _units(table, kind)
+    units["cut"] = (units["sides"] == 1) | (settings.mode != "drop")
+    units["cut"] |= units["batch"] < settings.dropped_from  # as `move` had it
+    for batch, came in units.groupby("batch"):
         generator = np.random.default_rng([settings.seed, int(str(batch))])
-        offered |= set(units["side"].dropna())
-        _follow_source(units, settled, held, _cuts(offered, settings), generator)
-        drawn = units[units["side"].isna() & ~units["unit"].isin(settled)]
+        offered |= set(came["side"].dropna())
+        _follow_source(came, settled, held, _cuts(offered, settings), generator)
+        drawn = came[came["side"].isna() & ~came["unit"].isin(settled)]
         held |= draw(drawn, shares, dealt, generator)
         settled |= held
     return table["unit"].map(settled)
@@ -107,22 +110,22 @@ def _unit_of(table: pd.DataFrame, on_leak: str) -> pd.Series[str]:
 
 
 def _units(table: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """One row a unit, as its first batch shows it: group, the source's side and the labels."""
+    """One row per unit, as its first batch shows it: group, the source's side, how many it is on,
+    and the labels.
+    """
 
     def stratum(values: pd.Series[str]) -> str:
         return "|".join(sorted({name for v in values.dropna() for name in labels.names(v, kind)}))
 
     rows = table[table["batch"] == table.groupby("unit")["batch"].transform("min")]
     units = _by_side(rows, "source_split").groupby("unit")
-    named: dict[str, Any] = {
-        "batch": "first",
-        "group": "first",
-        "source_split": "first",
-        "label": stratum,
-    }
-    return (
-        units.agg(named).reset_index().rename(columns={"source_split": "side", "label": "stratum"})
-    )
+    return units.agg(
+        batch=("batch", "first"),
+        group=("group", "first"),
+        side=("source_split", "first"),
+        sides=("source_split", "nunique"),
+        stratum=("label", stratum),
+    ).reset_index()
 
 
 def _by_side(rows: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -145,12 +148,18 @@ def _follow_source(
     generator: np.random.Generator,
 ) -> None:
     """Settle the units that the source has on a side, and with the first of a group its later
-    images without a side. Groups on several sides are not cut: they would spoil val as well. A
-    group that an earlier batch drew stays on the side it was `held` to, whatever the source says.
+    images without a side. Groups on several sides are not cut, unless they go to one: they would
+    spoil val as well. A group that an earlier batch drew stays on the side it was `held` to,
+    whatever the source says.
     """
     given = _by_side(units[units["side"].notna()], "side")
     alone = ~given["group"].duplicated(keep=False) & ~given["group"].isin(settled)
-    cut = draw(given[alone & (given["side"] == "train")], cuts, dict.fromkeys(cuts, 0), generator)
+    cut = draw(
+        given[alone & given["cut"] & (given["side"] == "train")],
+        cuts,
+        dict.fromkeys(cuts, 0),
+        generator,
+    )
     for unit, group, side in given[["unit", "group", "side"]].to_numpy().tolist():
         settled[unit] = held.get(group, cut.get(unit, side))
         settled.setdefault(group, settled[unit])

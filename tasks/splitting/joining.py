@@ -8,6 +8,7 @@ one batch with a side from the source are joined in any case; on two sides they 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import groupby
 from typing import NamedTuple
 
 import pandas as pd
@@ -17,7 +18,7 @@ from tasks.common.manifest import SPLITS
 
 APART = "near duplicate of an image that was settled on another side"
 NO_SIDE = len(SPLITS)
-TWO_LABELS = "same pixels as another image, under another label"
+TWO_LABELS = "same picture as another image, under another label"
 
 
 class Rank(NamedTuple):
@@ -46,7 +47,7 @@ def join(table: pd.DataFrame, pairs: pd.DataFrame, known: Mapping[str, str]) -> 
     Args:
         table: `batch`, `group` and `source_split` of each row.
         pairs: `first` and `second`, labels of the index of `table`, of like pictures in different
-            groups, in the order of their coming.
+            groups, in the order of their coming; those that are `loose` join nothing.
         known: group -> the group whose side it takes, for links whose pictures are gone.
     """
     group, batch = table["group"], table["batch"]
@@ -55,11 +56,12 @@ def join(table: pd.DataFrame, pairs: pd.DataFrame, known: Mapping[str, str]) -> 
     roots = {of: of for of in ranks}
     roots |= {of: root for of, root in known.items() if of in ranks and root in ranks}
     bridges = []
-    for number, (first, second) in enumerate(pairs[["first", "second"]].to_numpy().tolist()):
+    ends = pairs[["first", "second", "loose"]].to_numpy().tolist()
+    for number, (first, second, loose) in enumerate(ends):
         a, b = sorted((_root(roots, group[at]) for at in (first, second)), key=ranks.__getitem__)
         now = max(batch[first], batch[second])
         a_settled, b_settled = ranks[a].batch < now, ranks[b].batch < now
-        if a_settled and (b_settled or ranks[b].side < NO_SIDE) and a != b:
+        if loose or (a_settled and (b_settled or ranks[b].side < NO_SIDE) and a != b):
             bridges.append(number)
         else:
             roots[b] = a
@@ -106,37 +108,50 @@ def _kept(rows: pd.DataFrame) -> pd.Series[bool]:
     return rows["source_split"].notna() & (of_group > 0) & alien
 
 
-def apart(bridges: pd.DataFrame, places: pd.Series[str], gone: Collection[int]) -> set[int]:
-    """The newer image of every bridge whose ends are in different places, unless one of them is
-    `gone` or taken out already.
+def apart(
+    bridges: pd.DataFrame, table: pd.DataFrame, places: pd.Series[str], gone: Collection[int]
+) -> set[int]:
+    """Of every bridge whose ends are in different places the newer image, or of one batch the one
+    on the earlier side, unless one of them is `gone` or taken out already.
+
+    Args:
+        bridges: `first` and `second`, labels of the index of `table`.
+        table: `batch` and `side` of each row.
+        places: of each row, a side or a fold.
+        gone: rows that are quarantined for another reason.
     """
     out: set[int] = set()
+    batch, rank = table["batch"], table["side"].map(SPLITS.index)
     for first, second in bridges[["first", "second"]].to_numpy().tolist():
-        if places[first] != places[second] and not any(
+        if places[first] == places[second] or any(
             at in gone or at in out for at in (first, second)
         ):
-            out.add(second)
+            continue
+        earlier = batch[first] == batch[second] and rank[first] < rank[second]
+        out.add(first if earlier else second)
     return out
 
 
-def two_labels(table: pd.DataFrame, same: pd.Series[str], kind: str) -> set[int]:
-    """Images whose pixels stand under several labels: all of them where they came in one batch;
-    where the first batch was of one mind its label stays, and later ones that differ go.
+def two_labels(table: pd.DataFrame, pairs: pd.DataFrame, kind: str) -> set[int]:
+    """Images of one picture under several labels: both of a pair that came in one batch, unless an
+    older image contradicts one of them; of a pair that came in two the newer.
 
     Args:
         table: `batch` and `label` of each row.
-        same: a digest of the pixels, as `duplicates.same_pixels` gives it.
+        pairs: as `duplicates.find` gives them.
         kind: of the task.
     """
-    same = same.dropna()
-    known = table.loc[same.index].assign(pixels=same)
-    known["names"] = ["|".join(sorted(labels.names(of, kind))) for of in known["label"]]
-    out: set[int] = set()
-    for _, rows in known.groupby("pixels"):
-        first = rows[rows["batch"] == rows["batch"].min()]["names"]
-        doubted = rows if first.nunique() > 1 else rows[rows["names"] != first.iloc[0]]
-        out |= set(doubted.index)
-    return out
+    ends = pairs.loc[pairs["same"], ["first", "second"]].to_numpy().tolist()
+    batch, newer, both = table["batch"], set[int](), set[int]()
+    named = {at: set(labels.names(table["label"][at], kind)) for end in ends for at in end}
+    doubted = [end for end in ends if named[end[0]] != named[end[1]]]
+    for now, came in groupby(doubted, key=lambda end: batch[end[1]]):
+        older: dict[bool, list[list[int]]] = {True: [], False: []}
+        for end in came:
+            older[batch[end[0]] < now].append(end)
+        newer |= {second for first, second in older[True] if first not in newer}
+        both |= {at for end in older[False] if not newer & set(end) for at in end}
+    return newer | both
 
 
 def _ranks(rows: pd.DataFrame) -> dict[str, Rank]:

@@ -22,6 +22,10 @@ def test_each_stage_is_reproduced_with_what_it_needs(workspace):
     assert retrain.steps()["train"][1:] == ["-m", "dvc", "repro", "train"]
 
 
+def interval(value, low, high):
+    return {"value": value, "low": low, "high": high}
+
+
 @pytest.fixture
 def finished(workspace):
     """What a finished run leaves for the receipt; gives a function that changes it."""
@@ -32,21 +36,19 @@ def finished(workspace):
         ' "reasons": ["0.961 over the floor 0.8"]}'
     )
 
-    def write(low=0.94, high=0.98, leaking=0, copies=0, without=0, on_leak="report"):
-        auroc = {"value": 0.961, "low": low, "high": high}
-        (workspace / "reports/metrics.json").write_text(json.dumps({"test": {"auroc": auroc}}))
-        (workspace / "reports/split.json").write_text(
-            json.dumps(
-                {
-                    "patients_on_two_sides": leaking,
-                    "images_of_patients_on_two_sides": 770 * bool(leaking),
-                    "pictures_on_two_sides": copies,
-                    "images": 60,
-                    "images_without_patient_id": without,
-                    "on_leak": on_leak,
-                }
-            )
-        )
+    def write(test=(0.961, 0.94, 0.98), val=(0.97, 0.96, 0.98), leaking=0, copies=0, **split):
+        metrics = {"test": {"auroc": interval(*test)}, "val": {"auroc": interval(*val)}}
+        (workspace / "reports/metrics.json").write_text(json.dumps(metrics))
+        numbers = {
+            "patients_on_two_sides": leaking,
+            "images_of_patients_on_two_sides": 770 * bool(leaking),
+            "pictures_on_two_sides": copies,
+            "images": 60,
+            "images_without_patient_id": 0,
+            "on_leak": "report",
+            "dropped": {},
+        }
+        (workspace / "reports/split.json").write_text(json.dumps(numbers | split))
 
     write()
     return write
@@ -64,15 +66,31 @@ def test_the_receipt_counts_patients_on_two_sides(finished):
     assert "170 patients (770 images) stand on two sides" in receipt.render({})
     finished(copies=3)
     assert "3 pairs of the same picture stand on two sides" in receipt.render({})
-    finished(without=60)
+    finished(images_without_patient_id=60)
     assert "60 of 60 images have no patient id" in receipt.render({})
-    finished(leaking=170, on_leak="move")
-    assert "two sides" not in receipt.render({})
+    dropped = {"train": {"images": 453, "classes": {"normal": 0, "pneumonia": 453}}}
+    finished(leaking=170, on_leak="drop", dropped=dropped)
+    text = receipt.render({})
+    assert "two sides" not in text
+    assert "Dropped       of train 453 images (normal 0, pneumonia 453), for they leak" in text
+
+
+def test_a_test_far_below_val_stands_first(finished):
+    """More than 0.05 apart, with intervals that do not meet."""
+    val = (0.985, 0.97, 0.99)
+    finished((0.854, 0.83, 0.88), val)
+    assert receipt.render({}).splitlines()[1] == (
+        "Look first    AUROC on test 0.854 (0.830 to 0.880) is far below that on val 0.985 "
+        "(0.970 to 0.990):"
+    )
+    for near in ((0.94, 0.93, 0.96), (0.854, 0.7, 0.975), (0.854, None, None), (1.0, 0.99, 1.0)):
+        finished(near, val)
+        assert "far below" not in receipt.render({})
 
 
 def test_the_receipt_does_without_an_interval(finished):
     """A metric that most resamples leave undefined has none."""
-    finished(low=None, high=None)
+    finished(test=(0.961, None, None))
     assert "Test AUROC    0.961\n" in receipt.render({})
 
 

@@ -63,6 +63,26 @@ def test_the_same_bytes_of_two_patients_are_told():
     assert (summary.new, summary.duplicates, summary.redescribed) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.usefixtures("source")
+def test_the_same_bytes_on_two_sides_of_a_split_are_noted_on_both(order):
+    """Whichever comes first: who is tested by it has it, and the split stage calls it a leak."""
+    rows = ["sick/Smith_0.png,sick,Ann,train", "sick/Smith_0.png,sick,Bob,test"]
+    rows += ["well/Smith_1.png,well,Eve,val", "well/Smith_1.png,well,Eve,train"]
+    written = "\n".join(["file,label,patient_id,split", *rows[::order]])
+    (SOURCE / "l.csv").write_text(f"{written}\n")
+    configure(pull__path=str(SOURCE / "l.csv"))
+    summary = run()
+    assert (summary.new, summary.duplicates, summary.redescribed) == (2, 2, 0)
+    table = cohort().sort_values("label")
+    assert table["source_split"].tolist() == ["train|test", "train|val"]
+    (SOURCE / "l.csv").write_text("file,label,patient_id,split\nsick/Smith_0.png,sick,Bob,test\n")
+    assert run().redescribed == 0  # Bob's is the claim that was taken
+    (SOURCE / "l.csv").write_text(f"{written}\n")
+    assert (run().new, run().redescribed) == (0, 0)
+    pd.testing.assert_frame_equal(cohort().sort_values("label"), table)
+
+
 @pytest.mark.usefixtures("source")
 def test_the_same_bytes_are_one_row():
     shutil.copy(SOURCE / "sick/Smith_0.png", SOURCE / "sick/copy.png")

@@ -117,24 +117,47 @@ def cohorts(draw):
     return images, sorted(apart)
 
 
-@given(cohort=cohorts(), mode=st.sampled_from(["move", "report"]), folds=st.sampled_from([None, 2]))
-@settings(max_examples=40, deadline=None)
+MODES = ["drop", "drop from batch 1", "report"]
+
+
+@given(cohort=cohorts(), mode=st.sampled_from(MODES), folds=st.sampled_from([None, 2]))
+@settings(max_examples=60, deadline=None)
 def test_whatever_comes_later_moves_nothing(cohort, mode, folds):
+    """It may quarantine: a late pair, here every third, costs one of its ends."""
     images, ends = cohort
     chosen = SETTINGS.model_copy(update={"on_leak": mode, "folds": folds})
     before = None
     for batch in sorted(images["batch"].unique()):
         now = images[images["batch"] <= batch]
         links = [(f"i{a}", f"i{b}") for a, b in ends if max(a, b) < len(now)]
-        table = to_manifest(now, chosen, TASK, alike(now, *links))
+        pairs = alike(now, *links)
+        pairs["late"] = (pairs["first"] + pairs["second"]) % 3 == 0
+        table = to_manifest(now, chosen, TASK, pairs)
         told = table[["group", "split", "status", "fold"]].astype("object").fillna("-")
         if before is not None:
             pd.testing.assert_frame_equal(told.loc[before.index], before)
         before = told
-        if mode == "move":
-            usable = table[table["status"] == "ok"].set_index("image_id")
-            splits = usable["split"] + usable["fold"].astype("str").fillna("")
-            assert (table.groupby("group")["split"].nunique() <= 1).all()
-            assert (table.groupby("patient_id")["split"].nunique() <= 1).all()
-            for a, b in links:
-                assert splits.get(a, splits.get(b)) == splits.get(b, splits.get(a))
+        if mode != "report":
+            held_apart(table, links)
+
+
+def held_apart(table, links):
+    """No patient, group or picture on two sides or in two folds."""
+    usable = table[table["status"] == "ok"].set_index("image_id")
+    splits = usable["split"] + usable["fold"].astype("str").fillna("")
+    assert (usable.groupby("group")["split"].nunique() <= 1).all()
+    assert (usable.groupby("patient_id")["split"].nunique() <= 1).all()
+    for a, b in links:
+        assert splits.get(a, splits.get(b)) == splits.get(b, splits.get(a))
+
+
+@given(cohort=cohorts())
+@settings(max_examples=40, deadline=None)
+def test_drop_takes_nobody_from_test_whom_the_source_has_there_and_trains_on_nobody_of_it(cohort):
+    """In one batch, without links: what the source has on test stays there, all of it."""
+    images = cohort[0].assign(batch=0)
+    table = to_manifest(images, SETTINGS.model_copy(update={"on_leak": "drop"}), TASK)
+    test = images["source_split"] == "test"
+    assert (table["split"][test] == "test").all()
+    tested = images["patient_id"].isin(images["patient_id"][test])
+    assert not table["split"][tested & ~test].isin(["train", "val"]).any()

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tasks.imaging.description import describe
-from tasks.splitting import duplicates
+from tasks.splitting import duplicates, resemblance
 
 
 def anatomy(count, strength=12, side=96):
@@ -27,6 +27,7 @@ def described(pixels, **columns):
             "image_id": [f"i{k:04}" for k in count],
             "batch": 0,
             "group": [f"p{k:04}" for k in count],
+            "label": "sane",
             "status": "ok",
             "row": count,
             **columns,
@@ -67,6 +68,10 @@ def test_copies_are_found_among_pictures_that_hash_alike(copied):
         (k, k + 30) for k in range(30)
     ]
     assert (found["similarity"] >= duplicates.SIMILARITY).all()
+    assert found["between"].all()
+    assert not found["late"].any()
+    assert found["same"].all()
+    assert found["equal"].all() == (copied is COPIES["same"])
 
 
 def test_people_who_look_alike_are_told_apart_by_their_detail():
@@ -120,24 +125,104 @@ def test_blocks_hide_no_pair(monkeypatch):
     assert len(whole) == 25
 
 
-def test_what_shows_nothing_is_compared_with_nothing():
-    pixels = np.full((5, 64, 64, 1), 7, np.uint8)
-    table = described(pixels)
+def test_of_what_shows_nothing_only_equal_pixels_are_copies():
+    pixels = np.full((6, 64, 64, 1), 7, np.uint8)
+    for k, value in enumerate((9, 9, 10, 11, 9, 9)):
+        pixels[k, 5, 5:9] = value
+    table = described(pixels, label=["sane"] * 4 + ["sick"] * 2, group=list("abccdd"))
     found = duplicates.compare(table, pixels)
-    assert found.pairs.empty
-    assert found.same.isna().all()
+    ends = [(0, 1), (0, 4), (1, 4), (0, 5), (1, 5)]  # 4 and 5 are of one patient and label
+    assert found[["first", "second"]].apply(tuple, axis=1).tolist() == ends
+    assert found[["equal", "same", "between", "late"]].all().all()
 
 
-def test_same_pixels_are_told_within_a_patient_as_well():
+def on_black(count):
+    """Boxes on black surroundings."""
+    pixels = np.zeros((count, 224, 224, 1), np.uint8)
+    for k, picture in enumerate(pixels):
+        generator = np.random.default_rng(k)
+        y, x, high, wide = generator.integers(0, 100, 4)
+        picture[y : y + 60 + high, x : x + 60 + wide] = generator.integers(40, 255)
+        picture[y + 20 : y + 40, x + 20 : x + 40] = 255
+    return pixels
+
+
+def test_the_detail_on_black_surroundings_is_finite_and_finds_copies():
+    """As long as the energy had its roundings below zero, these pictures had none."""
+    pixels = on_black(300)
+    details = np.stack([resemblance.detail(of) for of in pixels])
+    assert np.isfinite(details).all()
+    norms = np.linalg.norm(details, axis=1)
+    assert norms == pytest.approx(np.ones(300), abs=1e-5)
+    lacked = np.array([resemblance.lacked_detail(of) for of in pixels])
+    with np.errstate(invalid="ignore"):
+        before = np.array([np.isnan(as_before(of)).any() for of in pixels])
+    assert list(lacked) == list(before)
+    chosen = np.flatnonzero(lacked)[:5].tolist() + np.flatnonzero(~lacked)[:5].tolist()
+    twice = np.concatenate([pixels[chosen], [cv2.add(of, 9)[..., None] for of in pixels[chosen]]])
+    found = duplicates.find(described(twice), twice)
+    ends = dict(zip(found["first"], found["second"], strict=True))
+    count = len(chosen)
+    assert all(ends[k] == k + count for k in range(count))
+    assert list(found["late"]) == [bool(lacked[chosen[k]]) for k in found["first"]]
+
+
+def as_before(picture):
+    """The detail as it was settled by."""
+    small = cv2.resize(picture[..., 0], (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    fine = small - cv2.blur(small, (11, 11))
+    even = fine / (np.sqrt(cv2.blur(fine * fine, (21, 21))) + 4.0)
+    even -= even.mean()
+    return (even / max(float(np.linalg.norm(even)), 1e-6)).ravel()
+
+
+def test_the_detail_of_all_other_pictures_is_what_it_was_to_the_bit():
+    for picture in anatomy(20):
+        assert np.array_equal(resemblance.detail(picture), as_before(picture))
+
+
+def test_a_picture_without_detail_is_like_none_but_its_equal():
+    pixels = np.full((3, 128, 128, 1), 100, np.uint8)
+    pixels[:, ::2, ::2], pixels[2] = 140, 0  # gone at 64 pixels
+    pixels[2, ::2, 1::2] = 240
+    assert (resemblance.detail(pixels[0]) == 0).all()
+    found = duplicates.find(described(pixels), pixels)
+    assert list(zip(found["first"], found["second"], strict=True)) == [(0, 1)]
+    assert found["late"].all()
+
+
+def shifted(picture):
+    """By half a pixel."""
+    by = np.array([[1, 0, 0.5], [0, 1, 0]], np.float32)
+    return cv2.warpAffine(picture, by, picture.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
+def test_like_pictures_are_told_from_the_same_one():
+    """As neighbouring slices are: alike in detail, but something has changed its place."""
+    pixels = np.repeat(anatomy(8, strength=30), 2, axis=0)
+    for k in range(1, 16, 2):
+        changed = shifted(pixels[k]) if k < 8 else coded(pixels[k], 70)
+        pixels[k] = changed[..., None]
+    found = duplicates.find(described(pixels), pixels)
+    assert list(found["second"]) == list(range(1, 16, 2))
+    assert list(found["same"]) == [False] * 4 + [True] * 4
+    assert not found["equal"].any()
+
+
+def test_one_picture_of_one_patient_is_a_pair_under_two_labels_alone():
     pixels = anatomy(6)
     pixels[4] = pixels[1]
-    pixels[5] = cv2.add(pixels[0], 1)[..., None]  # alike, and not the same
-    same = duplicates.same_pixels(described(pixels, group="p"), pixels)
-    assert list(same.index[same.notna()]) == [1, 4]
-    assert same[1] == same[4]
+    pixels[5] = cv2.add(pixels[0], 1)[..., None]
+    table = described(pixels, group="p")
+    assert duplicates.find(table, pixels).empty
+    found = duplicates.find(table.assign(label=["a", "b", "a", "a", "a", "a"]), pixels)
+    assert list(zip(found["first"], found["second"], strict=True)) == [(1, 4)]
+    assert found["equal"].all()
+    assert not found["between"].any()
 
 
 def test_no_images_at_all():
     pixels = anatomy(1)
-    none = described(pixels).iloc[:0]
-    assert duplicates.compare(none, pixels).pairs.empty
+    none = duplicates.compare(described(pixels).iloc[:0], pixels)
+    assert none.empty
+    assert list(none.dtypes.astype("str")[-4:]) == ["bool"] * 4

@@ -41,6 +41,9 @@ RECEIPT = {
     "batches": 2,
     "sides_from_source": ["train", "test"],
     "on_leak": "fail",
+    "dropped_from_batch": 0,
+    "dropped": {},
+    "faults": {},
     "patients_on_two_sides": 0,
     "images_of_patients_on_two_sides": 0,
     "pictures_on_two_sides": 0,
@@ -74,7 +77,7 @@ def made(workspace):
     )
     documents.write_json(paths.SPLIT_RECEIPT, RECEIPT)
     documents.write_json(paths.VALIDATION, {"warnings": [], "expectations": [EXPECTATION]})
-    documents.write_json(paths.DRIFT, {"compared": {}, "limit": 0.5, "by_field": {}})
+    documents.write_json(paths.DRIFT, {"compared": {}, "limit": 0.5, "by_field": {}, "sides": {}})
     documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "by_field": {}})
     documents.write_json(paths.AUDIT / "summary.json", AUDIT)
     documents.write_json(paths.TRAINING, {"kept": "head", "best_epoch": 2, "val_auroc": 0.97})
@@ -192,8 +195,31 @@ def test_patients_on_two_sides_are_no_secret(made):
     assert "170 patients (770 images) stand on two sides of the split" in page()
     documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak | {"pictures_on_two_sides": 3})
     assert "170 patients (770 images) and 3 pairs of the same picture stand on two sides" in page()
-    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak | {"on_leak": "move"})
-    assert "stand on two sides" not in page()
+    dropped = {"on_leak": "drop", "dropped": {"train": COUNTS | {"images": 453}}}
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak | dropped)
+    html = page()
+    assert "stand on two sides" not in html
+    assert "What leaks cost each side" in html
+    assert "453" in html
+    assert "770 images): what is on the earlier side is quarantined</td>" in html
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leak | dropped | {"dropped_from_batch": 2})
+    assert "quarantined, from batch 2 on; before it all went to one side</td>" in page()
+
+
+def test_a_test_far_below_val_is_said_before_any_figure(made):
+    assert "far below" not in page()
+    test = {"value": 0.854, "low": 0.83, "high": 0.88}
+    val = {"value": 0.985, "low": 0.97, "high": 0.99}
+    metrics = {"test": SPLIT | {"auroc": test}, "val": SPLIT | {"auroc": val}}
+    documents.write_json(paths.METRICS, metrics)
+    told = "AUROC on test 0.854 (0.830 to 0.880) is far below that on val 0.985 (0.970 to 0.990)"
+    html = page()
+    assert html.index(told) < html.index('<div class="tiles">')
+
+
+def test_faults_are_counted_by_reason(made):
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | {"faults": {"too dark: its mean": 14}})
+    assert "<td>14: too dark: its mean</td>" in page()
 
 
 def test_images_without_a_patient_are_said_loudly(made):
@@ -219,7 +245,7 @@ def test_expectations_stand_with_their_limits(made):
     assert "All 1 expectations hold" in html
     assert "2 or more" in html
     assert "There is one batch only" in html
-    assert "All images were taken alike" in html
+    assert "All images are alike in this" in html
 
 
 def test_warnings_drift_and_shortcuts_are_told(made):
@@ -230,7 +256,10 @@ def test_warnings_drift_and_shortcuts_are_told(made):
     drifted = {"before": "north: 40.0%", "after": "north: 0.0%", "effect": 1.37, "size": "large"}
     documents.write_json(
         paths.DRIFT,
-        {"compared": {"batch": 1, **counts}, "limit": 0.5, "by_field": {"site": drifted}},
+        {
+            **{"compared": {"batch": 1, **counts}, "limit": 0.5, "by_field": {"site": drifted}},
+            "sides": {"test against train": counts | {"images": 21, "by_field": {"sex": drifted}}},
+        },
     )
     told = {"all at once": {"auroc": 0.81, "chance": 0.6}}
     documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "by_field": told})
@@ -238,6 +267,7 @@ def test_warnings_drift_and_shortcuts_are_told(made):
     for words in (
         *("&lt;b&gt;no&lt;/b&gt; drift", "1 rows: site"),
         *("20 images of 8 patients", "north: 40.0%", "1.37", "large"),
+        "Test against train: 21 images of 8 patients against 40 images of 9 patients",
         *("all at once", "0.81"),
     ):
         assert words in html

@@ -5,6 +5,7 @@ import pytest
 from worlds.split import (
     SETTINGS,
     TASK,
+    alike,
     batch,
     given,
     leaky,
@@ -14,6 +15,7 @@ from worlds.split import (
     together,
 )
 
+from tasks.common import manifest
 from tasks.common.errors import DataError, LeakError
 from tasks.common.params.task import Task
 from tasks.splitting.assignment import assign
@@ -139,18 +141,65 @@ def test_images_without_a_side_are_drawn_or_follow_their_patient():
         assert drawn.to_dict() == {"train": 13, "test": 4, "val": 3}
 
 
+MOVED = "drop from batch 1"
 LEAKING = {f"t{k}": "train" for k in range(40)} | {"e": "test", "x": ("train", "test", "test")}
 
 
 def test_leak_fails_with_counts_and_choices():
-    with pytest.raises(LeakError, match=r"1 patient \(3 images\).*`move`.*`report`"):
+    with pytest.raises(LeakError, match=r"1 patient \(3 images\).*`drop`.*`report`"):
         split_of(given(LEAKING))
 
 
-def test_leak_moves_to_train_so_that_no_training_patient_is_tested():
-    table = to_manifest(given(LEAKING), leaky("move"), TASK)
+def test_a_leak_costs_the_train_side_and_leaves_test_as_it_is():
+    """x, y and z stand on two sides; the side nearest to the test is theirs."""
+    sides = LEAKING | {"v": "val", "y": ("train", "val", None), "z": ("val", "test")}
+    images = given(sides, label=["sane", "sick"] * 25)
+    table = to_manifest(images, leaky("drop"), TASK)
+    kept = {of: list(rows["split"].fillna("-")) for of, rows in table.groupby("patient_id")}
+    assert (kept["x"], kept["y"], kept["z"]) == (
+        ["-", "test", "test"],
+        ["-", "val", "-"],
+        ["-", "test"],
+    )
+    assert set(table[table["split"].isna()]["reason"]) == {manifest.LEAK}
     assert (table.groupby("group")["split"].nunique() == 1).all()
-    assert "x" not in set(table[table["split"] == "test"]["group"])
+    assert all(kept[of] == [side] for of, side in sides.items() if isinstance(side, str))
+    numbers = receipt(table, leaky("drop"), TASK)
+    dropped = {side: (of["images"], of["classes"]) for side, of in numbers["dropped"].items()}
+    assert dropped == {
+        "train": (2, {"sane": 0, "sick": 2}),
+        "val": (1, {"sane": 1, "sick": 0}),
+        "no side": (1, {"sane": 0, "sick": 1}),
+    }
+    assert (
+        "3 patients (8 images) stand on two sides of the source's split: of train 2 images (sane "
+        "0, sick 2) and of val 1 image (sane 1, sick 0) and of no side 1 image (sane 0, sick 1) "
+        "left out"
+    ) in summary(numbers)
+
+
+def test_dropping_moves_nobody_who_does_not_leak():
+    """A person may have reported the leak before; and the patient may be withdrawn."""
+    images = given(LEAKING)
+    clean = images["image_id"][images["patient_id"] != "x"]
+    reported, dropped = (split_of(images, leaky(mode)) for mode in ("report", "drop"))
+    assert dropped[clean].equals(reported[clean])
+    gone = (images["patient_id"] == "x").map({True: "withdrawn"})
+    status = gone.notna().map({True: "quarantined", False: "ok"})
+    left = split_of(images.assign(status=status, reason=gone), leaky("drop"))
+    assert left[clean].equals(dropped[clean])
+
+
+def test_what_move_has_placed_stays_there_and_later_batches_drop():
+    first = given(LEAKING)
+    later = {"x": ("train", "test"), "n": ("train", "test"), "t0": "test"}
+    images = together(first, given(later, batch=1))
+    table = to_manifest(images, leaky(MOVED), TASK).set_index("image_id")
+    moved = table["split"]["i0-41"]
+    assert moved in ("train", "val")
+    assert set(table["split"][["i0-42", "i0-43"]]) == {moved}
+    assert list(table["split"][-5:].fillna("-")) == [moved, "-", "-", "test", "-"]
+    assert set(table["reason"][-5:].dropna()) == {manifest.LEAK}
 
 
 def test_a_leak_that_was_withdrawn_is_none_any_more():
@@ -184,10 +233,9 @@ def test_leak_between_batches_is_seen_and_moves_nobody_who_is_settled():
     with pytest.raises(LeakError, match="2 patients"):
         split_of(images)
     before = split_of(first)
-    after = split_of(images, leaky("move"))
+    after = split_of(images, leaky("drop"))
     assert after[before.index].equals(before)
-    assert after.iloc[-2] == before.iloc[0]
-    assert after.iloc[-1] == "test"
+    assert after.iloc[-2:].isna().all()  # t0 is trained on, e has its test image
 
 
 def test_source_moves_no_group_that_an_earlier_batch_drew():
@@ -218,3 +266,54 @@ def test_assignment_needs_no_look_at_later_batches():
     both = to_manifest(together(early, late), SETTINGS, TASK)
     again = assign(both.drop(columns="split"), SETTINGS, "binary")
     assert list(again[: len(early)]) == list(alone["split"])
+
+
+def test_a_file_that_the_source_shows_on_two_sides_leaks():
+    """It is one image; pull notes all its sides."""
+    images = given(LEAKING | {"x": "train", "f": "test|train", "g": "val|train"})
+    with pytest.raises(LeakError, match=r"^2 pairs of the same picture stand on two sides"):
+        split_of(images)
+    table = to_manifest(images, leaky("drop"), TASK)
+    assert list(table["split"][-2:]) == ["test", "val"]
+    assert list(table["source_split"][-2:]) == ["test", "val"]
+    numbers = receipt(table, leaky("drop"), TASK)
+    assert numbers["dropped"] == {
+        "train": {"images": 2, "patients": 2, "classes": {"sane": 2, "sick": 0}}
+    }
+    reported = to_manifest(images, leaky("report"), TASK)
+    assert list(reported["split"][-2:]) == ["test", "val"]
+    assert "2 pairs of the same picture" in summary(receipt(reported, leaky("report"), TASK))
+
+
+FAULTY = {
+    "too dark": ("mean", 4.9),
+    "too bright": ("mean", 250.1),
+    "shows nothing": ("std", 1.9),
+    "a thumbnail": ("width", 15),
+}
+
+
+def test_what_is_no_good_by_itself_is_quarantined_and_moves_nobody():
+    images = batch(0, 60)
+    before = split_of(images)
+    faulty = images.assign(mean=5.0, std=2.0, height=16, width=16)
+    for row, (column, value) in enumerate(FAULTY.values()):
+        faulty.loc[row, column] = value
+    table = to_manifest(faulty, SETTINGS, TASK).set_index("image_id")
+    assert list(table["status"].eq("ok")) == [False] * 4 + [True] * (len(images) - 4)
+    assert all(told in why for told, why in zip(FAULTY, table["reason"], strict=False))
+    assert table["split"][4:].equals(before[4:])
+    numbers = receipt(table.reset_index(), SETTINGS, TASK)
+    assert list(numbers["faults"].values()) == [1, 1, 1, 1]
+    assert "1 image quarantined: too dark" in summary(numbers)
+
+
+def test_faulty_pictures_join_groups_all_the_same():
+    """Else a change of a limit would part them, and move one."""
+    images = given({f"n{k:02}": None for k in range(20)})
+    links = alike(images, *[(f"i0-{k}", f"i0-{k + 10}") for k in range(10)])
+    sound = to_manifest(images, SETTINGS, TASK, links)
+    dark = images.assign(mean=[1.0] * 5 + [100.0] * 15)
+    table = to_manifest(dark, SETTINGS, TASK, links)
+    assert table["group"].equals(sound["group"])
+    assert table["split"][5:].equals(sound["split"][5:])

@@ -23,9 +23,11 @@ from worlds.split import (
 from tasks import split as stage
 from tasks.common import documents, editing, manifest, paths
 from tasks.common.errors import LeakError
+from tasks.common.params.task import Task
 from tasks.imaging.description import describe
 from tasks.intake import cohort
 from tasks.split import main
+from tasks.splitting import joining
 from tasks.splitting.receipt import summary
 
 PICTURES = {f"t{k}": "train" for k in range(40)} | {"e": "test", "f": "test", "n": None}
@@ -40,9 +42,15 @@ def prepared(images, seed=5):
     return described(images, pixels[..., None]), pixels[..., None]
 
 
+def coded(picture):
+    return cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 0)[
+        ..., None
+    ]
+
+
 def described(images, pixels):
     said = pd.DataFrame(describe(pixels), index=images.index).drop(columns="digest")
-    return images.assign(row=range(len(images)), **said)
+    return images.assign(row=range(len(images)), height=64, width=64, **said)
 
 
 def test_stage_writes_manifest_and_receipt_and_prints_a_table(workspace, capsys, monkeypatch):
@@ -69,12 +77,16 @@ def test_stage_writes_manifest_and_receipt_and_prints_a_table(workspace, capsys,
 
 
 def test_stage_finds_copies_and_lists_them(workspace, capsys, monkeypatch):
-    """The copy of a picture of p0 in p1, brighter; the same pixels of p2 and p3, who differ."""
-    editing.set_values(paths.PARAMS, {"task.classes": ["sane", "sick"], "split.on_leak": "move"})
+    """p1 has a picture of p0, brighter; p3 one of p2 coded anew, under another label; p5 one like
+    p4's, with a corner of its own, under another label.
+    """
+    editing.set_values(paths.PARAMS, {"task.classes": ["sane", "sick"], "split.on_leak": "drop"})
     images, pixels = prepared(given({f"p{k}": None for k in range(30)}))
-    pixels[1], pixels[3] = cv2.add(pixels[0], 12)[..., None], pixels[2]
+    pixels[1], pixels[3] = cv2.add(pixels[0], 12)[..., None], coded(pixels[2])
+    pixels[5] = pixels[4]
+    pixels[5, :6, :6] = 255 - pixels[5, :6, :6]
     images = described(images, pixels)
-    images.loc[3, "label"] = "sick"
+    images.loc[[3, 5], "label"] = "sick"
     monkeypatch.setattr(stage, "open_pack", lambda: pixels)
     manifest.write(images, paths.IMAGES, manifest.IMAGES)
     main()
@@ -82,22 +94,31 @@ def test_stage_finds_copies_and_lists_them(workspace, capsys, monkeypatch):
     assert table["group"]["p1"] == table["group"]["p0"] == "p0"
     assert table["split"]["p1"] == table["split"]["p0"]
     assert list(table["status"][["p2", "p3"]]) == ["quarantined"] * 2
-    assert "two labels" not in table["reason"]["p2"]
-    assert "another label" in table["reason"]["p2"]
+    assert set(table["reason"][["p2", "p3"]]) == {joining.TWO_LABELS}
+    assert list(table["status"][["p4", "p5"]]) == ["ok"] * 2
     found = documents.read_json(paths.SPLIT_RECEIPT)["duplicates"]
     assert found == {
-        "pairs_between_patients": 2,
-        "of_them_with_the_same_pixels": 1,
-        "of_them_under_two_labels": 1,
-        "patients_joined_to_another": 2,
+        "pairs_between_patients": 3,
+        "of_them_with_the_same_pixels": 0,
+        "of_them_under_two_labels": 2,
+        "patients_joined_to_another": 3,
+        "patients_of_the_largest_group": 2,
         "quarantined_settled_on_another_side": 0,
-        "quarantined_same_pixels_under_two_labels": 2,
-        "too_flat_to_compare": 0,
+        "quarantined_same_picture_under_two_labels": 2,
+        "like_pictures_under_two_labels": 1,
     }
-    listed = pd.read_csv(paths.SPLIT_FINDINGS).set_index("image_id")
-    assert set(listed.index) == {"i0-1", "i0-2", "i0-3"}
-    assert list(listed.loc[["i0-1"], "other_image_id"]) == ["i0-0"]
-    assert "2 images quarantined: their pixels stand under two labels" in capsys.readouterr().out
+    listed = pd.read_csv(paths.SPLIT_FINDINGS)
+    columns = ["finding", "image_id", "label", "other_image_id", "other_label"]
+    assert listed[columns].to_numpy().tolist() == [
+        ["like picture in two patients", "i0-5", "sick", "i0-4", "sane"],
+        ["like picture under two labels", "i0-5", "sick", "i0-4", "sane"],
+        ["same picture in two patients", "i0-1", "sane", "i0-0", "sane"],
+        ["same picture in two patients", "i0-3", "sick", "i0-2", "sane"],
+        ["same picture under two labels", "i0-3", "sick", "i0-2", "sane"],
+    ]
+    told = capsys.readouterr().out
+    assert "2 images quarantined: their picture stands under two labels" in told
+    assert "1 pairs of like pictures, such as neighbouring slices, under two labels" in told
 
 
 def test_a_leak_of_pictures_is_listed_before_it_fails(workspace, capsys, monkeypatch):
@@ -161,7 +182,7 @@ def test_the_sources_sides_are_never_mixed_by_a_later_copy():
     second = given({"late": "train", "loose": None}, batch=1)
     images = together(first, second)
     like = alike(images, ("i0-20", "i1-0"), ("i0-20", "i1-1"))
-    for mode in ("fail", "move", "report"):
+    for mode in ("fail", "drop", "report"):
         table = to_manifest(images, leaky(mode), TASK, like).set_index("image_id")
         assert table["status"]["i1-0"] == "quarantined"
         assert table["split"]["i1-1"] == table["split"]["i0-20"] == "test"
@@ -173,13 +194,63 @@ def test_pictures_on_two_sides_of_the_source_fail():
         to_manifest(images, SETTINGS, TASK, alike(images, *COPIES))
 
 
-def test_pictures_on_two_sides_of_the_source_move_to_train():
+def test_pictures_on_two_sides_of_the_source_cost_the_train_side():
+    images = given(PICTURES | {"t0": ("train", "train")})
+    like = alike(images, ("i0-0", "i0-41"), ("i0-42", "i0-43"))
+    table = to_manifest(images, leaky("drop"), TASK, like)
+    assert list(table.index[table["status"] != "ok"]) == [0]
+    assert table["reason"][0] == manifest.LEAK
+    sides = table.set_index("patient_id")["split"].dropna()
+    assert sides["t0"] in ("train", "val")  # its other picture
+    assert sides["e"] == sides["n"] == sides["f"] == "test"
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+    numbers = receipt(table, leaky("drop"), TASK, like)
+    assert numbers["dropped"]["train"]["images"] == 1
+    assert {count for of in numbers["shared"].values() for count in of.values()} == {0}
+
+
+def test_pictures_of_batches_that_move_has_placed_stay_on_one_side():
     images = given(PICTURES)
-    table = to_manifest(images, leaky("move"), TASK, alike(images, *COPIES))
+    table = to_manifest(images, leaky("drop from batch 1"), TASK, alike(images, *COPIES))
     sides = table.set_index("patient_id")["split"]
     assert sides["e"] == sides["t0"] != "test"
     assert sides["n"] == sides["f"] == "test"
     assert (table.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_what_was_not_seen_before_joins_nobody_and_costs_the_earlier_side():
+    """Its groups may be settled: of one batch the image on the earlier side goes, else the newer
+    one.
+    """
+    first = given(LOOSE)
+    before = split_of(first)
+    by_side = {side: before[before == side].index for side in ("train", "val", "test")}
+    a, b, c, d = (*by_side["train"][:2], by_side["val"][0], by_side["test"][0])
+    second = given({f"m{k}": None for k in range(20)}, batch=1)
+    images = together(first, second)
+    alone = split_of(images)
+    later = next(of for of in alone.index[40:] if alone[of] == "test")
+    like = alike(images, (a, d), (b, c), (d, c), (b, later), late=True)
+    table = to_manifest(images, SETTINGS, TASK, like).set_index("image_id")
+    assert set(table.index[table["status"] != "ok"]) == {a, b, c}
+    assert set(table["reason"].dropna()) == {joining.APART}
+    assert (table["group"] == table["patient_id"]).all()
+    assert table["split"].dropna().equals(alone.drop([a, b, c]))
+    newer = to_manifest(images, SETTINGS, TASK, alike(images, (b, later), late=True))
+    assert list(newer["image_id"][newer["status"] != "ok"]) == [later]
+
+
+def test_a_late_leak_of_the_source_is_one_like_any_other():
+    images = given(PICTURES)
+    like = alike(images, *COPIES, late=True)
+    with pytest.raises(LeakError, match=r"^1 pair of the same picture stand on two sides"):
+        to_manifest(images, SETTINGS, TASK, like)
+    for mode in ("drop", "drop from batch 1"):
+        table = to_manifest(images, leaky(mode), TASK, like)
+        assert table["reason"][0] == manifest.LEAK
+        assert table["split"][40] == "test"
+    table = to_manifest(images, leaky("report"), TASK, like)
+    assert (table["split"][0], table["split"][40]) == ("train", "test")
 
 
 def test_pictures_on_two_sides_of_the_source_are_reported():
@@ -214,17 +285,46 @@ def test_a_patient_who_joined_another_stays_there_whatever_the_source_says_later
     assert list(table["split"][-2:]) == ["test", "test"]
 
 
-def test_the_same_pixels_under_two_labels():
+def test_the_same_picture_under_two_labels():
     """Both go where they came together; of what came later only the one that differs."""
     first = given(
         {"a": None, "b": None, "c": None, **LOOSE}, label=["sick", "sane"] + ["sane"] * 41
     )
     second = given({"d": None, "e": None, "f": None}, batch=1, label=["sick", "sane", "sane"])
-    images = together(first, second)
+    third = given({"g": None, "h": None}, batch=2, label=["sane", "sick"])
+    images = together(first, second, third)
     same = {"i0-0": "x", "i0-1": "x", "i1-2": "x", "i0-2": "y", "i1-0": "y", "i1-1": "y"}
+    same |= {"i2-0": "y", "i2-1": "y"}  # one with the first, one with what was taken out
     table = to_manifest(images, SETTINGS, TASK, alike(images, same=same)).set_index("image_id")
-    assert set(table.index[table["status"] != "ok"]) == {"i0-0", "i0-1", "i1-2", "i1-0"}
+    out = {"i0-0", "i0-1", "i1-2", "i1-0", "i2-1"}
+    assert set(table.index[table["status"] != "ok"]) == out
+    assert set(table["reason"].dropna()) == {joining.TWO_LABELS}
     assert table.loc["i0-2":"i0-42", "split"].notna().all()
+
+
+def test_the_same_picture_of_one_patient_under_two_labels():
+    images = given({"a": (None, None), **LOOSE}, label=["sick", "sane"] + ["sane"] * 40)
+    same = alike(images, same={"i0-0": "x", "i0-1": "x"})
+    assert not same["between"].any()
+    table = to_manifest(images, SETTINGS, TASK, same)
+    assert list(table.index[table["status"] != "ok"]) == [0, 1]
+
+
+def test_names_of_a_multilabel_in_another_order_are_no_second_label():
+    task = Task(kind="multilabel", classes=["a", "b"])
+    images = given(LOOSE, label=["a|b", "b|a", "a"] + [""] * 37)
+    table = to_manifest(images, SETTINGS, task, alike(images, same={"i0-0": "x", "i0-1": "x"}))
+    assert table["status"].eq("ok").all()
+    table = to_manifest(images, SETTINGS, task, alike(images, same={"i0-0": "x", "i0-2": "x"}))
+    assert list(table.index[table["status"] != "ok"]) == [0, 2]
+
+
+def test_a_large_group_is_told():
+    images = given(LOOSE)
+    like = alike(images, *[(f"i0-{k}", f"i0-{k + 1}") for k in range(20)])
+    numbers = receipt(to_manifest(images, SETTINGS, TASK, like), SETTINGS, TASK, like)
+    assert numbers["duplicates"]["patients_of_the_largest_group"] == 21
+    assert "21 patients are one group because pictures of theirs are alike" in summary(numbers)
 
 
 def test_a_withdrawal_moves_nobody_who_was_joined_by_its_pictures():

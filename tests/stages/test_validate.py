@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from worlds.validation import SECRET, failed, findings_of, make_world, pack
 
+from tasks.checks import comparisons
 from tasks.common import documents, editing, manifest, paths
 from tasks.common.errors import ValidationError
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
-from tasks.validate import check, compare_batches, main
+from tasks.validate import check, main
 
 
 @pytest.fixture
@@ -50,14 +51,53 @@ def test_every_breach_is_found_and_its_row_named(world):
         assert len(rows) == (2 if says in ("pixels of its own", "in two splits") else 1)
 
 
+IMAGES_OF_BOTH = "Each split has validate.min_images_per_class images with and without each class"
+PATIENTS_OF_BOTH = "Each split has images with and without each class from 2 patients or more"
+
+
+def test_both_outcomes_count_in_images_and_in_patients(world):
+    """71 of 73 of a test with a finding are no test of it, nor are many images of one patient."""
+    editing.set_values(paths.PARAMS, {"task.kind": "multilabel", "task.classes": ["a", "b"]})
+    world["label"] = ["a|b", "a", "b", ""] * 15
+    assert failed(world, only=["classes"]) == []
+    test = world.index[world["split"] == "test"]
+    world.loc[test, "label"] = [*["a|b"] * 5, *["a"] * 5, "", ""]
+    (found,) = failed(world, only=["classes"])
+    assert (found.says, found.rows) == (IMAGES_OF_BOTH, ["without a in test"])
+    assert found.limits == {"min_value": 5}
+    world.loc[test, "label"] = [*["a|b"] * 5, *["a"] * 1, *[""] * 6]
+    val = world.index[world["split"] == "val"]
+    world.loc[val, "label"] = [*["a|b"] * 2, *["a"] * 5, *["b"] * 5]
+    world.loc[val[7:], "group"] = world["group"][val[7]]
+    (found,) = failed(world, only=["classes"])
+    assert (found.says, found.rows) == (PATIENTS_OF_BOTH, ["without a in val"])
+
+
+def test_the_classes_of_a_binary_task_are_the_two_outcomes(world):
+    test = world.index[world["split"] == "test"]
+    world.loc[test, "label"] = ["sane", *["sick"] * (len(test) - 1)]
+    found = failed(world, only=["classes"])
+    assert [of.rows for of in found] == [["sane in test"]] * 2
+
+
+def test_what_a_leak_costs_is_no_fault_of_the_images(world):
+    """It was asked for by split.on_leak; whether enough is left is asked by class."""
+    world.loc[:5, "status"] = "quarantined"
+    world.loc[:5, "reason"] = manifest.LEAK
+    (warning,) = [of for of in findings_of(world, only=["images"]) if not of.passed]
+    assert (warning.severity, warning.says) == ("warning", "No image is quarantined")
+    world.loc[:5, "reason"] = "too dark"
+    assert failed(world, only=["images"])[0].observed == pytest.approx(0.1)
+
+
 def test_tables_as_a_whole(world):
     """A class that val lacks, too much quarantine, and a pack of another size and count."""
     world.loc[world["split"] == "val", "label"] = "sane"
     world.loc[:5, ["status", "row"]] = ["quarantined", -1]
     found = {finding.says: finding for finding in failed(world, pack(61, (100, 224, 3)))}
-    assert len(found) == 5
-    says = "Each split has validate.min_images_per_class images of each class"
-    assert found[says].rows == ["sick in val"]
+    assert len(found) == 6
+    for says in (IMAGES_OF_BOTH, PATIENTS_OF_BOTH):
+        assert found[says].rows == ["sick in val"]
     share = next(of for says, of in found.items() if "preprocess.max_quarantined" in says)
     assert share.observed == pytest.approx(0.1)
     assert share.limits == {"max_value": 0.05}
@@ -102,12 +142,13 @@ def test_stage_writes_docs_without_patients_and_the_same_verdict(world, capsys):
     verdict = documents.read_json(paths.VALIDATION)
     assert verdict["pixels"] == "d" * 64
     assert verdict["warnings"] == []
-    assert documents.read_json(paths.DRIFT) == {"compared": {}, "limit": 0.5, "by_field": {}}
+    nothing = {"compared": {}, "limit": 0.5, "by_field": {}, "sides": {}}
+    assert documents.read_json(paths.DRIFT) == nothing
     main()
     assert [path.read_bytes() for path in results] == first
     assert not re.search(rb"\d{4}-\d\d-\d\d", first[0])
     pages = list(paths.DATA_DOCS.rglob("*.html"))
-    assert len(list(paths.DATA_DOCS.glob("validations/**/*.html"))) == 6
+    assert len(list(paths.DATA_DOCS.glob("validations/**/*.html"))) == 7
     assert not any(SECRET in page.read_text() for page in pages)
     out, err = capsys.readouterr()
     assert out.count("\n") == 2
@@ -137,7 +178,7 @@ def test_warnings_stop_nothing_and_stay_visible(world, capsys):
     assert warnings[1]["found"] == "2 rows: all at once, device"
     out = capsys.readouterr().out
     assert out.count("Warning, this does not hold") == 2
-    assert "19 of 21 expectations hold" in out
+    assert "21 of 23 expectations hold" in out
     found = documents.read_json(paths.SHORTCUTS)["by_field"]
     assert found["device"]["auroc"] == 1.0
 
@@ -157,9 +198,51 @@ def test_the_newest_batch_is_compared_with_those_before(world):
     assert "modality" in warning["found"]
 
 
+def test_the_sides_of_the_source_are_compared(world):
+    """The test was taken elsewhere, and the last of val with it."""
+    world["source_split"] = world["split"]
+    world["bits"] = np.where(world["split"] == "test", 16, 12)
+    world["site"] = np.where(world["split"] == "test", "north", "south")
+    run_on(world)
+    found = documents.read_json(paths.DRIFT)["sides"]
+    assert list(found) == ["val against train", "test against train"]
+    assert found["test against train"]["images"] == 12
+    assert found["test against train"]["patients_before"] == 36
+    site = found["test against train"]["by_field"]["site"]
+    assert (site["before"], site["after"]) == ("north: 0.0%", "north: 100.0%")
+    assert site["effect"] == pytest.approx(np.pi, abs=1e-3)
+    assert found["val against train"]["by_field"]["site"]["effect"] == 0
+    (warning,) = documents.read_json(paths.VALIDATION)["warnings"]
+    assert warning["table"] == "sides"
+    assert warning["found"] == "2 rows: test: bits, test: site"
+
+
+TELLING = {
+    "age_band": ("70-79", "40-49"),
+    "sex": ("F", "M"),
+    "slice_modality": ("ultrasound", "mammography"),
+}
+
+
+@pytest.mark.parametrize("field", TELLING)
+def test_patients_and_slices_take_part_in_the_audit_of_shortcuts(world, field):
+    """A column that pull.slices keeps tells of the label as well as a header does."""
+    sick, sane = TELLING[field]
+    world[field] = np.where(world["label"] == "sick", sick, sane)
+    world.loc[::10, field] = sane
+    run_on(world)
+    (warning,) = documents.read_json(paths.VALIDATION)["warnings"]
+    assert (warning["table"], warning["found"]) == (
+        "shortcuts",
+        f"2 rows: all at once, {field}",
+    )
+    auroc = documents.read_json(paths.SHORTCUTS)["by_field"][field]["auroc"]
+    assert auroc == pytest.approx(1.0, abs=0.12)
+
+
 def test_a_batch_like_those_before_does_not_drift(world):
     world["batch"] = [0, 0, 0, 0, 1] * 12
-    compared, found = compare_batches(world, load(Params).task)
+    compared, found = comparisons.batches(world, load(Params).task)
     assert compared["images"] == 12
     assert found.set_index("field").loc["class sick", "before"] == "with: 50.0%"
     assert not (found["effect"] > found["chance"]).any()

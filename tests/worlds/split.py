@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 
 from tasks import split as stage
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
+from tasks.common.params.validate import ImageLimits
 from tasks.splitting import receipt as split_receipt
-from tasks.splitting.duplicates import Likeness
 
 SETTINGS = Split(val=0.15, test=0.2, folds=None, fold=0, on_leak="fail", seed=11)
+LIMITS = ImageLimits(intensity_mean=[5, 250], min_contrast=2)
+FACTS = {"mean": 100.0, "std": 50.0, "height": 64, "width": 64}
 TASK = Task(kind="binary", classes=["sane", "sick"])
 LOOSE = {f"n{k:02}": None for k in range(40)}
 
@@ -54,27 +58,39 @@ def given(sides, **columns):
     return table.assign(**{"batch": 0, "label": "sane", "status": "ok", **columns})
 
 
-def alike(images, *links, same=None):
-    """`links` are pairs of image_ids, `same` maps image_ids to a digest of their pixels."""
-    known = images.reset_index().set_index("image_id")
-    order = [sorted(link, key=lambda of: (known["batch"][of], of)) for link in links]
-    order.sort(key=lambda link: (known["batch"][link[1]], link[1], link[0]))
-    ends = [[int(known["index"][of]) for of in link] for link in order]
-    pairs = pd.DataFrame(ends, columns=["first", "second"], dtype="int64")
-    of = [(same or {}).get(image_id) for image_id in images["image_id"]]
-    digests = pd.Series(of, index=images.index, dtype="str")
-    return Likeness(pairs.assign(distance=0, similarity=1.0), digests)
+def alike(images, *links, same=None, late=False):
+    """The pairs that `duplicates.find` would give: `links` are pairs of image_ids of like pictures,
+    `same` maps image_ids to a picture that several of them are.
+    """
+    known = stage.prepared(images).reset_index().set_index("image_id")
+    of = pd.Series(same or {}, dtype="object")
+    equal = [pair for _, ids in of.groupby(of) for pair in combinations(ids.index, 2)]
+    rows = []
+    for number, link in enumerate([*links, *equal]):
+        first, second = sorted(link, key=lambda of: (known["batch"][of], of))
+        at, group, label = known["index"], known["group"], known["label"]
+        between, twin = group[first] != group[second], number >= len(links)
+        if between or label[first] != label[second]:
+            rows.append((at[first], at[second], 0, 1.0, twin, twin, between, late))
+            order = (known["batch"][second], second, first)
+            rows[-1] = (order, rows[-1])
+    columns = ("first", "second", "distance", "similarity", "equal", "same", "between", "late")
+    pairs = pd.DataFrame([row for _, row in sorted(rows)], columns=list(columns))
+    whole, truth = dict.fromkeys(columns[:3], "int64"), dict.fromkeys(columns[4:], "bool")
+    return pairs.astype(whole | {"similarity": "float64"} | truth)
 
 
-def to_manifest(images, settings, task, like=None, **known):
+def to_manifest(images, settings, task, pairs=None, limits=None, **known):
+    images = images.assign(**{of: value for of, value in FACTS.items() if of not in images})
     images = images.assign(reason=None) if "reason" not in images else images
-    like = alike(images) if like is None else like
-    return stage.to_manifest(stage.by_patient(images), settings, task, like, **known)
+    pairs = alike(images) if pairs is None else pairs
+    chosen = stage.Settings(task=task, split=settings, validate=limits or LIMITS)
+    return stage.to_manifest(stage.prepared(images), chosen, pairs, **known)
 
 
-def receipt(table, settings, task, like=None):
-    like = alike(table) if like is None else like
-    return split_receipt.receipt(table.assign(std=50.0), like, settings, task)
+def receipt(table, settings, task, pairs=None):
+    table = table if "elsewhere" in table else stage.prepared(table)
+    return split_receipt.receipt(table, alike(table) if pairs is None else pairs, settings, task)
 
 
 def split_of(images, settings=SETTINGS, task=TASK):

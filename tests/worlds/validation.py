@@ -7,19 +7,16 @@ import shutil
 import numpy as np
 import pandas as pd
 
-from tasks.checks import fields
+from tasks.checks import comparisons, fields
 from tasks.checks.data_docs import examine
 from tasks.checks.expectations import limits, tables
 from tasks.common import documents, editing, labels, manifest, paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
-from tasks.statistics import drift, shortcuts
+from tasks.statistics import shortcuts
 from worlds.project import ROOT
 
 SECRET = "pseudonym-of-a-patient"
-
-
-NOTHING = drift.compare(pd.DataFrame(), pd.DataFrame(), (1, 1))
 
 
 def make_world() -> pd.DataFrame:
@@ -56,9 +53,10 @@ def pack(count=60, shape=(224, 224, 1)):
 def findings_of(table, receipt=None, only=()):
     settings = load(Params)
     known = fields.known(table, settings.task)
-    targets = labels.encode(known["label"], "binary", ["sane", "sick"])
-    told = shortcuts.measure(fields.acquisition(known), targets, known["group"])
-    about = tables(table, receipt or pack(), settings.task, NOTHING, told)
+    targets = labels.encode(known["label"], settings.task.kind, settings.task.names)
+    told = shortcuts.measure(fields.beside_pixels(known), targets, known["group"])
+    _, sides = comparisons.sides(known, settings.task)
+    about = tables(table, receipt or pack(), settings.task, comparisons.nothing(), sides, told)
     return examine(
         {name: of for name, of in about.items() if not only or name in only},
         limits(settings.task, settings.preprocess, settings.split, settings.validate_),
