@@ -52,7 +52,7 @@ def test_every_breach_is_found_and_its_row_named(world):
 
 
 IMAGES_OF_BOTH = "Each split has validate.min_images_per_class images with and without each class"
-PATIENTS_OF_BOTH = "Each split has images with and without each class from 2 patients or more"
+PATIENTS_OF_BOTH = "Each split has images with and without each class of 2 patients at least"
 
 
 def test_both_outcomes_count_in_images_and_in_patients(world):
