@@ -20,7 +20,7 @@ def render(seconds: Mapping[str, float]) -> str:
             "",
             "Seconds a step",
             times,
-            f"  {'together':<12}{sum(seconds.values()):8.1f} s",
+            f"  {'total':<12}{sum(seconds.values()):8.1f} s",
             "",
             f"Test AUROC    {wording.interval(metrics['test']['auroc'])}",
             *_remarks(split),
