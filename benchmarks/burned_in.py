@@ -3,28 +3,37 @@
 Into every picture of DATA that has no text yet, invented names are written: in several sizes,
 contrasts and typefaces, anywhere, by a fixed seed. The share of them that `has_text` finds is the
 figure. DATA is a folder of DICOM, PNG or JPEG files; without it, pictures are drawn.
+
+Drawn clips of 100 frames show what one costs, and how often a name in one of the frames is found.
 """
 
 from __future__ import annotations
 
+import io
 import itertools
 import random
 import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit, UltrasoundMultiFrameImageStorage
 
+from benchmarks.clips import HEIGHT, WIDTH, sonogram
 from benchmarks.result import report
 from tasks.common.errors import DecodeError
-from tasks.imaging import dicom
-from tasks.imaging.burned_in_text import has_text
+from tasks.imaging import dicom, elements
+from tasks.imaging.burned_in_text import has_text, to_read
 from tasks.imaging.decoding import decode
 from tasks.imaging.formats import sniff
 from tasks.imaging.levels import Pixels
@@ -34,6 +43,12 @@ MOST = 150  # pictures, evenly chosen
 HEIGHTS = (8, 10, 14, 20)  # of a capital, in pixels
 CONTRASTS = (60, 120, 255)  # to what lies below, of 255; 255 is white or black
 NAMES = ("QUILLFEATHER^ANSELMINA", "Okonjwera, D.", "MARROWGATE 12.04.1963", "Vexholm Fridolinus")
+FRAMES, CLIP_SECONDS = 100, 2.0
+CLIPS = {
+    "calm": 0.8,
+    "lively": 0.6,
+    "wild": 0.3,
+}  # how much of the speckle stays from frame to frame
 TYPEFACES = ("OpenCV's strokes", "Pillow's outlines")
 
 
@@ -62,9 +77,61 @@ def main() -> None:
             groups[getattr(text[0], kind)].append(seen)
         shares = (f"{name}: {np.mean(seen):.1%} of {len(seen)}" for name, seen in groups.items())
         print(f"found by {kind}: {', '.join(sorted(shares))}")
+    _report_clips()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"memory of the process: {memory:.0f} MiB at most")
     report("burned_in", float(np.mean(list(found.values()))), GOAL)
+
+
+def _report_clips() -> None:
+    """What clips cost, and how often a name is found that stands in one frame."""
+    print(f"clips of {FRAMES} frames, {WIDTH} x {HEIGHT}, wanted: {CLIP_SECONDS} s")
+    clips = {name: sonogram(FRAMES, stays, seed=7) for name, stays in CLIPS.items()}
+    for name, clip in clips.items():
+        start, busy = time.perf_counter(), time.process_time()
+        dataset = elements.read(_as_dicom(clip))
+        seen = [has_text(picture) for picture in to_read(FRAMES, partial(_shown, dataset))]
+        seconds, busy = time.perf_counter() - start, time.process_time() - busy
+        told = "text seen" if any(seen) else "no text"
+        print(f"  {name}: {seconds:.1f} s ({busy:.1f} s of cores), {len(seen)} read, {told}")
+    planted = list(_planted(clips))
+    for contrast in CONTRASTS:
+        of = [seen for text, *seen in planted if text.contrast == contrast]
+        found, alone = (f"{share:.1%}" for share in np.mean(of, axis=0))
+        print(
+            f"  name in one frame, contrast {contrast}: {found} of {len(of)}; read whole: {alone}"
+        )
+
+
+def _shown(dataset: Dataset, frame: int) -> Pixels:
+    return dicom.shown(dataset, None, frame)
+
+
+def _planted(clips: Mapping[str, list[Pixels]]) -> Iterator[tuple[Text, bool, bool]]:
+    """Of each text in one frame of a clip: whether it is found there, and in the frame alone."""
+    chance = random.Random(11)
+    kinds = list(itertools.product(NAMES, HEIGHTS, CONTRASTS, TYPEFACES))
+    for number, kind in enumerate(kinds):
+        clip = list(clips.values())[number % len(clips)]
+        text, at = Text(*kind), chance.randrange(1, FRAMES - 1)
+        named = written(clip[at], text, chance)
+        # Neither the first, the middle nor the last; of the other 94 none matters to it.
+        part = [clip[at - 1], clip[at - 1], named, *[clip[at + 1]] * 3]
+        yield text, any(map(has_text, to_read(len(part), part.__getitem__))), has_text(named)
+
+
+def _as_dicom(clip: list[Pixels]) -> bytes:
+    dataset, buffer = Dataset(), io.BytesIO()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = UltrasoundMultiFrameImageStorage, "1.2.3"
+    dataset.Modality, dataset.NumberOfFrames, dataset.SamplesPerPixel = "US", len(clip), 1
+    dataset.Rows, dataset.Columns = clip[0].shape
+    dataset.PhotometricInterpretation, dataset.PixelRepresentation = "MONOCHROME2", 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData = encapsulate([cv2.imencode(".jpg", of)[1].tobytes() for of in clip])
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def _found(pictures: list[Pixels]) -> dict[tuple[Text, int], bool]:

@@ -11,6 +11,8 @@ What the source has lost, changed or labels otherwise by now is reported, not fo
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -38,13 +40,13 @@ class PullSummary:
         batch: the number of what is new; None if nothing is.
         new: rows added, of `patients` known patients and `size` bytes.
         known: at the source and in `data/raw` already.
-        unreadable: new, could not be parsed and so not copied.
+        refused: new, and by the reason why they were not copied.
         conflicting: new, under several labels at the source.
         duplicates: further files at the source with the very same bytes.
         relabelled: known, but the source has another label now; the old one stays.
         redescribed: taken, but the source has another patient, split or slice too; the first stays.
         changed: known, but the file has other bytes at the source now; the old ones stay.
-        mended: files that could not be parsed before; new.
+        mended: files that were refused before; new.
         vanished: in `data/raw`, but no longer at the source; they stay.
         withdrawn: at the source still, and not brought.
         notes: what a person should know about the source.
@@ -55,7 +57,7 @@ class PullSummary:
     patients: int
     size: int
     known: int
-    unreadable: int
+    refused: Mapping[str, int]
     conflicting: int
     duplicates: int
     relabelled: int
@@ -75,9 +77,8 @@ class PullSummary:
                 f"({self.size / 1e6:.1f} MB), {self.known:,} known"
             )
         remarks = {
-            "new files could not be parsed and were not copied": self.unreadable,
             "new images stand under two labels and will be quarantined": self.conflicting,
-            "files that could not be parsed before were mended and are among the new": self.mended,
+            "files that were refused before can be read now and are among the new": self.mended,
             "files repeat another one byte for byte and are kept once": self.duplicates,
             "known images have another label at the source now; the first one stays": (
                 self.relabelled
@@ -92,7 +93,13 @@ class PullSummary:
             "should be deleted there": self.withdrawn,
         }
         counted = [f"  {count:,} {what}" for what, count in remarks.items() if count]
-        return "\n".join([*self.notes, first, *counted])
+        return "\n".join([*self.notes, first, *self._refusals(), *counted])
+
+    def _refusals(self) -> list[str]:
+        total = sum(self.refused.values())
+        reasons = sorted(self.refused.items(), key=lambda pair: (-pair[1], pair[0]))
+        listed = [f"    {count:,}: {reason}" for reason, count in reasons]
+        return [f"  {total:,} new files were not copied:", *listed] if total else []
 
 
 def pull(params: Params) -> PullSummary:
@@ -159,7 +166,7 @@ def summarise(
         patients=new["patient_id"].nunique(),
         size=came.size,
         known=len(there),
-        unreadable=int(((reasons != "") & ~conflicts).sum()),
+        refused=Counter(reasons[(reasons != "") & ~conflicts].tolist()),
         conflicting=int(conflicts.sum()),
         duplicates=came.counts["duplicates"],
         relabelled=sum(came.claim(digest) != claims[digest] for digest in there),

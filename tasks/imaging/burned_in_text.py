@@ -9,17 +9,19 @@ and endoscopes write names as ultrasound does.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Literal
 
 import cv2
-import numpy as np
 from pydicom import Dataset
 
 from tasks.common.errors import DecodeError
 from tasks.imaging import dicom
+from tasks.imaging.collages import collages
 from tasks.imaging.elements import frame_count
 from tasks.imaging.levels import Pixels
+from tasks.imaging.strokes import Box, new_places
 
 BurnedIn = Literal["detect", "quarantine", "keep"]
 
@@ -31,18 +33,16 @@ STORAGE = "1.2.840.10008.5.1.4.1.1."
 KINDS = re.compile(re.escape(STORAGE) + r"(3(\.1)?|6(\.[12])?|7(\.[1-4])?|77\.1\.(1|2|4|5)(\..*)?)")
 SCREEN = re.compile(r"SCREEN|SAVE|CAPTURE")
 
-FRAMES = 8  # of a clip, evenly chosen: a banner with a name stands all through it
 # What counts as a word; shorter is R or L, or a depth. Chinese names have two characters.
 LEAST_SCORE, LETTERS, IDEOGRAPHS = 0.6, 3, 2
 FIRST_IDEOGRAPH = "\u2e80"
 
 
-def refuse_text(dataset: Dataset, content: bytes, policy: BurnedIn) -> None:
+def refuse_text(dataset: Dataset, policy: BurnedIn) -> None:
     """Refuse a DICOM file whose pixels may identify.
 
     Args:
-        dataset: what was read from `content`.
-        content: the file's bytes.
+        dataset: what `elements.read` gives of it.
         policy: of kinds at risk refuse all (`quarantine`), those in which text is found (`detect`),
             or none (`keep`). What says of itself that it is so is always refused.
 
@@ -55,10 +55,28 @@ def refuse_text(dataset: Dataset, content: bytes, policy: BurnedIn) -> None:
         return
     if policy == "quarantine":
         raise DecodeError("a kind of image that often carries names (deid.burned_in: quarantine)")
-    frames = frame_count(dataset)
-    for frame in sorted({round(at) for at in np.linspace(0, frames - 1, min(frames, FRAMES))}):
-        if has_text(dicom.decode(content, None, frame)):
-            raise DecodeError("text in the picture, which may name somebody (deid.burned_in)")
+    frames = to_read(frame_count(dataset), lambda frame: dicom.shown(dataset, None, frame))
+    if any(has_text(picture) for picture in frames):
+        raise DecodeError("text in the picture, which may name somebody (deid.burned_in)")
+
+
+def to_read(frames: int, show: Callable[[int], Pixels]) -> Iterator[Pixels]:
+    """Of a file of `frames`, which `show` gives by number: the first and the last, and what is new
+    in each of those between, over the middle one. A name may stand in one of them alone.
+    """
+    yield show(0)
+    if frames > 1:
+        yield show(frames - 1)
+    if frames > 2:
+        between = _views(show(0), (show(frame) for frame in range(1, frames - 1)))
+        yield from collages(show(frames // 2), between)
+
+
+def _views(before: Pixels, frames: Iterable[Pixels]) -> Iterator[tuple[Pixels, list[Box]]]:
+    """Each frame, and where it may show text that the one before did not."""
+    for frame in frames:
+        yield frame, new_places(frame, before)
+        before = frame
 
 
 def is_at_risk(dataset: Dataset) -> bool:

@@ -62,7 +62,7 @@ def clean_dicom(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn) -> 
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
             original = elements.read(content)
             elements.require_picture(original)
-            refuse_text(original, content, burned_in)
+            refuse_text(original, burned_in)
             return _clean(original, pseudonyms)
     except DecodeError:
         raise

@@ -16,6 +16,7 @@ from tasks.imaging.deidentification import deidentify
 from tasks.privacy.pseudonyms import Pseudonyms
 
 PSEUDONYMS = Pseudonyms(b"a key of the tests")
+IDS = {"SOPInstanceUID": "1.2.3", "StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.1"}
 AT_RISK = [
     {"Modality": "US"},
     {"SOPClassUID": SecondaryCaptureImageStorage},
@@ -66,14 +67,57 @@ def test_words_are_found_and_speckle_is_none():
     assert NAME not in str(caught.value)
 
 
-def test_every_part_of_a_clip_is_looked_at(monkeypatch):
-    seen: list[int] = []
-    monkeypatch.setattr(burned_in_text.dicom, "decode", lambda _c, _w, frame: seen.append(frame))
-    monkeypatch.setattr(burned_in_text, "has_text", lambda _: False)
-    frames = np.zeros((50, 8, 8), np.uint8)
-    deidentify(make_dicom(frames, Modality="US"), PSEUDONYMS)
-    assert len(seen) == burned_in_text.FRAMES
-    assert (seen[0], seen[-1]) == (0, 49)
+def clip(frames: int, words: str = "", at: int | None = None) -> list[np.ndarray]:
+    """Speckle that lives, with words in one frame."""
+    chance = np.random.default_rng(4)
+    pictures = [
+        cv2.GaussianBlur(chance.rayleigh(30, (240, 320)), (0, 0), 2).clip(0, 255).astype(np.uint8)
+        for _ in range(frames)
+    ]
+    if at is not None:
+        place, typeface = (90, 150), cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(pictures[at], words, place, typeface, 0.5, 255, 1, cv2.LINE_AA)
+    return pictures
+
+
+@pytest.mark.parametrize("at", [0, 1, 17, 38, 39])
+def test_a_name_in_one_frame_of_a_clip_is_found(at):
+    content = make_dicom(np.stack(clip(40, NAME, at)), Modality="US")
+    with pytest.raises(DecodeError, match="text in the picture"):
+        clean(content)
+
+
+def test_a_clip_without_a_name_passes_and_few_pictures_of_it_are_read(monkeypatch):
+    read: list[np.ndarray] = []
+
+    def reading(picture: np.ndarray) -> bool:
+        read.append(picture)
+        return has_text(picture)
+
+    monkeypatch.setattr(burned_in_text, "has_text", reading)
+    assert clean(make_dicom(np.stack(clip(40)), Modality="US", **IDS)).frames == 40
+    assert len(read) <= 4
+
+
+@pytest.mark.parametrize(("frames", "first"), [(1, [0]), (2, [0, 1]), (3, [0, 2]), (9, [0, 8])])
+def test_first_and_last_frame_are_read_whole(monkeypatch, frames, first):
+    read: list[int] = []
+    monkeypatch.setattr(burned_in_text, "has_text", lambda picture: read.append(picture[0, 0]))
+    levels = np.arange(frames, dtype=np.uint8)[:, None, None]
+    content = make_dicom(np.broadcast_to(levels, (frames, 64, 64)).copy(), Modality="US", **IDS)
+    clean(content)
+    assert read == first
+
+
+def test_every_frame_is_looked_at():
+    """A name that the first frame has, and one more that comes, goes and comes again elsewhere."""
+    pictures = [np.zeros((64, 96), np.uint8) for _ in range(9)]
+    for at, top in ((2, 20), (3, 20), (6, 50)):
+        cv2.putText(pictures[at], "LEE", (10, top), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1)
+    shown = list(burned_in_text.to_read(9, pictures.__getitem__))
+    assert [picture.any() for picture in shown[:2]] == [False, False]
+    (collage,) = shown[2:]
+    assert np.array_equal(collage, np.maximum(pictures[2], pictures[6]))
 
 
 @pytest.mark.parametrize("text", ["Wu", "R", "1 2", "王"])

@@ -98,18 +98,34 @@ def test_an_image_under_two_labels_gets_a_reason():
     row = cohort().query("reason.notna()")
     assert row["reason"].tolist() == ["two labels: sick, well"]
     assert row["path"].notna().all()
-    assert (summary.conflicting, summary.unreadable) == (1, 0)
+    assert (summary.conflicting, summary.refused) == (1, {})
     assert run().relabelled == 0
 
 
 @pytest.mark.usefixtures("source")
 def test_a_file_that_cannot_be_parsed_is_not_copied():
     (SOURCE / "sick/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n Mrs Smith")
-    assert run().unreadable == 1
+    assert list(run().refused.values()) == [1]
     row = cohort().query("path.isna()").iloc[0]
     assert "broken PNG" in row["reason"]
     assert b"Mrs Smith" not in b"".join(p.read_bytes() for p in paths.RAW.rglob("*.*"))
-    assert run().unreadable == 0  # known by now
+    assert run().refused == {}  # known by now
+
+
+@pytest.mark.usefixtures("source")
+def test_files_that_are_refused_are_counted_by_their_reason():
+    (SOURCE / "sick/empty.png").write_bytes(b"")
+    for number in range(2):
+        file = make_dicom(np.eye(16, dtype=np.uint8) + number, BurnedInAnnotation="YES")
+        (SOURCE / f"sick/Smith_{number}.dcm").write_bytes(file)
+    configure(pull__path=str(SOURCE))
+    summary = run()
+    burned_in = "BurnedInAnnotation is YES: the pixels themselves may identify"
+    assert summary.refused == {burned_in: 2, "the file is empty": 1}
+    assert (f"  3 new files were not copied:\n    2: {burned_in}\n    1: the file is empty") in str(
+        summary
+    )
+    assert "not copied" not in str(run())
 
 
 @pytest.mark.usefixtures("source")
@@ -211,12 +227,12 @@ def test_what_the_code_could_not_read_is_tried_again(monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(arrivals, "deidentify", refuse)
-        assert run().unreadable == 1
+        assert run().refused == {"no such coding": 1}
         before = tree()
         assert run().new == 0
         assert tree() == before
     summary = run()
-    assert (summary.mended, summary.new, summary.unreadable) == (1, 1, 0)
+    assert (summary.mended, summary.new, summary.refused) == (1, 1, {})
     assert len(cohort()) == 4
 
 

@@ -69,7 +69,7 @@ def test_no_pull_brings_it_back():
     out(first)
     before = tree()
     summary = run()
-    assert (summary.new, summary.known, summary.unreadable) == (0, 4, 0)
+    assert (summary.new, summary.known, summary.refused) == (0, 4, {})
     assert tree() == before
     image("sick/later.png", 70)
     assert run().new == 1
