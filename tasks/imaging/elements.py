@@ -186,8 +186,15 @@ def require_picture(dataset: Dataset) -> None:
 
 
 def frame_count(dataset: Dataset) -> int:
-    """Frames of a file whose header is settled."""
-    return int(dataset.get("NumberOfFrames") or 1)
+    """Frames of a file whose header is settled.
+
+    Raises:
+        DecodeError: the header says none, or no whole number of them.
+    """
+    count = float(dataset.get("NumberOfFrames", 1))
+    if count < 1 or not count.is_integer():
+        raise DecodeError("NumberOfFrames is no count of frames; required: 1 or more")
+    return int(count)
 
 
 def high_bit(dataset: Dataset) -> int:

@@ -22,7 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.fuzz import tiffs
+from tests.fuzz import dicom_seeds, tiffs
 from tests.worlds.dicom_files import make_dicom
 
 SIDE = 24
@@ -43,7 +43,7 @@ HEADER = {
 
 def pictures() -> list[bytes]:
     """Whole image files; the same ones at every call."""
-    return [*_dicom_seeds(), *_raster_seeds(), *tiffs.pictures()]
+    return [*_dicom_seeds(), *dicom_seeds.files(), *_raster_seeds(), *tiffs.pictures()]
 
 
 def archives() -> dict[str, bytes]:
