@@ -61,7 +61,7 @@ print("all is well")
 """
 BESIDE = """
 import sys
-from tasks.networks import build
+from tasks.networks import architecture
 import keras
 assert keras.backend.backend() == "tensorflow" and "jax" not in sys.modules
 import jax
