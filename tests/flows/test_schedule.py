@@ -58,6 +58,7 @@ def prefect(project, tmp_path):
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def finished_runs(api):
