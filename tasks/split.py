@@ -58,8 +58,8 @@ def to_manifest(
     """
     split, kind, usable = settings.split, settings.task.kind, images["status"] == "ok"
     labels.check(images.loc[usable, "label"], kind, settings.task.names)
-    between = pairs[pairs["between"]]
-    leaks.check(images, between, split)
+    between, faulty = pairs[pairs["between"]], faults.find(images[usable], settings.validate_)
+    leaks.check(images, faults.without(between, faulty), split)
     settled = leaks.settle(images, assign(images, split, kind), split)
     links = leaks.mark(images, between, settled, split)
     roots, bridges = joining.join(images, links, known)
@@ -70,7 +70,7 @@ def to_manifest(
     fold = assign_folds(table, sides, split, kind)
     reasons = dict.fromkeys(joining.two_labels(table, pairs, kind), joining.TWO_LABELS)
     reasons |= dict.fromkeys(images.index[settled.dropped & usable], manifest.LEAK)
-    reasons |= faults.find(images[usable], settings.validate_)
+    reasons |= faulty
     places = fold.astype("object").where(fold.notna(), sides)
     for leaking, reason in ((True, manifest.LEAK), (False, joining.APART)):
         parted = bridges[bridges["leaking"] == leaking]

@@ -21,7 +21,7 @@ DISTANCE = 6  # differing bits of 64 up to which a pair is looked at
 # Copies, down to JPEG quality 20 or a quarter of the size, reach 0.96 and more; different people
 # stay below 0.75 on chest X-rays of 224 pixels, 0.86 on those of 28, 0.91 on the drawn phantom.
 SIMILARITY = 0.94
-# Of the pictures as a whole, over X-rays, CT and MR of the brain: 99 in 100 copies at JPEG quality
+# Of the pictures as a whole, over X-rays, CT and MR of the brain: 98 in 100 copies at JPEG quality
 # 40 or of half the size reach it, of a quarter all X-rays but few CT; 1 in 100 slices 1 mm apart of
 # the MNI152 template does, which is smoother than a patient.
 SAME = 0.9992

@@ -6,6 +6,8 @@ quarantined takes part in drawing the sides and in joining groups.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from tasks.common.params.validate import SMALLEST, ImageLimits
@@ -36,3 +38,8 @@ def find(images: pd.DataFrame, limits: ImageLimits) -> dict[int, str]:
         for reason, found in reversed(faults.items())
         for at in images.index[found.fillna(False)]
     }
+
+
+def without(pairs: pd.DataFrame, faulty: Collection[int]) -> pd.DataFrame:
+    """The pairs of which neither end is faulty: what nobody learns from leaks nothing."""
+    return pairs[~pairs["first"].isin(list(faulty)) & ~pairs["second"].isin(list(faulty))]

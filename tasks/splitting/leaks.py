@@ -129,9 +129,9 @@ def settle(table: pd.DataFrame, sides: pd.Series[str], settings: Split) -> Settl
 def mark(
     table: pd.DataFrame, pairs: pd.DataFrame, settled: Settled, settings: Split
 ) -> pd.DataFrame:
-    """Which pairs are `leaking`, and which `loose`: they join nothing, for `drop` costs the earlier
+    """Which pairs are `leaking`, and which `loose`: they join nothing, for a leak costs the earlier
     side its copy, and groups that were settled without a look at a late pair stay apart. With
-    `report` late ones of the source's own sides are kept as the others are, and left out here.
+    `report` leaks join and are kept, so late ones of the source's own sides are left out here.
 
     Args:
         table: `batch` of each row.
@@ -141,6 +141,6 @@ def mark(
     """
     leaking = across(table, pairs, settled.given)
     new = (table["batch"].loc[pairs["first"]] >= settings.dropped_from).to_numpy()
-    dropped = leaking & new & (settings.mode == "drop")
-    marked = pairs.assign(leaking=leaking, loose=pairs["late"] | dropped)
+    costly = leaking & new & (settings.mode != "report")
+    marked = pairs.assign(leaking=leaking, loose=pairs["late"] | costly)
     return marked[~(pairs["late"] & leaking)] if settings.mode == "report" else marked

@@ -34,6 +34,7 @@ def receipt(
     table = table.assign(joined=table["group"], group=patient)
     usable = table[table["status"] == "ok"]
     between = pairs[pairs["between"]]
+    faulty = table.index[table["reason"].isin(faults.REASONS)]
     sides = {name: manifest.of_split(usable, name) for name in SPLITS}
     folds = {int(str(of)): rows for of, rows in usable.groupby("fold")}
     return {
@@ -52,7 +53,7 @@ def receipt(
         "sides_from_source": [side for side in SPLITS if side in set(table["source_split"])],
         "on_leak": settings.mode,
         "dropped_from_batch": settings.dropped_from,
-        **leaks.count(table, between),
+        **leaks.count(table, faults.without(between, faulty)),
         "dropped": _dropped(table, settings, task),
         "duplicates": _duplicates(table, pairs),
     }

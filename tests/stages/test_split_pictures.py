@@ -209,6 +209,16 @@ def test_pictures_on_two_sides_of_the_source_cost_the_train_side():
     assert {count for of in numbers["shared"].values() for count in of.values()} == {0}
 
 
+def test_faulty_pictures_on_two_sides_are_no_leak_and_move_nobody():
+    """Nobody learns from them; were they joined, the other pictures of e would leave the test."""
+    images = given(PICTURES | {"e": ("test", "test")}).assign(mean=100.0)
+    images.loc[0, "mean"] = 1.0
+    table = to_manifest(images, SETTINGS, TASK, alike(images, ("i0-0", "i0-40")))
+    assert list(table.index[table["status"] != "ok"]) == [0]
+    assert list(table["split"][40:42]) == ["test", "test"]
+    assert (table["group"] == table["patient_id"]).all()
+
+
 def test_pictures_of_batches_that_move_has_placed_stay_on_one_side():
     images = given(PICTURES)
     table = to_manifest(images, leaky("drop from batch 1"), TASK, alike(images, *COPIES))
