@@ -175,7 +175,7 @@ def require_picture(dataset: Dataset) -> None:
     """Refuse what has no pixels that can be read.
 
     Raises:
-        DecodeError: it has none, floating-point ones, or does not say how they lie.
+        DecodeError: it has none, floating-point ones, or does not say how they lie or how many.
     """
     if any(name in dataset for name in FLOATS):
         raise DecodeError("DICOM with floating-point pixels; required: integers")
@@ -183,11 +183,19 @@ def require_picture(dataset: Dataset) -> None:
         raise DecodeError("DICOM without pixel data")
     if missing := [name for name in REQUIRED.split() if name not in dataset]:
         raise DecodeError(f"DICOM without {', '.join(missing)}")
+    frame_count(dataset)
 
 
 def frame_count(dataset: Dataset) -> int:
-    """Frames of a file whose header is settled."""
-    return int(dataset.get("NumberOfFrames") or 1)
+    """Frames of a file whose header is settled.
+
+    Raises:
+        DecodeError: the header says none, or no whole number of them.
+    """
+    count = float(dataset.get("NumberOfFrames", 1))
+    if count < 1 or not count.is_integer():
+        raise DecodeError("NumberOfFrames is no count of frames; required: 1 or more")
+    return int(count)
 
 
 def high_bit(dataset: Dataset) -> int:

@@ -125,8 +125,12 @@ def _header(root: Path, file: Path, field: str | None) -> Header | None:
         {FILE: name} | keys,
         _place(dataset),
         _values(dataset, field) if field else (),
-        bool(_values(dataset, "Rows")) and "".join(_values(dataset, "Modality")) not in DERIVED,
+        bool(_values(dataset, "Rows")) and _modality(dataset) not in DERIVED,
     )
+
+
+def _modality(dataset: Dataset) -> str:
+    return "".join(_values(dataset, "Modality")).upper()
 
 
 def _is_dicom(head: bytes) -> bool:

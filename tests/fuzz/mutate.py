@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 import zlib
 from collections.abc import Sequence
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SIZES = (0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF)
+ELEMENT = re.compile(rb"(US|SS|DS|IS|CS|LO)([\x02-\x20])\0")
+NUMBERS = (b"US", b"SS")
+WORDS = (b"\0\0", b"\1\0", b"\x08\0", b"\x0c\0", b"\x10\0", b"\xff\x7f", b"\0\x80", b"\xff\xff")
+TEXTS = (
+    b"",
+    b"0",
+    b"-1",
+    b"1",
+    b".3",
+    b"nan",
+    b"-inf",
+    b"1e38",
+    b"1e-9",
+    b"9" * 16,
+    b"1\\2",
+    b"rgb",
+)
 MOST = 4  # kinds of damage on one file
 
 
@@ -71,13 +89,27 @@ def _swap(content: bytearray, _: Sequence[bytes], chance: random.Random) -> None
     content[start : start + 2] = chance.choice((b"SQ", b"UN", b"OB", b"OW", b"US", b"IS", b"UT"))
 
 
+def _revalue(content: bytearray, _: Sequence[bytes], chance: random.Random) -> None:
+    """The value of a DICOM element of explicit type: an extreme number, or a text that is none."""
+    found = list(ELEMENT.finditer(content))
+    if not found:
+        return
+    element = chance.choice(found)
+    start, length = element.end(), element[2][0]
+    if element[1] in NUMBERS:
+        value = b"".join(chance.choice(WORDS) for _ in range(length // 2))
+    else:
+        value = chance.choice(TEXTS)
+    content[start : start + length] = value[:length].ljust(length)
+
+
 def _place(content: bytearray, chance: random.Random) -> int:
     """Headers are where most goes wrong, so half of the damage is in the first 400 bytes."""
     most = max(len(content), 1)
     return chance.randrange(min(most, 400) if chance.random() < 0.5 else most)
 
 
-DAMAGES = (_flip, _flip, _overwrite, _cut, _insert, _splice, _resize, _resize, _swap)
+DAMAGES = (_flip, _flip, _overwrite, _cut, _insert, _splice, _resize, _resize, _swap, _revalue)
 
 
 def _with_checksums(png: bytearray) -> bytes:

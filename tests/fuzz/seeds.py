@@ -22,6 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from tests.fuzz import dicom_seeds
 from tests.worlds.dicom_files import make_dicom
 
 SIDE = 24
@@ -42,7 +43,7 @@ HEADER = {
 
 def pictures() -> list[bytes]:
     """Whole image files; the same ones at every call."""
-    return [*_dicom_seeds(), *_raster_seeds()]
+    return [*_dicom_seeds(), *dicom_seeds.files(), *_raster_seeds()]
 
 
 def archives() -> dict[str, bytes]:

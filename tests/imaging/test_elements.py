@@ -272,6 +272,16 @@ def test_a_file_says_what_it_lacks():
     assert outcome(content)[:2] == ("DICOM without BitsStored",) * 2
 
 
+@pytest.mark.parametrize("count", ["0", "-3", "0.3", ".3"])
+def test_no_frames_are_refused(count):
+    for name in ("grey", "coded"):
+        content = written(FILES[name], lambda file: setattr(file, "NumberOfFrames", 77))
+        content = content.replace(b"IS\2\x0077", b"IS\4\x00" + count.encode().ljust(4))
+        served, trained, _ = outcome(content)
+        assert served == trained
+        assert "NumberOfFrames" in str(served)
+
+
 def test_what_decides_is_kept():
     assert DECIDING < ALLOWED
     assert TYPES.keys() == ALLOWED

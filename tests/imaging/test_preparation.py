@@ -99,6 +99,15 @@ def test_constant_picture_shows_nothing(encode):
         prepare(encode(".png", np.full((40, 40), 90, np.uint8)), GREY)
 
 
+def test_a_window_that_shows_none_of_the_values_is_told(ramp):
+    for center in (-30000, 30000):
+        content = make_dicom(ramp, WindowCenter=center, WindowWidth=400)
+        with pytest.raises(DecodeError, match="no contrast"):
+            prepare(content, GREY)
+        with pytest.raises(DecodeError, match="no contrast"):
+            prepare(make_dicom(ramp), GREY.model_copy(update={"window": [center, 400.0]}))
+
+
 def test_shrinking_averages_and_growing_interpolates(photo):
     board = np.indices((64, 64)).sum(axis=0).astype(np.uint8) % 2 * 200
     assert np.unique(resize(board, 32, 32)).tolist() == [100]
