@@ -2,6 +2,7 @@
 
 The photometric interpretation alone says whether to turn: in an image, PresentationLUTShape only
 repeats it (PS3.3, DX Image module: INVERSE goes with MONOCHROME1), and heeding both turns twice.
+Where they contradict each other it is the shape that writers got wrong, though DCMTK follows it.
 Overlays are not drawn: neither those in the unused high bits nor those beside the pixels.
 """
 
@@ -144,6 +145,7 @@ def _adopt_frame_groups(dataset: Dataset, index: int) -> None:
     shared = dataset.get("SharedFunctionalGroupsSequence") or []
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
     for group in [*shared[:1], *per_frame[index : index + 1]]:
+        elements.settle(group)
         for name in FRAME_GROUPS:
             for item in group.get(name) or []:
                 dataset.update(item)

@@ -114,13 +114,18 @@ def _add_pixels(original: Dataset, clean: Dataset) -> None:
 def _value(element: DataElement, profile: Profile) -> Any:
     """The value as it may be kept; None where its content is not what its tag says."""
     if element.VR == "SQ":
-        return [_allowed(item, profile) for item in element.value]
+        return [_allowed(_settled(item), profile) for item in element.value]
     values = [element.value] if element.VM < 2 else list(element.value)
     if element.VR == "CS" and not all(CODE.fullmatch(str(value or "")) for value in values):
         return None
     if element.keyword == "PatientSex" and element.value not in demographics.SEXES.values():
         return None
     return element.value
+
+
+def _settled(item: Dataset) -> Dataset:
+    elements.settle(item)
+    return item
 
 
 def _attributes(clean: Dataset, age: float | None) -> dict[str, str | int]:

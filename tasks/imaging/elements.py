@@ -88,6 +88,7 @@ TERMS: Mapping[str, frozenset[str]] = {
 OPTIONAL = ("VOILUTFunction", "LossyImageCompression", "PresentationLUTShape")
 UNSPECIFIED = "US"  # a rescale type that says nothing
 SETTLED = DECIDING | _tags(" ".join(TERMS))
+GROUPS = _tags("SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence")
 FLOATS = ("FloatPixelData", "DoubleFloatPixelData")
 OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 REQUIRED = """
@@ -112,6 +113,8 @@ def read(content: bytes) -> Dataset:
 def settle(dataset: Dataset) -> None:
     """Drop what is empty and name terms as the standard does, in place and in sequences too.
 
+    Not so in functional groups: of thousands decoding reads two, which it settles then.
+
     Raises:
         DecodeError: an element that decides the pixels cannot be read.
     """
@@ -122,7 +125,7 @@ def settle(dataset: Dataset) -> None:
         if element is None or is_empty(element):
             del dataset[tag]
         elif element.VR == "SQ":
-            for item in element.value:
+            for item in element.value if tag not in GROUPS else ():
                 settle(item)
         elif element.keyword in TERMS:
             _name_term(dataset, element)
@@ -175,7 +178,7 @@ def require_picture(dataset: Dataset) -> None:
     """Refuse what has no pixels that can be read.
 
     Raises:
-        DecodeError: it has none, floating-point ones, or does not say how they lie.
+        DecodeError: it has none, floating-point ones, or does not say how they lie or how many.
     """
     if any(name in dataset for name in FLOATS):
         raise DecodeError("DICOM with floating-point pixels; required: integers")
@@ -183,6 +186,7 @@ def require_picture(dataset: Dataset) -> None:
         raise DecodeError("DICOM without pixel data")
     if missing := [name for name in REQUIRED.split() if name not in dataset]:
         raise DecodeError(f"DICOM without {', '.join(missing)}")
+    frame_count(dataset)
 
 
 def frame_count(dataset: Dataset) -> int:

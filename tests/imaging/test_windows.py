@@ -243,6 +243,12 @@ def test_shape_of_the_presentation_does_not_turn_twice(ramp):
     turned = {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"}
     plain = decode(make_dicom(ramp, **window), None)
     assert np.array_equal(decode(make_dicom(ramp, **window, **turned), None), 255 - plain)
+    for photometric, shape, expected in (
+        ("MONOCHROME1", "IDENTITY", 255 - plain),
+        ("MONOCHROME2", "INVERSE", plain),
+    ):
+        turned = {"PhotometricInterpretation": photometric, "PresentationLUTShape": shape}
+        assert np.array_equal(decode(make_dicom(ramp, **window, **turned), None), expected)
 
 
 def test_negative_slope_turns_what_is_bright(ramp):
