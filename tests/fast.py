@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-# What builds, packages or runs networks, and the fuzz harness, which waits for what hangs. Neither
-# collected nor imported in the fast set.
+# What builds, packages or runs networks, and what takes long all the same: the fuzz harness, which
+# waits for what hangs, and what starts a cluster or versions data with DVC. Neither collected nor
+# imported in the fast set.
 LEFT_OUT = (
     "benchmarks",
     "fuzz",
+    "imaging/test_cluster.py",
     "model",
     "networks",
     "pipeline",
     "registry",
     *(f"stages/test_{name}.py" for name in ("audit", "augment", "compress", "evaluate")),
     *(f"stages/test_{name}.py" for name in ("explain", "fine_tune", "report", "train")),
+    *(f"stages/test_{name}.py" for name in ("pull", "withdraw")),
 )
 REFUSED = {"tensorflow", "keras"}
 
