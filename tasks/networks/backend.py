@@ -18,8 +18,7 @@ OverBatches = Callable[[keras.utils.PyDataset], dict[str, Any]]
 class Backend(Protocol):
     """A backend of Keras."""
 
-    @property
-    def VERSIONS(self) -> Sequence[str]:  # noqa: N802  a constant of the modules
+    def packages(self) -> Sequence[str]:
         """The packages whose versions the bits of results depend on."""
 
     def set_threads(self, threads: int) -> None:

@@ -10,11 +10,15 @@ import jax
 import keras
 from jax._src import xla_bridge  # only there one can ask without starting it
 
-VERSIONS = ("keras", "jax", "jaxlib", "numpy")
 FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
 over_rows = None  # its trainer has no step that could be repeated inside a call
 THREADS = "NPROC"  # read by XLA when it starts
 FLAGS = "XLA_FLAGS"
+
+
+def packages() -> tuple[str, ...]:
+    """The packages whose versions the bits of results depend on."""
+    return ("keras", "jax", "jaxlib", "numpy")
 
 
 def set_threads(threads: int) -> None:

@@ -78,7 +78,7 @@ def of_arrays(arrays: Sequence[NDArray[Any]]) -> str:
 def made_with(module: str) -> dict[str, Any]:
     """What else the bits depend on: versions, threads, device, and the code behind `module`."""
     return {
-        "versions": {name: version(name) for name in device.backend.VERSIONS},
+        "versions": {name: version(name) for name in device.backend.packages()},
         "threads": device.backend.threads(),
         "gpus": device.backend.gpus(),
         "code": closure.digests_behind(module),

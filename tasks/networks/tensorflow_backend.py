@@ -10,8 +10,12 @@ import tensorflow as tf
 
 from tasks.networks.prefetching import ahead
 
-VERSIONS = ("keras", "tensorflow", "numpy")
 FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
+
+
+def packages() -> tuple[str, ...]:
+    """The packages whose versions the bits of results depend on."""
+    return ("keras", "tensorflow", "numpy")
 
 
 def set_threads(threads: int) -> None:
