@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tasks.common import paths
+from tasks.common import documents, paths
 from tasks.common.errors import SourceError, command
 from tasks.common.manifest import REPLACED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
+from tasks.common.paths import StateEntry
 from tasks.intake import arrivals, cohort, data_versions, exclusion
 from tasks.intake.arrivals import CONFLICT, Arrivals
 from tasks.intake.classes import settle
@@ -115,6 +116,7 @@ def pull(params: Params) -> PullSummary:
     cohort.guard(params.pull)
     pseudonyms, key = Pseudonyms(load_key(params)), params.deid.key_id
     listing = _list(params)
+    _write_details(listing)
     remote = data_versions.has_remote()
     data_versions.restore(remote)
     known, marks = cohort.read(key), cohort.read_marks(key)
@@ -147,6 +149,15 @@ def _list(params: Params) -> Listing:
             f"the source cannot be listed ({error.strerror}): check the rights of its folders, "
             "then pull again; nothing was changed"
         ) from None
+
+
+def _write_details(listing: Listing) -> None:
+    """Put what the notes count where only the owner of the data looks, or clear it away."""
+    path = StateEntry.PULL_DETAILS.path
+    if listing.details:
+        documents.write_private(path, "\n".join(listing.details) + "\n")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def summarise(

@@ -84,7 +84,7 @@ def _remove_derived() -> None:
     for.
     """
     outs = [out for stage in pipeline.stages() for out in pipeline.outs(stage)]
-    for path in (*outs, paths.DATA_DOCS, *paths.showing_images()):
+    for path in (*outs, paths.DATA_DOCS, *paths.showing_patients()):
         _delete(path)
 
 

@@ -47,6 +47,17 @@ def write_text(path: Path, text: str, lasting: bool = False) -> None:
     replace(path, lambda draft: draft.write_text(text, encoding="utf-8"), lasting)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Put a text in place at once that only its owner may read; errors as in `replace`."""
+
+    def write(draft: Path) -> None:
+        draft.touch(mode=0o600)
+        draft.chmod(0o600)  # a killed process of the same number may have left another
+        draft.write_text(text, encoding="utf-8")
+
+    replace(path, write)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, keys in their order; NaN is refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

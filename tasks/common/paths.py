@@ -64,14 +64,15 @@ def root() -> Path:
 
 
 class StateEntry(Enum):
-    """What lies in the state folder: its name, and whether images show in it, as they are or as
-    what a network made of them. Such must go when a patient is withdrawn.
+    """What lies in the state folder: its name, and whether patients show in it: by images, as they
+    are or as what a network made of them, or by names. Such must go when one is withdrawn.
     """
 
     PACKS = "packs", True
     PREFIX = "prefix", True  # stored activations
     CHECKPOINTS = "checkpoints", True
     DOWNLOADS = "downloads", True  # what sources fetched, as it came
+    PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
     PREFECT = "prefect", False
     GROUPS = "groups", False  # processes of a flow
     FLOW_LOCK = "flow.lock", False
@@ -93,8 +94,8 @@ def state_of_machine(number: int) -> Path:
     return state() / f"{MACHINE}{number}"
 
 
-def showing_images() -> list[Path]:
-    """What may show images in the state folder, and in those of machines that trained here."""
+def showing_patients() -> list[Path]:
+    """What may show patients in the state folder, and in those of machines that trained here."""
     homes = [state(), *state().glob(f"{MACHINE}*")]
     names = [name for name, shows in (entry.value for entry in StateEntry) if shows]
     return [home / name for home in homes for name in names]

@@ -43,10 +43,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source has, and what a person should know about how it was read."""
+    """What a source has, and what a person should know about how it was read.
+
+    Attributes:
+        items: the images.
+        notes: for the log, so they name no file, column or value of the source.
+        details: what the notes count, by name. They may identify, so they go to a local file.
+    """
 
     items: Sequence[Item]
     notes: Sequence[str] = ()
+    details: Sequence[str] = ()
 
 
 def open_source(params: Params) -> Listing:

@@ -39,3 +39,12 @@ def test_a_value_that_is_none_of_json_leaves_the_file_before(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         documents.write_json(path, {"a": float("nan")})
     assert documents.read_json(path) == {"b": 1, "a": [2.5, "Ø"]}
+
+
+def test_a_private_file_is_its_owners_alone_also_where_another_lay_there(tmp_path):
+    path = tmp_path / "details.txt"
+    path.write_text("before")
+    path.chmod(0o644)
+    documents.write_private(path, "after")
+    assert path.read_text() == "after"
+    assert path.stat().st_mode & 0o777 == 0o600

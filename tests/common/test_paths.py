@@ -6,11 +6,11 @@ from tasks.common import paths
 from tasks.common.paths import StateEntry
 
 
-def test_what_shows_images_is_found_in_the_state_of_every_machine(workspace):
-    names = ["packs", "prefix", "checkpoints", "downloads"]
+def test_what_shows_patients_is_found_in_the_state_of_every_machine(workspace):
+    names = ["packs", "prefix", "checkpoints", "downloads", "pull_details.txt"]
     (paths.state_of_machine(1)).mkdir(parents=True)
     homes = [paths.state(), paths.state() / "machine-1"]
-    assert paths.showing_images() == [home / name for home in homes for name in names]
+    assert paths.showing_patients() == [home / name for home in homes for name in names]
 
 
 def test_no_other_module_spells_a_place_in_the_state_folder():

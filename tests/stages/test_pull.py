@@ -19,9 +19,10 @@ from tasks.common.errors import DataError, ParameterError, SourceError
 from tasks.common.manifest import EXCLUDED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
+from tasks.common.paths import StateEntry
 from tasks.intake import cohort as tables
 from tasks.intake import data_versions
-from tasks.sources import phantom
+from tasks.sources import Listing, phantom
 
 
 @pytest.mark.usefixtures("source")
@@ -263,3 +264,19 @@ def test_a_folder_that_cannot_be_read_is_told_without_its_name(monkeypatch):
         run()
     assert "Smith" not in str(caught.value)
     assert tree() == before
+
+
+@pytest.mark.usefixtures("source")
+def test_details_go_to_a_private_file_and_not_to_the_log(monkeypatch):
+    listed = pull.open_source(load(Params))
+    told = Listing(listed.items, ["1 column dropped"], ["column dropped: Mrs Smith"])
+    monkeypatch.setattr(pull, "open_source", lambda _: told)
+    summary = run()
+    path = StateEntry.PULL_DETAILS.path
+    assert "1 column dropped" in str(summary)
+    assert "Smith" not in str(summary)
+    assert path.read_text() == "column dropped: Mrs Smith\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    monkeypatch.setattr(pull, "open_source", lambda _: listed)
+    run()
+    assert not path.exists()
