@@ -150,6 +150,7 @@ def test_dvc_takes_back_every_kind_of_value(shipped):
     for there, back in (
         ("task.classes=auto", "task.classes=[no_nodule,nodule]"),
         ("pull.slices=[ward]", "pull.slices=[]"),
+        ("pull.columns.label=dx", "pull.columns.label=null"),
         ("preprocess.window=[40,400]", "preprocess.window=null"),
         ("preprocess.window=lung", "preprocess.window=null"),
         ("validate.intensity_mean=[1,2]", "validate.intensity_mean=[5,250]"),
