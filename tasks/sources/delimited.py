@@ -58,8 +58,9 @@ def read(path: Path, what: str, fits: Callable[[Sequence[str]], bool]) -> pd.Dat
             f"{what} has more cells than its header in {spell_lines(wide)}: put a cell with a "
             "separator in it in quotes"
         )
-    cells = [[*row, *[""] * len(header)][: len(header)] for row in rows.values()]
-    return pd.DataFrame(cells, index=list(rows), columns=header, dtype=object)
+    for cells in rows.values():
+        cells[:] = cells[: len(header)] + [""] * (len(header) - len(cells))
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=object)
 
 
 def spell_lines(lines: Sequence[int]) -> str:

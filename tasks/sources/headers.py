@@ -71,7 +71,7 @@ def read_headers(root: Path, field: str | None = None) -> tuple[list[Header], in
     except OSError as error:  # without the file's name, which may identify
         raise SourceError(
             "required: a folder of DICOM files that can be read; the folder or a file in it is not "
-            f"({error.strerror}): mend pull.path, or the rights of what it names"
+            f"({error.strerror}): fix pull.path, or the rights of what it names"
         ) from None
     return headers, len(files) - len(headers)
 

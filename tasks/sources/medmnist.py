@@ -102,7 +102,10 @@ def _read_split(file: Path, split: str, published: Published) -> Iterator[Item]:
     except FileNotFoundError:
         raise SourceError(f"pull.path must be {LAYOUT}; what it names is not there") from None
     except OSError as error:  # without the file's name, which may identify
-        raise SourceError(f"the .npz cannot be read ({error.strerror}): mend its rights") from None
+        raise SourceError(
+            f"the .npz cannot be read ({error.strerror}): fix pull.path, or the rights of what it "
+            "names"
+        ) from None
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
         raise SourceError(f"the file is not {LAYOUT}: {error}") from None
     shape, dtype = pictures.shape, pictures.dtype
