@@ -92,7 +92,7 @@ def _content(path: Path, what: str) -> bytes:
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         system = error.strerror if isinstance(error, OSError) else None
         why = system or f"it is not what {path.suffix.lower()} says, damaged or cut short"
-        raise SourceError(f"{what} cannot be read ({why}): mend it, or export it anew") from None
+        raise SourceError(f"{what} cannot be read ({why}): fix it, or export it anew") from None
 
 
 def _suits(text: str, separator: str, fits: Callable[[Sequence[str]], bool]) -> tuple[bool, int]:

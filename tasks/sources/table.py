@@ -126,7 +126,6 @@ def read_labels(pull: Pull, kind: str) -> Rows:
             one key differ; the message collects all.
     """
     path, key = Path(pull.labels.table or "").expanduser(), pull.labels.key
-    what = "the CSV of pull.labels.table"
 
     def unclear(table: pd.DataFrame) -> list[str]:
         apart = table.drop_duplicates()
@@ -137,7 +136,8 @@ def read_labels(pull: Pull, kind: str) -> Rows:
 
     if not path.is_file():
         raise SourceError(f"pull.labels.table must be a CSV of {key},label; it is not there")
-    form = Form(what, ["key", key], pull.columns.named, pull.slices, kind)
+    what, named = "the CSV of pull.labels.table", pull.columns.named
+    form = Form(what, ["key", key], named, pull.slices, kind)
     rows, notes, details = _read(path, form, unclear)
     return Rows({row.key: row for row in rows}, notes, details)
 
@@ -200,7 +200,7 @@ def _check_columns(cells: pd.DataFrame, used: Mapping[str, str], form: Form) -> 
         raise SourceError(
             f"{form.what} must hold {form.keys[0]},label[,patient_id][,split][,slices], separated "
             f"by commas, semicolons or tabs: {'; '.join(problems)}; received "
-            f"{_received(header, used, form)}. pull.columns says what the CSV calls them"
+            f"{_received(header, form)}. pull.columns says what the CSV calls them"
         )
 
 
@@ -214,7 +214,7 @@ def _called(own: str, form: Form) -> str:
     return f"column {' or '.join(map(repr, names))}"
 
 
-def _received(header: Sequence[str], used: Mapping[str, str], form: Form) -> str:
+def _received(header: Sequence[str], form: Form) -> str:
     """The recognised columns; others are counted: without a header they are the first image's."""
     ours = {*form.keys, LABEL, *OPTIONAL, *KNOWN_SLICES}
     there = [column for column in dict.fromkeys(header) if column in ours]
