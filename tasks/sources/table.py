@@ -19,6 +19,7 @@ from tasks.common.manifest import SPLITS
 from tasks.privacy import demographics
 from tasks.sources import Item, Listing
 from tasks.sources.headers import FILE
+from tasks.sources.split_names import side_of
 
 OPTIONAL = ("patient_id", "split")
 SHOWN = 10  # problems of one kind that a message spells out
@@ -109,6 +110,8 @@ def _read(
     if keys[0] not in table:
         table = table.rename(columns={keys[-1]: keys[0]})
     _check_columns(path, table, keys, named)
+    if "split" in table:
+        table["split"] = table["split"].map(lambda name: side_of(name) or name)
     if keys[-1] == FILE:  # ./a.dcm is a.dcm
         table[keys[0]] = table[keys[0]].map(lambda file: file and PurePosixPath(file).as_posix())
     slices = {name: known for name, known in KNOWN_SLICES.items() if name in table}
