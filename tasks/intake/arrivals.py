@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -137,6 +137,10 @@ class Door:
             arrivals.changed.add(before)
         else:
             self._bring_one(item, content, digest, name, before)
+
+    def known_among(self, names: Iterable[str]) -> set[str]:
+        """The digests of files in `data/raw` that have these names at the source."""
+        return {digest for name in names if (digest := self._known.names.get(self._name(name)))}
 
     def _name(self, name: str) -> str:
         """The pseudonym by which a file's name is known, or from now on will be."""

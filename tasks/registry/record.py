@@ -35,7 +35,7 @@ DIGEST_CHARACTERS = 36  # the most that MLflow takes for a data set
 INTERVAL = {"value": "", "low": "_low", "high": "_high"}  # key -> ending of the metric's name
 FORBIDDEN = re.compile(r"[^/\w.\- ]")  # in the name of a metric
 # Where the source lies and who labelled it: names of folders and files can name people.
-WHEREABOUTS = (("pull", "path"), ("pull", "labels", "table"))
+WHEREABOUTS = (("pull", "path"), ("pull", "exclude"), ("pull", "labels", "table"))
 NOT_RECORDED = "(not recorded)"
 
 
@@ -140,7 +140,7 @@ def _redact(values: Any) -> None:
         section = values
         for part in sections:
             section = section.get(part, {})
-        if section.get(name) is not None:
+        if section.get(name):
             section[name] = NOT_RECORDED
 
 

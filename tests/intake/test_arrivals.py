@@ -15,7 +15,10 @@ from worlds.pull import LABELS, SOURCE, broken, cohort, configure, image, run, t
 
 from tasks.common import digests, manifest, paths
 from tasks.common.errors import DecodeError
-from tasks.intake import arrivals
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
+from tasks.common.paths import StateEntry
+from tasks.intake import arrivals, exclusion
 from tasks.sources import phantom
 
 
@@ -306,3 +309,24 @@ def test_a_link_that_leads_to_a_newer_release_is_the_same_source(spelled):
     Path("linked").unlink()
     Path("linked").symlink_to("release 2")
     assert (run().changed, run().new) == (1, 0)
+
+
+@pytest.mark.usefixtures("source")
+def test_what_is_passed_by_now_stays_and_its_ids_are_told(monkeypatch):
+    image("sick/Smith_0_mask.png", 40)
+    image("well/Smith_1 overlay.png", 41)
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.sources.masks.among", lambda files: [])  # as it was
+        assert run().new == 6
+    before = cohort()
+    configure(pull__exclude=["*overlay.png"])
+    summary = run()
+    assert (summary.new, summary.known, summary.vanished, summary.passed_by) == (0, 4, 2, 2)
+    assert "  2 of those are passed by" in str(summary)
+    pd.testing.assert_frame_equal(cohort(), before)
+    *_, title, first, second = StateEntry.PULL_DETAILS.path.read_text().splitlines()
+    files = [SOURCE / "sick/Smith_0_mask.png", SOURCE / "well/Smith_1 overlay.png"]
+    assert title.endswith("by their id:")
+    assert [first, second] == sorted(digests.of_file(file) for file in files)
+    assert exclusion.exclude(load(Params), [first, second]) == 2
+    assert (run().vanished, run().passed_by) == (2, 0)
