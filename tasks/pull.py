@@ -23,9 +23,8 @@ from tasks.common.manifest import REPLACED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.common.paths import StateEntry
-from tasks.intake import arrivals, cohort, data_versions, exclusion
+from tasks.intake import arrivals, classes, cohort, data_versions, exclusion
 from tasks.intake.arrivals import CONFLICT, Arrivals
-from tasks.intake.classes import settle
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.sources import Listing, itemise, open_source
@@ -52,6 +51,7 @@ class PullSummary:
         passed_by: of those, what is passed by, and is trained on.
         withdrawn: at the source still, and not brought.
         notes: what a person should know about the source.
+        positive: the positive class of a binary task.
     """
 
     batch: int | None
@@ -70,6 +70,7 @@ class PullSummary:
     withdrawn: int
     passed_by: int = 0
     notes: tuple[str, ...] = ()
+    positive: str | None = None
 
     def __str__(self) -> str:
         """A few lines for the log; they name no file and no patient."""
@@ -101,7 +102,8 @@ class PullSummary:
             "should be deleted there": self.withdrawn,
         }
         counted = [f"  {count:,} {what}" for what, count in remarks.items() if count]
-        return "\n".join([*self.notes, first, *self._refusals(), *counted])
+        last = [f"the positive class is {self.positive}"] if self.positive else []
+        return "\n".join([*self.notes, first, *self._refusals(), *counted, *last])
 
     def _refusals(self) -> list[str]:
         total = sum(self.refused.values())
@@ -123,15 +125,16 @@ def pull(params: Params) -> PullSummary:
     cohort.guard(params.pull)
     pseudonyms, key = Pseudonyms(load_key(params)), params.deid.key_id
     listing = _list(params)
-    _write_details(listing, {})
+    found = [item.label for item in listing.items]
+    _write_details(listing, {"labels that are refused": classes.refused(params.task, found)})
     remote = data_versions.has_remote()
     data_versions.restore(remote)
     known, marks = cohort.read(key), cohort.read_marks(key)
-    diff = settle(params.task, [item.label for item in listing.items])
+    settled = classes.settle(params.task, found)
     present = cohort.present(known)
     told = arrivals.known_of(present, cohort.read_withdrawn(key))
     door = arrivals.Door(params, pseudonyms, told, all_headers=marks is None)
-    came = door.bring(listing.items)
+    came = door.bring([replace(i, label=settled.spelled[i.label]) for i in listing.items])
     if kept := _kept_though_passed_by(listing, door, present):
         _write_details(listing, {"files of data/raw that are passed by, by their id": kept})
     new = arrivals.as_batch(came, batch=int(known["batch"].max()) + 1 if len(known) else 0)
@@ -148,8 +151,9 @@ def pull(params: Params) -> PullSummary:
         data_versions.save()
     if remote:
         data_versions.push()
-    notes = (*listing.notes, *([diff] if diff else []))
-    return replace(summarise(present, new, came, notes), passed_by=len(kept))
+    notes = (*listing.notes, *([settled.diff] if settled.diff else []))
+    positive = settled.classes[1] if params.task.kind == "binary" else None
+    return replace(summarise(present, new, came, notes), passed_by=len(kept), positive=positive)
 
 
 def _list(params: Params) -> Listing:

@@ -330,3 +330,16 @@ def test_what_is_passed_by_now_stays_and_its_ids_are_told(monkeypatch):
     assert [first, second] == sorted(digests.of_file(file) for file in files)
     assert exclusion.exclude(load(Params), [first, second]) == 2
     assert (run().vanished, run().passed_by) == (2, 0)
+
+
+@pytest.mark.usefixtures("source")
+def test_classes_of_a_workspace_keep_the_letters_they_were_written_in():
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    (SOURCE / "well").rename(SOURCE / apart)
+    configure(task__classes=["sick", apart])
+    run()
+    (SOURCE / apart).rename(SOURCE / composed)
+    image(f"{composed}/new.png", 50)
+    summary = run()
+    assert (summary.new, summary.relabelled, summary.known) == (1, 0, 4)
+    assert set(cohort()["label"]) == {"sick", apart}
