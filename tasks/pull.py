@@ -26,6 +26,7 @@ from tasks.common.paths import StateEntry
 from tasks.intake import arrivals, cohort, data_versions, exclusion
 from tasks.intake.arrivals import CONFLICT, Arrivals
 from tasks.intake.classes import settle
+from tasks.intake.file_ids import file_of
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.sources import Listing, open_source
@@ -125,7 +126,7 @@ def pull(params: Params) -> PullSummary:
     told = arrivals.known_of(present, cohort.read_withdrawn(key))
     came = arrivals.Door(params, pseudonyms, told, all_headers=marks is None).bring(listing.items)
     new = arrivals.as_batch(came, batch=int(known["batch"].max()) + 1 if len(known) else 0)
-    replaced = known["image_id"].map(cohort.digest_of).isin(came.replaced)
+    replaced = known["image_id"].map(file_of).isin(came.replaced)
     stand_ins = cohort.stand_ins(known[replaced], REPLACED)
     all_marks = (marks or set()) | identifiers.collect(came.identities, pseudonyms)
     if told_more := all_marks != marks:
@@ -167,7 +168,7 @@ def summarise(
     reasons = new["reason"].fillna("")
     conflicts = reasons.str.startswith(CONFLICT)
     claims = {
-        cohort.digest_of(image_id): reason if str(reason).startswith(CONFLICT) else label
+        file_of(image_id): reason if str(reason).startswith(CONFLICT) else label
         for image_id, reason, label in known[["image_id", "reason", "label"]].to_numpy().tolist()
     }
     there = (claims.keys() & came.labels.keys()) - came.replaced
@@ -180,7 +181,7 @@ def summarise(
         refused=Counter(reasons[(reasons != "") & ~conflicts].tolist()),
         conflicting=int(conflicts.sum()),
         duplicates=came.counts["duplicates"],
-        relabelled=sum(came.claim(digest) != claims[digest] for digest in there),
+        relabelled=sum(came.claim(file) != claims[file] for file in there),
         redescribed=len(came.redescribed),
         changed=len(came.changed - there),
         mended=came.counts["mended"],

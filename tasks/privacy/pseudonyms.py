@@ -45,6 +45,12 @@ class Pseudonyms:
         """The pseudonym of a file's name at the source, 16 hexadecimal digits."""
         return _keyed(self._key, "source name", name).hex()[:16]
 
+    def image(self, digest: str) -> str:
+        """The id of a file, 64 hexadecimal digits, by the sha256 of its bytes. That alone would
+        tell whether a file that somebody has is among the images, removed names included.
+        """
+        return _keyed(self._key, "image", digest).hex()
+
     def identifier(self, mark: str) -> str:
         """What stands for a mark of `tasks.privacy.identifiers`, 16 hexadecimal digits."""
         return _keyed(self._key, "identifier", mark).hex()[:16]

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from pydicom import dcmread
 from worlds.dicom_files import make_dicom
-from worlds.pull import LABELS, SOURCE, broken, cohort, configure, image, run, tree
+from worlds.pull import LABELS, SOURCE, broken, cohort, configure, file_id, image, run, tree
 
-from tasks.common import digests, manifest, paths
+from tasks.common import manifest, paths
 from tasks.common.errors import DecodeError
 from tasks.intake import arrivals
 from tasks.sources import phantom
@@ -159,8 +159,8 @@ def test_each_frame_is_a_row():
     file.save_as(SOURCE / "sick/film.dcm")
     assert run().new == 4 + 3
     frames = cohort().query("path.str.endswith('.dcm')")
-    digest = digests.of_file(SOURCE / "sick/film.dcm")
-    assert frames["image_id"].tolist() == [f"{digest}-{frame}" for frame in range(3)]
+    file = file_id(SOURCE / "sick/film.dcm")
+    assert frames["image_id"].tolist() == [f"{file}-{frame}" for frame in range(3)]
     assert frames["path"].nunique() == 1
     assert run().known == 5
 
