@@ -3,6 +3,7 @@
 python -m tasks.pull                  bring what is new
 python -m tasks.pull --exclude ID ..  leave images that are there out, by their image_id
 python -m tasks.pull --include ID ..  take them back
+python -m tasks.pull --where ID ..    print what the source calls the files of images
 
 No stage of `dvc.yaml`, since it reaches outside: `dvc repro` works with the data that are there.
 What the source has lost, changed or labels otherwise by now is reported, not followed.
@@ -23,7 +24,7 @@ from tasks.common.manifest import REPLACED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.common.paths import StateEntry
-from tasks.intake import arrivals, cohort, data_versions, exclusion
+from tasks.intake import arrivals, cohort, data_versions, exclusion, originals
 from tasks.intake.arrivals import CONFLICT, Arrivals
 from tasks.intake.classes import settle
 from tasks.intake.file_ids import file_of
@@ -134,6 +135,7 @@ def pull(params: Params) -> PullSummary:
     table = cohort.joined(known[~replaced], stand_ins, new)
     if len(new):
         cohort.write(table, key)
+    originals.note(came.names, set(cohort.present(table)["image_id"].map(file_of)))
     cohort.sweep(table["path"].dropna())
     if len(new) or told_more or not paths.RAW_DVC.exists():
         data_versions.save()
@@ -193,7 +195,7 @@ def summarise(
 
 @command
 def main() -> None:
-    """Pull, and say what came; or leave images out, or take them back."""
+    """Pull, and say what came; or leave images out, take them back, or say which files they are."""
     parser = argparse.ArgumentParser(
         prog="python -m tasks.pull",
         description=__doc__,
@@ -202,12 +204,15 @@ def main() -> None:
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--exclude", nargs="+", metavar="ID", help="leave images out")
     choice.add_argument("--include", nargs="+", metavar="ID", help="take excluded images back")
+    choice.add_argument("--where", nargs="+", metavar="ID", help="print their names at the source")
     chosen, params = parser.parse_args(), load(Params)
     if chosen.exclude:
         count = exclusion.exclude(params, chosen.exclude)
         print(f"{count:,} images are left out from now on; --include takes them back. {NEXT}")
     elif chosen.include:
         print(f"{exclusion.include(params, chosen.include):,} images are back. {NEXT}")
+    elif chosen.where:
+        print("\n".join(originals.where(chosen.where)))
     else:
         print(pull(params))
 
