@@ -29,7 +29,7 @@ from tasks.intake.arrivals import CONFLICT, Arrivals
 from tasks.intake.classes import settle
 from tasks.intake.file_ids import file_of
 from tasks.privacy import identifiers
-from tasks.privacy.pseudonyms import Pseudonyms, load_key
+from tasks.privacy.pseudonyms import Pseudonyms, load_key, remarks
 from tasks.sources import Listing, open_source
 
 NEXT = f"Commit {paths.RAW_DVC}; `dvc repro` makes the results anew"
@@ -141,7 +141,9 @@ def pull(params: Params) -> PullSummary:
         data_versions.save()
     if remote:
         data_versions.push()
-    return summarise(present, new, came, (*listing.notes, *([diff] if diff else [])))
+    return summarise(
+        present, new, came, (*listing.notes, *([diff] if diff else []), *remarks(params))
+    )
 
 
 def _list(params: Params) -> Listing:
