@@ -14,7 +14,7 @@ import pandas as pd
 from tasks.common import digests, manifest
 from tasks.common.errors import DecodeError, SourceError
 from tasks.common.progress import progress
-from tasks.imaging.deidentification import Clean, deidentify
+from tasks.imaging.deidentification import Clean, deidentify, identifiers
 from tasks.intake import cohort
 from tasks.intake.file_ids import file_of
 from tasks.privacy.pseudonyms import Pseudonyms
@@ -139,7 +139,7 @@ class Door:
             arrivals.names[file].append(item.name)
             self._compare(item, file)
             if self._all_headers:
-                self._note_header(content)
+                arrivals.identities[-1] |= identifiers(content)
         elif before != file and before in known.copied:
             arrivals.changed.add(before)
             arrivals.names[before].append(item.name)
@@ -176,13 +176,6 @@ class Door:
             told = {**row, "source_split": sides[-1] if sides else None}
             if any(told.get(column) != value for column, value in said.items()):
                 self.arrivals.redescribed.add(file)
-
-    def _note_header(self, content: bytes) -> None:
-        try:
-            clean = deidentify(content, self._pseudonyms, "keep")  # nothing of it is written
-        except DecodeError:
-            return
-        self.arrivals.identities[-1] |= clean.identifiers
 
     def _bring_one(self, item: Item, content: bytes, file: str, name: str, before: str) -> None:
         """Write one file and note its rows: one, or one a frame that is taken."""

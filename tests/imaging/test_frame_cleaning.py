@@ -26,7 +26,7 @@ from worlds.deidentification import NAME, PIXELS, SECRET, clean, dicom, encoded,
 
 from tasks.common.errors import DecodeError
 from tasks.imaging import dicom as decoder
-from tasks.imaging.raster_cleaning import _segment
+from tasks.imaging.jpeg_cleaning import _segment
 
 
 def test_compressed_frames_keep_their_bytes():
