@@ -62,9 +62,9 @@ def clean_dicom(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn) -> 
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
             original = elements.read(content)
             elements.require_picture(original)
-            refuse_text(original, burned_in)
+            decoded = refuse_text(original, burned_in)
             clean = _clean(original, pseudonyms)
-            for frame in range(clean.frames):
+            for frame in range(0 if decoded else clean.frames):
                 dicom.shown(original, None, frame)  # what cannot be decoded is not copied
             return clean
     except DecodeError:

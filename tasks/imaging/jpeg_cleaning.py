@@ -43,6 +43,9 @@ Key = tuple[int, int]  # marker, and which of its kind
 Progress = dict[tuple[int, int], int]  # component and coefficient -> lowest bit that is known
 
 
+Show = Callable[[bool], NDArray[Any]]  # of a picture: its pixels, or those of `_magnified`
+
+
 class Segment(NamedTuple):
     """What stands behind a marker and its length, and the coded data that follow a SOS."""
 
@@ -261,9 +264,11 @@ def _used_by(frame: Segment, scan: Scan, progress: Progress) -> set[Key]:
 def _without_tails(segments: list[Segment]) -> list[Segment]:
     """Each scan without the bytes that nothing is decoded from, also between restarts."""
     cut = _between_restarts(segments)
+    pixels = _pixels(segments)
+    pixels(False)  # which fails where it cannot be decoded
     for at, segment in enumerate(cut):
         if segment.marker == SOS:
-            cut[at] = segment._replace(scan=_decoded(cut, at))
+            cut[at] = segment._replace(scan=_decoded(cut, at, pixels))
     return cut
 
 
@@ -282,7 +287,8 @@ def _between_restarts(segments: list[Segment]) -> list[Segment]:
     size = frame.body[:1] + struct.pack(">HH", height, width) + frame.body[5:]
     row = [frame._replace(body=size) if segment is frame else segment for segment in before]
     *parts, last = RESTART.split(scan.scan)
-    kept = [_decoded([*row, scan._replace(scan=part)], len(row)) for part in parts]
+    pictures = ([*row, scan._replace(scan=part)] for part in parts)
+    kept = [_decoded(picture, len(row), _pixels(picture)) for picture in pictures]
     marked = zip(kept, RESTART.findall(scan.scan), strict=True)
     return [*before, scan._replace(scan=b"".join(map(b"".join, marked)) + last)]
 
@@ -295,25 +301,29 @@ def _unit(frame: Segment) -> tuple[int, int]:
     return 8 * max(down for _, down in factors), 8 * max(across for across, _ in factors)
 
 
-def _decoded(segments: list[Segment], at: int) -> bytes:
-    """The data of one scan without the end that nothing is decoded from.
+def _pixels(segments: list[Segment]) -> Show:
+    """The picture, once it is asked for, and magnified."""
+    return cache(lambda magnified: _shown(segments, magnified))
 
-    Raises:
-        Exception: it cannot be decoded; any of libjpeg's wrapper.
+
+def _decoded(segments: list[Segment], at: int, pixels: Show) -> bytes:
+    """The data of one scan without the end that nothing is decoded from; `pixels` are those of the
+    picture that the scan is in.
     """
-
-    def show(scan: bytes, magnified: bool) -> NDArray[Any]:
-        other = [*segments[:at], segments[at]._replace(scan=scan), *segments[at + 1 :]]
-        return _magnified(other) if magnified else imagecodecs.jpeg8_decode(_joined(other))
-
     whole = segments[at].scan
-    pixels = cache(lambda magnified: show(whole, magnified))
-    pixels(False)
 
     def same(scan: bytes) -> bool:
-        return all(np.array_equal(show(scan, view), pixels(view)) for view in (False, True))
+        other = [*segments[:at], segments[at]._replace(scan=scan), *segments[at + 1 :]]
+        return all(np.array_equal(_shown(other, view), pixels(view)) for view in (False, True))
 
     return whole[: len(whole) - _tail(whole, same)].rstrip(b"\xff")  # nor half a stuffed byte
+
+
+def _shown(segments: list[Segment], magnified: bool) -> NDArray[Any]:
+    """The pixels, decoded by libjpeg, whose wrapper raises exceptions of its own."""
+    if magnified:
+        return _magnified(segments)
+    return np.asarray(imagecodecs.jpeg8_decode(_joined(segments)))
 
 
 def _magnified(segments: list[Segment]) -> NDArray[Any]:
