@@ -279,18 +279,23 @@ def _between_restarts(segments: list[Segment]) -> list[Segment]:
     frame = next(segment for segment in segments if segment.marker in FRAMES)
     intervals = [segment.body for segment in segments if segment.marker == DRI]
     *before, scan = segments
+    interval = int.from_bytes(intervals[-1], "big") if intervals else 0
     height, width = _unit(frame)
-    width *= int.from_bytes(intervals[-1], "big") if intervals else 0
+    down, across = struct.unpack(">HH", frame.body[1:5])
+    units = -(-down // height) * -(-across // width)
+    width *= interval
     several = any(segment.marker == SOS for segment in before)
     if several or frame.marker not in SEQUENTIAL or not 0 < width < 2**16:
         return list(segments)
     size = frame.body[:1] + struct.pack(">HH", height, width) + frame.body[5:]
     row = [frame._replace(body=size) if segment is frame else segment for segment in before]
-    *parts, last = RESTART.split(scan.scan)
-    pictures = ([*row, scan._replace(scan=part)] for part in parts)
-    kept = [_decoded(picture, len(row), _pixels(picture)) for picture in pictures]
-    marked = zip(kept, RESTART.findall(scan.scan), strict=True)
-    return [*before, scan._replace(scan=b"".join(map(b"".join, marked)) + last)]
+    parts = RESTART.split(scan.scan)
+    restarts = min((units - 1) // interval, len(parts) - 1)  # what is behind them is not decoded
+    pictures = ([*row, scan._replace(scan=part)] for part in parts[:restarts])
+    parts[:restarts] = [_decoded(each, len(row), _pixels(each)) for each in pictures]
+    marks = [*RESTART.findall(scan.scan), b""]
+    marked = zip(parts, marks, strict=True)
+    return [*before, scan._replace(scan=b"".join(map(b"".join, marked)))]
 
 
 def _unit(frame: Segment) -> tuple[int, int]:
