@@ -54,8 +54,9 @@ def check_quarantine(images: pd.DataFrame, limit: float) -> None:
         raise DataError(
             f"{len(lost)} of {len(images)} images ({share:.1%}) are quarantined, allowed is "
             f"preprocess.max_quarantined = {limit:.1%}:\n{_listed(lost)}\n"
-            "Mend or remove these files at the source and pull again, leave them out (`python -m "
-            "tasks.pull --exclude` and their ids), or raise the limit"
+            "Fix or remove these files at the source and pull again (`python -m tasks.pull "
+            "--where` says which file an id is), leave them out (`--exclude` and their ids), or "
+            "raise the limit"
         )
 
 

@@ -3,6 +3,7 @@
 python -m tasks.pull                  bring what is new
 python -m tasks.pull --exclude ID ..  leave images that are there out, by their image_id
 python -m tasks.pull --include ID ..  take them back
+python -m tasks.pull --where ID ..    print what the source calls the files of images
 
 No stage of `dvc.yaml`, since it reaches outside: `dvc repro` works with the data that are there.
 What the source has lost, changed or labels otherwise by now is reported, not followed.
@@ -23,10 +24,11 @@ from tasks.common.manifest import REPLACED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.common.paths import StateEntry
-from tasks.intake import arrivals, classes, cohort, data_versions, exclusion
+from tasks.intake import arrivals, classes, cohort, data_versions, exclusion, originals
 from tasks.intake.arrivals import CONFLICT, Arrivals
+from tasks.intake.file_ids import file_of
 from tasks.privacy import identifiers
-from tasks.privacy.pseudonyms import Pseudonyms, load_key
+from tasks.privacy.pseudonyms import Pseudonyms, load_key, remarks
 from tasks.sources import Listing, itemise, open_source
 
 NEXT = f"Commit {paths.RAW_DVC}; `dvc repro` makes the results anew"
@@ -138,7 +140,7 @@ def pull(params: Params) -> PullSummary:
     if kept := _kept_though_passed_by(listing, door, present):
         _write_details(listing, {"files of data/raw that are passed by, by their id": kept})
     new = arrivals.as_batch(came, batch=int(known["batch"].max()) + 1 if len(known) else 0)
-    replaced = known["image_id"].map(cohort.digest_of).isin(came.replaced)
+    replaced = known["image_id"].map(file_of).isin(came.replaced)
     stand_ins = cohort.stand_ins(known[replaced], REPLACED)
     all_marks = (marks or set()) | identifiers.collect(came.identities, pseudonyms)
     if told_more := all_marks != marks:
@@ -146,12 +148,13 @@ def pull(params: Params) -> PullSummary:
     table = cohort.joined(known[~replaced], stand_ins, new)
     if len(new):
         cohort.write(table, key)
+    originals.note(came.names, set(cohort.present(table)["image_id"].map(file_of)))
     cohort.sweep(table["path"].dropna())
     if len(new) or told_more or not paths.RAW_DVC.exists():
         data_versions.save()
     if remote:
         data_versions.push()
-    notes = (*listing.notes, *([settled.diff] if settled.diff else []))
+    notes = (*listing.notes, *([settled.diff] if settled.diff else []), *remarks(params))
     positive = settled.classes[1] if params.task.kind == "binary" else None
     return replace(summarise(present, new, came, notes), passed_by=len(kept), positive=positive)
 
@@ -178,9 +181,9 @@ def _write_details(listing: Listing, more: Mapping[str, Collection[str]]) -> Non
 def _kept_though_passed_by(
     listing: Listing, door: arrivals.Door, present: pd.DataFrame
 ) -> set[str]:
-    """The digests of files whose images are trained on, though the source passes them by now."""
+    """The ids of files whose images are trained on, though the source passes them by now."""
     passed_by = door.known_among(name for names in listing.passed_by.values() for name in names)
-    trained = present["image_id"][present["reason"].isna()].map(cohort.digest_of)
+    trained = present["image_id"][present["reason"].isna()].map(file_of)
     return passed_by.intersection(trained) - door.arrivals.labels.keys()
 
 
@@ -191,7 +194,7 @@ def summarise(
     reasons = new["reason"].fillna("")
     conflicts = reasons.str.startswith(CONFLICT)
     claims = {
-        cohort.digest_of(image_id): reason if str(reason).startswith(CONFLICT) else label
+        file_of(image_id): reason if str(reason).startswith(CONFLICT) else label
         for image_id, reason, label in known[["image_id", "reason", "label"]].to_numpy().tolist()
     }
     there = (claims.keys() & came.labels.keys()) - came.replaced
@@ -204,7 +207,7 @@ def summarise(
         refused=Counter(reasons[(reasons != "") & ~conflicts].tolist()),
         conflicting=int(conflicts.sum()),
         duplicates=came.counts["duplicates"],
-        relabelled=sum(came.claim(digest) != claims[digest] for digest in there),
+        relabelled=sum(came.claim(file) != claims[file] for file in there),
         redescribed=len(came.redescribed),
         changed=len(came.changed - there),
         mended=came.counts["mended"],
@@ -216,7 +219,7 @@ def summarise(
 
 @command
 def main() -> None:
-    """Pull, and say what came; or leave images out, or take them back."""
+    """Pull, and say what came; or leave images out, take them back, or say which files they are."""
     parser = argparse.ArgumentParser(
         prog="python -m tasks.pull",
         description=__doc__,
@@ -225,12 +228,15 @@ def main() -> None:
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--exclude", nargs="+", metavar="ID", help="leave images out")
     choice.add_argument("--include", nargs="+", metavar="ID", help="take excluded images back")
+    choice.add_argument("--where", nargs="+", metavar="ID", help="print their names at the source")
     chosen, params = parser.parse_args(), load(Params)
     if chosen.exclude:
         count = exclusion.exclude(params, chosen.exclude)
         print(f"{count:,} images are left out from now on; --include takes them back. {NEXT}")
     elif chosen.include:
         print(f"{exclusion.include(params, chosen.include):,} images are back. {NEXT}")
+    elif chosen.where:
+        print("\n".join(originals.where(chosen.where)))
     else:
         print(pull(params))
 

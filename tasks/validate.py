@@ -44,7 +44,8 @@ def check(findings: Sequence[Finding]) -> None:
         told = "\n".join(_tell(finding) for finding in failed)
         raise ValidationError(
             f"{len(failed)} of {len(critical)} critical expectations do not hold, so nothing "
-            f"trains on these data:\n{told}\nSee {paths.DATA_DOCS / 'index.html'}"
+            f"trains on these data:\n{told}\nSee {paths.DATA_DOCS / 'index.html'}; "
+            "`python -m tasks.pull --where` and an image_id says which file it is"
         )
 
 

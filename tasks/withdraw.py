@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,7 @@ from tasks.common.manifest import GONE, WITHDRAWN
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort, data_versions, purge
+from tasks.intake.file_ids import Files, file_of
 from tasks.intake.joined_groups import joined_by
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 
@@ -37,30 +38,32 @@ def withdraw(params: Params, patient: str) -> str:
         PrivacyError: the key is missing.
     """
     key, remote = params.deid.key_id, data_versions.has_remote()
-    pseudonym = Pseudonyms(load_key(params)).patient(patient)
+    pseudonyms = Pseudonyms(load_key(params))
+    pseudonym = pseudonyms.patient(patient)
     data_versions.restore(remote)
     table, record = cohort.read(key), cohort.read_withdrawn(key)
     there = ~table["reason"].isin(GONE)
     theirs = there & table["patient_id"].isin([pseudonym, patient])
-    file = table["image_id"].map(cohort.digest_of) == cohort.digest_of(patient)
-    mine = theirs | (there & file)
-    images = {digest for who in (pseudonym, patient) for digest in record.get(who, [])}
-    images |= {patient} & {digest for digests in record.values() for digest in digests}
+    files, given = table["image_id"].map(file_of), Files({file_of(patient)}, pseudonyms)
+    mine = theirs | (there & files.map(given.__contains__))
+    images = {file for who in (pseudonym, patient) for file in record.get(who, [])}
+    images |= {file for files in record.values() for file in files if file in given}
     if not mine.any() and not images:
         raise DataError(
             "required: a patient of data/raw, by the id as the source has it, or the pseudonym in "
             "the column patient_id, or one file by its image_id; received: none that is known"
         )
-    images |= set(table.loc[mine, "image_id"].map(cohort.digest_of))
+    images |= set(files[mine])
     for image_id, whose in table.loc[mine, ["image_id", "patient_id"]].to_numpy().tolist():
         known = record.setdefault(whose if theirs.any() else "", [])
-        known += {cohort.digest_of(image_id)} - set(known)
+        known += {file_of(image_id)} - set(known)
     cohort.write_withdrawn(record, cohort.read_joined() | joined_by(table[mine]), key)
     _remove(cohort.joined(table[~mine], cohort.stand_ins(table[mine], WITHDRAWN)), key)
     data_versions.save()
-    purged = purge.purge(images, remote)
+    under_any_id = Files(images, pseudonyms)
+    purged = purge.purge(under_any_id, remote)
     _remove_derived()
-    told = [*_recorded(params, images), *_push(remote)]
+    told = [*_recorded(params, under_any_id), *_push(remote)]
     return "\n".join(_tell(images, purged, remote, told))
 
 
@@ -95,7 +98,7 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _recorded(params: Params, images: Collection[str]) -> list[str]:
+def _recorded(params: Params, images: Container[str]) -> list[str]:
     """What MLflow holds of the images; the files are gone whether it answers or not."""
     from tasks.registry import exposure
 

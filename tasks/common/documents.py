@@ -56,7 +56,9 @@ def write_text(path: Path, text: str, lasting: bool = False) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put a text in place at once that only its owner may read; errors as in `replace`."""
+    """Put a text in place at once that only its owner may read; what is no UTF-8, as a name of a
+    file may be, in escapes. Errors as in `replace`.
+    """
 
     def write(draft: Path) -> None:
         draft.touch(mode=0o600)

@@ -17,7 +17,10 @@ from tasks.common.errors import DataError
 
 # Column -> (pandas dtype, meaning). Slice columns that a source adds begin with `slice_`.
 COHORT = {
-    "image_id": ("str", "sha256 of the original bytes, plus `-<frame>` in a multi-frame file"),
+    "image_id": (
+        "str",
+        "keyed id of the file (`tasks.intake.file_ids`), plus `-<frame>` in a multi-frame one",
+    ),
     "path": ("str", "file under data/raw; missing where nothing could be copied"),
     "reason": ("str", "why it is not used: not copied, two labels, excluded; missing where it is"),
     "batch": ("int64", "which pull brought it, from 0"),

@@ -73,6 +73,7 @@ class StateEntry(Enum):
     CHECKPOINTS = "checkpoints", True
     DOWNLOADS = "downloads", True  # what sources fetched, as it came
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
+    ORIGINALS = "originals.json", True  # what the source calls the files of `data/raw`
     PREFECT = "prefect", False
     GROUPS = "groups", False  # processes of a flow
     FLOW_LOCK = "flow.lock", False

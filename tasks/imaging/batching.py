@@ -149,8 +149,8 @@ def prepare_batch(batch: Batch, files: dict[str, bytes], settings: PixelSettings
         except MemoryError:
             raise DataError(
                 f"required: memory for the image {image_id}; received: too little. Free some, or "
-                "leave the image out (`python -m tasks.pull --exclude` and this id), then run "
-                "again: no image is prepared twice"
+                "leave the image out (`python -m tasks.pull --exclude` and this id; `--where` says "
+                "which file it is), then run again: no image is prepared twice"
             ) from None
         pixels[len(facts["image_id"])] = made.pixels
         row = (image_id, made.height, made.width, made.colored)

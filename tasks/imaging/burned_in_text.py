@@ -38,7 +38,7 @@ LEAST_SCORE, LETTERS, IDEOGRAPHS = 0.6, 3, 2
 FIRST_IDEOGRAPH = "\u2e80"
 
 
-def refuse_text(dataset: Dataset, policy: BurnedIn) -> None:
+def refuse_text(dataset: Dataset, policy: BurnedIn) -> bool:
     """Refuse a DICOM file whose pixels may identify.
 
     Args:
@@ -46,18 +46,22 @@ def refuse_text(dataset: Dataset, policy: BurnedIn) -> None:
         policy: of kinds at risk refuse all (`quarantine`), those in which text is found (`detect`),
             or none (`keep`). What says of itself that it is so is always refused.
 
+    Returns:
+        Whether it has decoded every frame on the way.
+
     Raises:
         DecodeError: so it is.
     """
     if str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES":
         raise DecodeError("BurnedInAnnotation is YES: the pixels themselves may identify")
     if policy == "keep" or not is_at_risk(dataset):
-        return
+        return False
     if policy == "quarantine":
         raise DecodeError("a kind of image that often carries names (deid.burned_in: quarantine)")
     frames = to_read(frame_count(dataset), lambda frame: dicom.shown(dataset, None, frame))
     if any(has_text(picture) for picture in frames):
         raise DecodeError("text in the picture, which may name somebody (deid.burned_in)")
+    return True
 
 
 def to_read(frames: int, show: Callable[[int], Pixels]) -> Iterator[Pixels]:

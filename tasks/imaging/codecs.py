@@ -35,7 +35,7 @@ def decode_frame(dataset: Dataset, index: int, frames: int) -> Numbers:
         stored = imagecodecs.jpeg2k_decode(frame)
     else:
         stored = _decode_jpeg(dataset, frame)
-    _require_size(dataset, *stored.shape[:2])
+    require_size(dataset, *stored.shape[:2])
     return _with_sign(dataset, stored)
 
 
@@ -53,7 +53,12 @@ def sample_bits(dataset: Dataset, index: int) -> int:
     return min(stored, coded or stored)
 
 
-def _require_size(dataset: Dataset, height: int, width: int) -> None:
+def require_size(dataset: Dataset, height: int, width: int) -> None:
+    """Refuse a coded frame of another size than the header says.
+
+    Raises:
+        DecodeError: it is.
+    """
     if (height, width) != (dataset.Rows, dataset.Columns):
         raise DecodeError("the pixel data are not of the size that the header says")
 
@@ -68,7 +73,7 @@ def _whole(frame: bytes) -> bytes:
 def _decode_jpeg(dataset: Dataset, frame: bytes) -> Numbers:
     _, header = read_any_header(frame)
     if header:  # before room is made for it
-        _require_size(dataset, header.height, header.width)
+        require_size(dataset, header.height, header.width)
     if dataset.SamplesPerPixel == 1:
         return np.asarray(imagecodecs.jpeg8_decode(frame))
     coded = "YCBCR" if dataset.PhotometricInterpretation.startswith("YBR") else "RGB"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tasks.imaging import raster_cleaning
+from tasks.common.errors import DecodeError
 from tasks.imaging.burned_in_text import BurnedIn
-from tasks.imaging.dicom_cleaning import clean_dicom
+from tasks.imaging.dicom_cleaning import clean_dicom, dicom_identifiers
 from tasks.imaging.formats import sniff
+from tasks.imaging.raster_cleaning import clean_raster
 from tasks.imaging.refusal import refusing
 from tasks.privacy.pseudonyms import Pseudonyms
 
@@ -54,17 +55,21 @@ def deidentify(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn = "de
         return _deidentify(content, pseudonyms, burned_in)
 
 
+def identifiers(content: bytes) -> frozenset[str]:
+    """Values of a file that name a person or a place, as `Clean` has them; none where it cannot be
+    parsed.
+    """
+    try:
+        with refusing("picture"):
+            return dicom_identifiers(content) if sniff(content) == "dicom" else frozenset()
+    except DecodeError:
+        return frozenset()
+
+
 def _deidentify(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn) -> Clean:
     kind = sniff(content)
     if kind == "dicom":
         dicom = clean_dicom(content, pseudonyms, burned_in)
         return Clean(dicom.content, ".dcm", dicom.frames, dicom.attributes, dicom.identifiers)
-    if kind == "jpeg":
-        clean, suffix = raster_cleaning.clean_jpeg(content), ".jpg"
-        bits = raster_cleaning.jpeg_bits(clean)
-    elif kind == "png":
-        clean, suffix = raster_cleaning.clean_png(content), ".png"
-        bits = raster_cleaning.png_bits(clean)
-    else:
-        clean, suffix, bits = raster_cleaning.rewrite(content)
-    return Clean(clean, suffix, attributes={"bits": bits, "compression": kind})
+    clean = clean_raster(content, kind)
+    return Clean(clean.content, clean.suffix, attributes={"bits": clean.bits, "compression": kind})

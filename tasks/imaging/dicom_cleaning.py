@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 
 from tasks.common.errors import DecodeError
-from tasks.imaging import elements
+from tasks.imaging import dicom, elements
 from tasks.imaging.burned_in_text import BurnedIn, refuse_text
 from tasks.imaging.frame_cleaning import clean_pixels
 from tasks.imaging.identifying_elements import identifying
@@ -55,19 +55,29 @@ def clean_dicom(content: bytes, pseudonyms: Pseudonyms, burned_in: BurnedIn) -> 
     """De-identify one file.
 
     Raises:
-        DecodeError: it cannot be parsed, has no pixels, or these may identify.
+        DecodeError: it cannot be parsed or decoded, has no pixels, or these may identify.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
             original = elements.read(content)
             elements.require_picture(original)
-            refuse_text(original, burned_in)
-            return _clean(original, pseudonyms)
+            decoded = refuse_text(original, burned_in)
+            clean = _clean(original, pseudonyms)
+            for frame in range(0 if decoded else clean.frames):
+                dicom.shown(original, None, frame)  # what cannot be decoded is not copied
+            return clean
     except DecodeError:
         raise
     except Exception as error:  # a damaged file fails in any way, and messages quote values
         raise DecodeError(f"broken DICOM ({type(error).__name__})") from None
+
+
+def dicom_identifiers(content: bytes) -> frozenset[str]:
+    """The identifying values of one file; any exception where it cannot be parsed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return identifying(elements.read(content))
 
 
 def _clean(original: Dataset, pseudonyms: Pseudonyms) -> CleanDicom:

@@ -17,9 +17,11 @@ from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, RLELossless
 
 from tasks.common.errors import DecodeError
+from tasks.imaging.codecs import require_size
 from tasks.imaging.elements import OFFSETS, frame_count, high_bit
 from tasks.imaging.jp2 import CODESTREAM, MAGIC, boxes
-from tasks.imaging.raster_cleaning import JPEG, clean_jpeg, clean_jpeg_ls
+from tasks.imaging.jpeg import read_any_header
+from tasks.imaging.jpeg_cleaning import JPEG, clean_jpeg, clean_jpeg_ls
 
 # Baseline, extended, lossless, and the retired processes: each frame is a JPEG file.
 JPEG_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)}
@@ -91,7 +93,7 @@ def _frames(original: Dataset, pixels: bytes) -> list[bytes]:
 
 def _cleaner(syntax: UID) -> Callable[[bytes, Dataset], bytes]:
     if syntax in JPEG_SYNTAXES:
-        return lambda frame, _: clean_jpeg(_begins(frame, JPEG))
+        return _clean_jpeg_frame
     if syntax in JPEGLSTransferSyntaxes:
         return lambda frame, _: clean_jpeg_ls(_begins(frame, JPEG))
     if syntax in JPEG2000TransferSyntaxes:
@@ -99,6 +101,13 @@ def _cleaner(syntax: UID) -> Callable[[bytes, Dataset], bytes]:
     if syntax == RLELossless:
         return lambda frame, dataset: clean_rle(frame, int(dataset.Rows) * int(dataset.Columns))
     raise DecodeError(f"{syntax.name}: what hides in such frames cannot be removed here")
+
+
+def _clean_jpeg_frame(frame: bytes, dataset: Dataset) -> bytes:
+    _, header = read_any_header(_begins(frame, JPEG))
+    if header:  # before room is made for it
+        require_size(dataset, header.height, header.width)
+    return clean_jpeg(frame)
 
 
 def _begins(frame: bytes, magic: bytes) -> bytes:

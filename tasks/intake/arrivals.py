@@ -15,8 +15,9 @@ import pandas as pd
 from tasks.common import digests, manifest, paths
 from tasks.common.errors import DecodeError, SourceError
 from tasks.common.progress import progress
-from tasks.imaging.deidentification import Clean, deidentify
+from tasks.imaging.deidentification import Clean, deidentify, identifiers
 from tasks.intake import cohort
+from tasks.intake.file_ids import file_of
 from tasks.privacy.pseudonyms import Pseudonyms
 from tasks.sources import Item
 from tasks.sources.selection import chosen
@@ -31,8 +32,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Known:
-    """What `data/raw` has: digests of files with and without a copy, digests by the pseudonym of
-    the name at the source, a row of each file, and who was withdrawn.
+    """What `data/raw` has: ids of files with and without a copy, ids by the pseudonym of the name
+    at the source, a row of each file, and who was withdrawn.
     """
 
     copied: frozenset[str]
@@ -42,14 +43,19 @@ class Known:
     patients: frozenset[str]
     images: frozenset[str]
 
+    def has(self, file: str) -> bool:
+        """Whether a file came under this id before, be it refused or withdrawn."""
+        return file in self.copied or file in self.failed or file in self.images
+
 
 @dataclass
 class Arrivals:
-    """What came, by the digest of the file.
+    """What came, by the id of the file.
 
     Attributes:
         labels: every label under which the source shows a file.
         rows: the new rows of a file.
+        names: what the source calls a file that is in `data/raw`, everywhere that it stands there.
         identities: identifying values of each file, as the source and the header have them.
         replaced: known files without a copy that a new row takes the place of.
         changed: known files that have other bytes at the source now.
@@ -60,6 +66,7 @@ class Arrivals:
 
     labels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     rows: dict[str, list[Row]] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     identities: list[set[str]] = field(default_factory=list)
     replaced: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
@@ -67,15 +74,15 @@ class Arrivals:
     counts: Counter[str] = field(default_factory=Counter)
     size: int = 0
 
-    def claim(self, digest: str) -> str:
+    def claim(self, file: str) -> str:
         """The label of a file, or that it has several."""
-        found = sorted(self.labels[digest])
+        found = sorted(self.labels[file])
         return found[0] if len(found) == 1 else CONFLICT + ", ".join(found)
 
 
 def known_of(table: pd.DataFrame, withdrawn: Mapping[str, Sequence[str]]) -> Known:
     """What the cohort and the record of withdrawals say."""
-    files = table["image_id"].map(cohort.digest_of)
+    files = table["image_id"].map(file_of)
     copied = frozenset(files[table["path"].notna()])
     named = table["source_name"].notna()
     said = table[["patient_id", "source_split", *manifest.SLICES]].join(table.filter(like="slice_"))
@@ -85,7 +92,7 @@ def known_of(table: pd.DataFrame, withdrawn: Mapping[str, Sequence[str]]) -> Kno
         dict(zip(table.loc[named, "source_name"], files[named], strict=True)),
         dict(zip(files, said.to_dict("records"), strict=True)),
         frozenset(withdrawn) - {""},
-        frozenset(digest for digests_ in withdrawn.values() for digest in digests_),
+        frozenset(file for files in withdrawn.values() for file in files),
     )
 
 
@@ -122,25 +129,32 @@ class Door:
             arrivals.counts["withdrawn"] += 1
             return
         content = _read(item)
-        digest = hashlib.sha256(content).hexdigest()
+        file = self._id_of(content)
         name = self._name(item.name)
-        before = known.names.get(name, digest)
-        if digest in known.images:
+        before = known.names.get(name, file)
+        if file in known.images:
             arrivals.counts["withdrawn"] += 1
-        elif digest in arrivals.labels or digest in known.copied:
-            arrivals.counts["duplicates"] += digest in arrivals.labels
-            arrivals.labels[digest].add(item.label)
-            self._compare(item, digest)
+        elif file in arrivals.labels or file in known.copied:
+            arrivals.counts["duplicates"] += file in arrivals.labels
+            arrivals.labels[file].add(item.label)
+            arrivals.names[file].append(item.name)
+            self._compare(item, file)
             if self._all_headers:
-                self._note_header(content)
-        elif before != digest and before in known.copied:
+                arrivals.identities[-1] |= identifiers(content)
+        elif before != file and before in known.copied:
             arrivals.changed.add(before)
+            arrivals.names[before].append(item.name)
         else:
-            self._bring_one(item, content, digest, name, before)
+            self._bring_one(item, content, file, name, before)
+
+    def _id_of(self, content: bytes) -> str:
+        """The id under which a file is known, else a keyed one."""
+        digest = hashlib.sha256(content).hexdigest()
+        return digest if self._known.has(digest) else self._pseudonyms.image(digest)
 
     def known_among(self, names: Iterable[str]) -> set[str]:
-        """The digests of files in `data/raw` that have these names at the source."""
-        return {digest for name in names if (digest := self._known.names.get(self._name(name)))}
+        """The ids of files in `data/raw` that have these names at the source."""
+        return {file for name in names if (file := self._known.names.get(self._name(name)))}
 
     def _name(self, name: str) -> str:
         """The pseudonym by which a file's name is known, or from now on will be."""
@@ -156,13 +170,13 @@ class Door:
             said["source_split"] = item.source_split
         return said
 
-    def _compare(self, item: Item, digest: str) -> None:
+    def _compare(self, item: Item, file: str) -> None:
         """Hold a further claim about a file against the first. Of a new file that stands on another
         side of the source's split too, which is a leak, both sides are noted, and the rest is what
         the source says on the one nearest to the test.
         """
-        brought, said = self.arrivals.rows.get(digest), self._said(item)
-        row: Mapping[Any, Any] = brought[0] if brought else self._known.rows[digest]
+        brought, said = self.arrivals.rows.get(file), self._said(item)
+        row: Mapping[Any, Any] = brought[0] if brought else self._known.rows[file]
         sides, side = _sides(row), said.get("source_split")
         if brought and sides and side and side not in sides:
             sides = sorted([*sides, side], key=manifest.SPLITS.index)
@@ -171,44 +185,38 @@ class Door:
         elif side not in sides[:-1]:
             told = {**row, "source_split": sides[-1] if sides else None}
             if any(told.get(column) != value for column, value in said.items()):
-                self.arrivals.redescribed.add(digest)
+                self.arrivals.redescribed.add(file)
 
-    def _note_header(self, content: bytes) -> None:
-        try:
-            clean = deidentify(content, self._pseudonyms, "keep")  # nothing of it is written
-        except DecodeError:
-            return
-        self.arrivals.identities[-1] |= clean.identifiers
-
-    def _bring_one(self, item: Item, content: bytes, digest: str, name: str, before: str) -> None:
+    def _bring_one(self, item: Item, content: bytes, file: str, name: str, before: str) -> None:
         """Write one file and note its rows: one, or one a frame that is taken."""
         row: Row = {"label": item.label, "source_name": name}
         said, arrivals = self._said(item), self.arrivals
         try:
             clean = deidentify(content, self._pseudonyms, self._burned_in)
         except DecodeError as error:
-            rows = [{"image_id": digest, "reason": str(error), **row, **said}]
+            rows = [{"image_id": file, "reason": str(error), **row, **said}]
         else:
-            row |= {"path": f"{digest[:2]}/{digest}{clean.suffix}", **clean.attributes, **said}
+            row |= {"path": f"{file[:2]}/{file}{clean.suffix}", **clean.attributes, **said}
             arrivals.identities[-1] |= clean.identifiers
             if row.get("patient_id") in self._known.patients:
                 arrivals.counts["withdrawn"] += 1
                 return
             cohort.write_image(row["path"], clean.content)
-            rows = [{"image_id": image_id, **row} for image_id in self._image_ids(digest, clean)]
-        arrivals.labels[digest].add(item.label)
-        if digest in self._known.failed and "reason" in rows[0]:
+            rows = [{"image_id": image_id, **row} for image_id in self._image_ids(file, clean)]
+        arrivals.labels[file].add(item.label)
+        arrivals.names[file].append(item.name)
+        if file in self._known.failed and "reason" in rows[0]:
             return  # tried again in vain: its row stays
-        replaced = {before, digest} & self._known.failed
+        replaced = {before, file} & self._known.failed
         arrivals.replaced |= replaced
         arrivals.counts["mended"] += bool(replaced) and "reason" not in rows[0]
-        arrivals.rows[digest] = rows
+        arrivals.rows[file] = rows
         arrivals.size += len(content)
 
-    def _image_ids(self, digest: str, clean: Clean) -> list[str]:
+    def _image_ids(self, file: str, clean: Clean) -> list[str]:
         if clean.frames == 1:
-            return [digest]
-        return [f"{digest}-{frame}" for frame in chosen(clean.frames, self._pull.take)]
+            return [file]
+        return [f"{file}-{frame}" for frame in chosen(clean.frames, self._pull.take)]
 
 
 def identities(item: Item) -> set[str]:
@@ -267,8 +275,8 @@ def _read(item: Item) -> bytes:
 def as_batch(arrivals: Arrivals, batch: int) -> pd.DataFrame:
     """The new rows in the order of their ids; an image under several labels gets a reason."""
     rows = []
-    for digest, images in arrivals.rows.items():
-        claim = arrivals.claim(digest)
+    for file, images in arrivals.rows.items():
+        claim = arrivals.claim(file)
         conflict = {"reason": claim} if claim.startswith(CONFLICT) else {}
         rows += [{"reason": None, **conflict, **image, "batch": batch} for image in images]
     columns = dict.fromkeys([*manifest.COHORT, *(column for row in rows for column in row)])

@@ -57,11 +57,6 @@ def guard(pull: Pull) -> None:
         )
 
 
-def digest_of(image_id: str) -> str:
-    """The digest of the file that an image is in."""
-    return image_id.partition("-")[0]
-
-
 def read(key: str) -> pd.DataFrame:
     """The cohort so far. The phantom's is given up for images of one's own: it can be drawn again.
 
@@ -126,7 +121,7 @@ def write_marks(marks: Iterable[str], key: str) -> None:
 
 
 def read_withdrawn(key: str) -> dict[str, list[str]]:
-    """Pseudonyms of withdrawn patients, each with the digests of the files; `""` stands for files
+    """Pseudonyms of withdrawn patients, each with the ids of the files; `""` stands for files
     that were withdrawn by themselves.
     """
     if not paths.WITHDRAWN.exists():

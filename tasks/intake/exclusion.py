@@ -16,12 +16,11 @@ import pandas as pd
 from tasks.common.errors import DataError
 from tasks.common.manifest import EXCLUDED, REPLACED
 from tasks.intake import cohort, data_versions
+from tasks.intake.file_ids import SHORTEST, file_of
 from tasks.intake.joined_groups import joined_by
 
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
-
-SHORTEST = 8  # characters of an id; messages show 12
 
 
 def exclude(params: Params, image_ids: Sequence[str]) -> int:
@@ -85,7 +84,7 @@ def _chosen(table: pd.DataFrame, image_ids: Sequence[str]) -> pd.Series[bool]:
         meant = known[known == given]
         if meant.empty and len(given) >= SHORTEST:
             meant = known[known.str.startswith(given)]
-        if meant.map(cohort.digest_of).nunique() != 1:  # without the id, which may be a name
+        if meant.map(file_of).nunique() != 1:  # without the id, which may be a name
             raise DataError(
                 "required: the image_id of an image of data/raw, as in the table of images, or so "
                 f"many of its first characters, {SHORTEST} or more, that it is the only one; "

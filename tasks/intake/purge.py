@@ -1,6 +1,6 @@
 """Delete from DVC's cache, and from its remote, what can show withdrawn images.
 
-A version of `data/raw` is a list of names and objects, and the names are digests of the images. So
+A version of `data/raw` is a list of names and objects, and the names are ids of the files. So
 every version that held one is found by its list, the runs of stages on such a version by DVC's run
 cache and `dvc.lock`, and so on to what was made of their outs. The lists go last: killed anywhere
 and run again, it finds what is left.
@@ -9,7 +9,7 @@ and run again, it finds what is left.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ class Purged:
     remote_failure: str = ""
 
 
-def purge(images: Collection[str], remote: bool) -> Purged:
-    """Delete all that was made of files of these digests; what the version at hand holds stays.
+def purge(images: Container[str], remote: bool) -> Purged:
+    """Delete all that was made of files of these ids; what the version at hand holds stays.
 
     Raises:
         DataError: the cache is in use, or cannot be written.
@@ -64,18 +64,18 @@ def purge(images: Collection[str], remote: bool) -> Purged:
 
 
 def _purge(
-    stores: Sequence[Any], images: Collection[str], runs: Mapping[Path, Any]
+    stores: Sequence[Any], images: Container[str], runs: Mapping[Path, Any]
 ) -> tuple[int, set[str]]:
     """Delete in every store; how many objects went, and the ids of versions and outs concerned."""
     lists = {oid: found for store in stores for oid, found in _lists(store).items()}
-    versions = {oid for oid, entries in lists.items() if any(_digest(n) in images for n in entries)}
+    versions = {oid for oid, entries in lists.items() if any(_file(n) in images for n in entries)}
     current = _current()
     versions -= {current}
     tainted = _tainted(versions, [*runs.values(), *_locked()])
     going = _objects(tainted - versions, lists)
     for oid in versions:
         names = lists[oid]
-        going |= {names[n] for n in names if _digest(n) in images or n == paths.COHORT.name}
+        going |= {names[n] for n in names if _file(n) in images or n == paths.COHORT.name}
     going -= set(lists.get(current, {}).values())
     count = sum(_delete(store, oid) for store in stores for oid in sorted(going))
     count += sum(_delete(store, oid) for store in stores for oid in sorted(versions))
@@ -89,7 +89,7 @@ def _forget(runs: Mapping[Path, Any], tainted: Collection[str]) -> None:
             file.unlink(missing_ok=True)
 
 
-def _digest(name: str) -> str:
+def _file(name: str) -> str:
     return Path(name).stem
 
 

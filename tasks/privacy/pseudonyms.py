@@ -7,6 +7,7 @@ which pseudonym is whose, not even by trying all the names.
 from __future__ import annotations
 
 import hmac
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 SHIFT_DAYS = 3650
+READABLE, WRITABLE = 0o044, 0o022  # by others than the owner
 # Everybody knows this key, so it protects nobody: it is for the synthetic phantom alone.
 PUBLIC_KEY = b"medloop phantom: a public key   "
 
@@ -44,6 +46,12 @@ class Pseudonyms:
     def source_name(self, name: str) -> str:
         """The pseudonym of a file's name at the source, 16 hexadecimal digits."""
         return _keyed(self._key, "source name", name).hex()[:16]
+
+    def image(self, digest: str) -> str:
+        """The id of a file, 64 hexadecimal digits, by the sha256 of its bytes. That alone would
+        tell whether a file that somebody has is among the images, removed names included.
+        """
+        return _keyed(self._key, "image", digest).hex()
 
     def identifier(self, mark: str) -> str:
         """What stands for a mark of `tasks.privacy.identifiers`, 16 hexadecimal digits."""
@@ -89,12 +97,13 @@ def _matching(key: bytes, named: str) -> bytes:
 
 
 def read_key(path: Path) -> bytes:
-    """The key in a file of 64 hexadecimal digits.
+    """The key in a file of 64 hexadecimal digits that nobody but its owner may write.
 
     Raises:
-        PrivacyError: the file is missing or holds something else.
+        PrivacyError: the file is missing, others may write it, or it holds something else.
     """
     try:
+        _require_own(path)
         key = bytes.fromhex(path.read_text(encoding="ascii"))
     except FileNotFoundError:
         raise PrivacyError(
@@ -105,6 +114,28 @@ def read_key(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise PrivacyError(f"{path} must hold a key of {2 * KEY_BYTES} hexadecimal digits")
     return key
+
+
+def remarks(params: Params) -> list[str]:
+    """What a person should know of the key file. Reading is no error: where a secret is mounted,
+    nobody can take the right away.
+    """
+    if params.pull.source == "phantom" or not _rights(paths.key_file()) & READABLE:
+        return []
+    return [f"others on this machine may read the key: `chmod 600 {paths.key_file().name}`"]
+
+
+def _require_own(path: Path) -> None:
+    """Refuse a key that others can have written, and so know."""
+    if (rights := _rights(path)) & WRITABLE:
+        raise PrivacyError(
+            f"required: a key that nobody but its owner may write; received: {path} with the "
+            f"rights {rights:o}. Look whether it is yours still, then `chmod 600` it"
+        )
+
+
+def _rights(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def _keyed(key: bytes, domain: str, value: str) -> bytes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.common import documents, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS
-from tasks.intake import cohort
+from tasks.intake.file_ids import file_of
 from tasks.registry import cases, live_runs, model_versions
 from tasks.registry.store import SQLITE, Store, open_experiment
 
@@ -24,8 +24,9 @@ PICTURES = (paths.EXPLAIN, paths.AUDIT, paths.CONTACT_SHEET, paths.REPORT)
 Counts = Mapping[str, int]  # split -> how many of the images
 
 
-def describe(params: Params, images: Collection[str]) -> list[str]:
-    """Lines that name versions and runs, and say how to delete them; `images` are digests.
+def describe(params: Params, images: Container[str]) -> list[str]:
+    """Lines that name versions and runs, and say how to delete them; `images` are ids of
+    files.
 
     Raises:
         RegistryError: the store does not answer.
@@ -48,7 +49,7 @@ def describe(params: Params, images: Collection[str]) -> list[str]:
     ]
 
 
-def _counts(store: Store, run: Run, images: Collection[str]) -> Counts | None:
+def _counts(store: Store, run: Run, images: Container[str]) -> Counts | None:
     """How many of the images are in each split of a run; None where it does not say."""
     from mlflow.exceptions import MlflowException
 
@@ -58,8 +59,8 @@ def _counts(store: Store, run: Run, images: Collection[str]) -> Counts | None:
         except (MlflowException, OSError):
             return None
         named = documents.read_json(Path(file))
-    files = {split: {cohort.digest_of(image) for image in named[split]} for split in SPLITS}
-    return {split: len(files[split].intersection(images)) for split in SPLITS}
+    files = {split: {file_of(image) for image in named[split]} for split in SPLITS}
+    return {split: sum(file in images for file in files[split]) for split in SPLITS}
 
 
 def _about_version(

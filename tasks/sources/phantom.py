@@ -23,6 +23,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, CTImageStorage, ExplicitVRLittleEndian
 
 from tasks.common import digests, paths
+from tasks.privacy.pseudonyms import PUBLIC_KEY, Pseudonyms
 from tasks.sources import Listing, phantom_anatomy
 from tasks.sources.table import read_table
 
@@ -87,7 +88,7 @@ def listing(pull: Pull, kind: str) -> Listing:
 def write_archive(patients: int, seed: int) -> Path:
     """The archive of these parameters and this code, in a folder of its own, written if missing.
 
-    It holds `labels.csv`, `images/`, and `masks/<sha256 of the DICOM file>.png` of each lesion.
+    It holds `labels.csv`, `images/`, and `masks/<image_id>.png` of each lesion.
     """
     code = [digests.of_file(Path(module)) for module in (__file__, phantom_anatomy.__file__)]
     archive = paths.phantom() / digests.of_json([patients, seed, code])[:12]
@@ -110,7 +111,8 @@ def _save(archive: Path, slice_: Slice) -> dict[str, str]:
     (archive / "masks").mkdir(exist_ok=True)
     (archive / "images" / slice_.name).write_bytes(slice_.content)
     if slice_.lesion is not None:
-        mask = archive / "masks" / f"{hashlib.sha256(slice_.content).hexdigest()}.png"
+        image_id = Pseudonyms(PUBLIC_KEY).image(hashlib.sha256(slice_.content).hexdigest())
+        mask = archive / "masks" / f"{image_id}.png"
         mask.write_bytes(cv2.imencode(".png", slice_.lesion.astype(np.uint8) * 255)[1].tobytes())
     return slice_.row
 

@@ -49,8 +49,8 @@ def test_a_private_file_is_its_owners_alone_also_where_another_lay_there(tmp_pat
     path = tmp_path / "details.txt"
     path.write_text("before")
     path.chmod(0o644)
-    documents.write_private(path, "after")
-    assert path.read_text() == "after"
+    documents.write_private(path, "after \udce9")
+    assert path.read_text() == "after \\udce9"
     assert path.stat().st_mode & 0o777 == 0o600
 
 

@@ -22,11 +22,23 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
-from worlds.deidentification import NAME, PIXELS, SECRET, clean, dicom, encoded, jpeg, read
+from worlds.deidentification import (
+    NAME,
+    PIXELS,
+    PSEUDONYMS,
+    SECRET,
+    clean,
+    dicom,
+    encoded,
+    jpeg,
+    read,
+)
 
 from tasks.common.errors import DecodeError
+from tasks.imaging import burned_in_text
 from tasks.imaging import dicom as decoder
-from tasks.imaging.raster_cleaning import _segment
+from tasks.imaging.deidentification import deidentify
+from tasks.imaging.jpeg_cleaning import _segment
 
 
 def test_compressed_frames_keep_their_bytes():
@@ -235,3 +247,24 @@ def test_overlays_in_the_bits_of_pixels_go_where_they_are_declared(declared):
     file.save_as(buffer)
     kept = np.frombuffer(read(clean(buffer.getvalue()).content).PixelData, "<u2")
     assert kept.tolist() == list(range(64)) if declared else words.tolist()
+
+
+@pytest.mark.parametrize("modality", ["CT", "US"])  # searched for text, which looks at all frames
+@pytest.mark.parametrize("policy", ["keep", "detect"])
+@pytest.mark.parametrize("damaged", range(4))
+def test_each_frame_must_be_decoded(monkeypatch, modality, policy, damaged):
+    monkeypatch.setattr(burned_in_text, "has_text", lambda _: False)
+    frames = [imagecodecs.jpegls_encode(GREY)] * 4
+    frames[damaged] = frames[damaged][:-9] + b"\0\xff\xd9"
+    assert deidentify(coded_dicom(JPEGLSLossless, *[jpeg_ls()] * 4, Modality=modality), PSEUDONYMS)
+    with pytest.raises(DecodeError, match="broken"):
+        deidentify(coded_dicom(JPEGLSLossless, *frames, Modality=modality), PSEUDONYMS, policy)
+
+
+def test_frame_of_jpeg_loses_what_its_picture_does_not_need():
+    plain = encoded(".jpg", GREY)
+    hidden = plain[:2] + _segment(0xDB, b"\3" + (SECRET * 6)[:64]) + plain[2:-2] + SECRET
+    content = clean(coded_dicom(JPEGBaseline8Bit, hidden + plain[-2:])).content
+    assert SECRET[:4] not in content
+    (kept,) = generate_frames(read(content).PixelData, number_of_frames=1)
+    assert kept.rstrip(b"\0").replace(SECRET[:1] + plain[-2:], plain[-2:]) == plain

@@ -14,8 +14,9 @@ from worlds.dicom_files import make_dicom
 from tasks.common.errors import DecodeError
 from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.deidentification import deidentify
+from tasks.imaging.jpeg_cleaning import _segment, minimal_exif
+from tasks.imaging.png_cleaning import _chunk
 from tasks.imaging.preparation import prepare
-from tasks.imaging.raster_cleaning import _chunk, _minimal_exif, _segment
 from tasks.imaging.resizing import resize
 from tasks.privacy.pseudonyms import Pseudonyms
 
@@ -148,7 +149,7 @@ def test_the_same_bytes_give_the_same_pixels(encode, photo):
 
 
 def exif(orientation):
-    return b"Exif\0\0" + _minimal_exif(orientation)
+    return b"Exif\0\0" + minimal_exif(orientation)
 
 
 @pytest.mark.parametrize("size", [[16, 16], [200, 200]])  # decoded at reduced scale, and whole
@@ -157,7 +158,7 @@ def test_odd_places_of_an_orientation_are_read_alike(encode, size):
     jpeg, png = encode(".jpg", picture), encode(".png", picture)
     scan, data = jpeg.index(b"\xff\xda"), png.index(b"IDAT") - 4
     one, six = (_segment(0xE1, exif(value)) for value in (1, 6))
-    chunks = [_chunk(b"eXIf", _minimal_exif(value)) for value in (1, 6)]
+    chunks = [_chunk(b"eXIf", minimal_exif(value)) for value in (1, 6)]
     settings = GREY.model_copy(update={"size": size})
     plain, turned = (prepare(encode(".png", p), settings).pixels for p in (picture, picture.T))
     for content, upright in (

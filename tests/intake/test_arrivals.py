@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from pydicom import dcmread
 from worlds.dicom_files import make_dicom
-from worlds.pull import LABELS, SOURCE, broken, cohort, configure, image, run, tree
+from worlds.pull import LABELS, SOURCE, broken, cohort, configure, file_id, image, run, tree
 
 from tasks.common import digests, manifest, paths
 from tasks.common.errors import DecodeError
@@ -163,8 +163,8 @@ def test_each_frame_is_a_row():
     file.save_as(SOURCE / "sick/film.dcm")
     assert run().new == 4 + 3
     frames = cohort().query("path.str.endswith('.dcm')")
-    digest = digests.of_file(SOURCE / "sick/film.dcm")
-    assert frames["image_id"].tolist() == [f"{digest}-{frame}" for frame in range(3)]
+    file = file_id(SOURCE / "sick/film.dcm")
+    assert frames["image_id"].tolist() == [f"{file}-{frame}" for frame in range(3)]
     assert frames["path"].nunique() == 1
     assert run().known == 5
 
@@ -327,7 +327,7 @@ def test_what_is_passed_by_now_stays_and_its_ids_are_told(monkeypatch):
     *_, title, first, second = StateEntry.PULL_DETAILS.path.read_text().splitlines()
     files = [SOURCE / "sick/Smith_0_mask.png", SOURCE / "well/Smith_1 overlay.png"]
     assert title.endswith("by their id:")
-    assert [first, second] == sorted(digests.of_file(file) for file in files)
+    assert [first, second] == sorted(map(file_id, files))
     assert exclusion.exclude(load(Params), [first, second]) == 2
     assert (run().vanished, run().passed_by) == (2, 0)
 

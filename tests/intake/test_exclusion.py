@@ -19,6 +19,7 @@ from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort as rows
 from tasks.intake.exclusion import exclude, include
+from tasks.intake.file_ids import file_of
 from tasks.splitting import assignment
 from tasks.splitting.joining import APART
 
@@ -111,7 +112,7 @@ def test_file_of_frames_goes_whole_or_by_the_frame():
     assert out(mine[1]) == 1
     assert [image_id for image_id in usable() if "-" in image_id] == [mine[0], mine[2]]
     assert back(mine[1]) == 1
-    assert out(rows.digest_of(mine[0])) == 3
+    assert out(file_of(mine[0])) == 3
     assert not any("-" in image_id for image_id in usable())
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tasks import key
 from tasks.common import editing, paths
-from tasks.common.errors import PrivacyError
+from tasks.common.errors import ParameterError, PrivacyError
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.privacy import pseudonyms
@@ -23,6 +23,11 @@ def configured(source: str, named: str) -> Params:
         {"pull.path": "images", "pull.source": source, "deid.key_id": named},
     )
     return load(Params)
+
+
+def write(key: str, rights: int = 0o600) -> None:
+    paths.key_file().write_text(key)
+    paths.key_file().chmod(rights)
 
 
 def test_pseudonyms_depend_on_key_and_identity_alone():
@@ -65,17 +70,17 @@ def test_missing_and_different_keys_are_errors():
     configuration = configured("folder", key_id(OWN))
     with pytest.raises(PrivacyError, match="make key"):
         load_key(configuration)
-    paths.key_file().write_text(bytes(32).hex())
+    write(bytes(32).hex())
     with pytest.raises(PrivacyError, match=key_id(OWN)):
         load_key(configuration)
-    paths.key_file().write_text(OWN.hex())
+    write(OWN.hex())
     assert load_key(configuration) == OWN
 
 
 @pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("content", ["", "not a key", "abcd"])
 def test_malformed_key_file_is_not_quoted(content):
-    paths.key_file().write_text(content)
+    write(content)
     with pytest.raises(PrivacyError, match="64 hexadecimal") as caught:
         pseudonyms.read_key(paths.key_file())
     assert not content or content not in str(caught.value)
@@ -87,8 +92,36 @@ def test_make_key_names_a_private_key_and_never_replaces_it(capsys):
     made = paths.key_file().read_text()
     assert stat.S_IMODE(paths.key_file().stat().st_mode) == 0o600
     assert load(Params).deid.key_id == key_id(bytes.fromhex(made))
-    editing.set_values(paths.PARAMS, {"deid.key_id": "something else"})
+    editing.set_values(paths.PARAMS, {"deid.key_id": "0" * 16})
     key.main()
     assert paths.key_file().read_text() == made
     assert load(Params).deid.key_id == key_id(bytes.fromhex(made))
     assert made not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize("rights", [0o620, 0o602, 0o666])
+def test_key_that_others_may_write_is_refused(rights):
+    write(OWN.hex(), rights)
+    with pytest.raises(PrivacyError, match=rf"rights {rights:o}\. .*chmod 600"):
+        load_key(configured("folder", key_id(OWN)))
+
+
+@pytest.mark.usefixtures("workspace")
+def test_key_that_others_may_read_is_told(defaults):
+    for rights, told in ((0o600, 0), (0o400, 0), (0o640, 1), (0o444, 1)):
+        write(OWN.hex(), rights)
+        configuration = configured("folder", key_id(OWN))
+        assert load_key(configuration) == OWN
+        assert len(pseudonyms.remarks(configuration)) == told
+    assert "chmod 600 deid.key" in pseudonyms.remarks(configuration)[0]
+    assert pseudonyms.remarks(defaults) == []
+
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize(
+    "named", [" " * 16, "", "0" * 15, "0" * 17, "x" * 16, "A" * 16, "0" * 16 + "\n"]
+)
+def test_name_of_no_key_is_refused(named):
+    with pytest.raises(ParameterError, match="16 hexadecimal digits, as `make key` writes it"):
+        configured("folder", named)

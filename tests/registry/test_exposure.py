@@ -11,6 +11,8 @@ from tasks.common import paths
 from tasks.common.manifest import of_split, read_manifest
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
+from tasks.intake.file_ids import Files
+from tasks.privacy.pseudonyms import PUBLIC_KEY, Pseudonyms
 from tasks.publish import publish
 from tasks.registry import exposure, record
 from tasks.registry.registration import register
@@ -35,6 +37,9 @@ def test_versions_and_runs_that_saw_images_are_named(result, store):
     recorded = [f for f in record.recorded() if f.suffix == ".html" or list(f.rglob("*.png"))]
     pictured = {str(file) for file in recorded if file != paths.FIGURES}  # curves, no images
     assert all(file in lines[1] for file in pictured), pictured
+    pseudonyms = Pseudonyms(PUBLIC_KEY)
+    keyed = Files({pseudonyms.image(image_id) for image_id in seen}, pseudonyms)
+    assert exposure.describe(result, keyed) == lines  # runs of before ids were keyed
     assert exposure.describe(result, {"0" * 64}) == ["no run and no version of MLflow holds them"]
 
 

@@ -12,6 +12,7 @@ from pydicom import dcmread
 from worlds import sources
 
 from tasks.common.params.pull import Pull
+from tasks.privacy.pseudonyms import PUBLIC_KEY, Pseudonyms
 from tasks.sources import phantom, phantom_anatomy
 
 
@@ -99,7 +100,7 @@ def test_archive_is_written_once_and_holds_masks_by_image_id():
     images = [item.read() for item in phantom.listing(pull_of(), "binary").items]
     assert {path: path.stat().st_mtime_ns for path in archive.rglob("*")} == before
     lesions = {
-        hashlib.sha256(content).hexdigest()
+        Pseudonyms(PUBLIC_KEY).image(hashlib.sha256(content).hexdigest())
         for content, item in zip(images, listing.items, strict=True)
         if item.label == "nodule"
     }

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from worlds.project import environment
-from worlds.pull import SOURCE, cohort, configure, image, run, tree
+from worlds.pull import SOURCE, cohort, configure, file_id, image, run, tree, unkey
 
 from tasks import key, withdraw
-from tasks.common import manifest, paths
+from tasks.common import digests, manifest, paths
 from tasks.common.errors import DataError
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -63,7 +63,7 @@ def unversioned(patients: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(data_versions, "has_remote", lambda: False)
     monkeypatch.setattr(data_versions, "restore", lambda remote: None)
     monkeypatch.setattr(data_versions, "save", lambda: paths.RAW_DVC.write_text("a version"))
-    monkeypatch.setattr(purge, "purge", lambda images, remote: purge.Purged(len(images)))
+    monkeypatch.setattr(purge, "purge", lambda images, remote: purge.Purged(0))
     run()
     return patients
 
@@ -127,6 +127,31 @@ def test_a_withdrawn_patient_is_gone_and_stays_gone():
     with pytest.raises(DataError, match="neither in the cache nor at the default remote"):
         run()
     assert [holding(content) for content in mine] == [[], []]
+
+
+@pytest.mark.usefixtures("patients")
+def test_versions_under_both_kinds_of_ids_are_purged():
+    """The second is the first as it was before ids were keyed."""
+    dvc("init", "--no-scm", "--quiet")
+    run()
+    mine = contents(PATIENT)
+    unkey()
+    data_versions.save()
+    assert [len(holding(content)) for content in mine] == [2, 2]
+    go()
+    assert [holding(content) for content in mine] == [[], []]
+
+
+@pytest.mark.usefixtures("unversioned")
+@pytest.mark.parametrize("of_before", [False, True])
+@pytest.mark.parametrize("name", [file_id, digests.of_file])
+def test_a_file_goes_by_either_of_its_ids(of_before, name):
+    if of_before:
+        unkey()
+    go(name(SOURCE / "0.png"))
+    assert len(cohort()) == 5
+    go(name(SOURCE / "0.png"))  # again, with no row left
+    assert (run().new, run().withdrawn) == (0, 1)
 
 
 @pytest.mark.usefixtures("unversioned")

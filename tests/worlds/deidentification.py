@@ -14,7 +14,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from tasks.imaging.deidentification import Clean, deidentify
-from tasks.imaging.raster_cleaning import _chunk, _segment
+from tasks.imaging.jpeg_cleaning import _segment
+from tasks.imaging.png_cleaning import _chunk
 from tasks.privacy.pseudonyms import Pseudonyms
 
 NAME = "Quillfeather"

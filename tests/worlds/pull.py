@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from tasks.common import digests, editing, manifest, paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort as tables
+from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.pull import PullSummary
 
 SOURCE = Path("source")
@@ -39,6 +41,31 @@ def cohort() -> pd.DataFrame:
 def tree() -> dict[str, str]:
     files = (path for path in sorted(paths.RAW.rglob("*")) if path.is_file())
     return {path.as_posix(): digests.of_file(path) for path in files}
+
+
+def file_id(path: Path) -> str:
+    """The id of a file at the source."""
+    return Pseudonyms(load_key(load(Params))).image(digests.of_file(path))
+
+
+def unkey() -> None:
+    """Make `data/raw` as it was written before ids were keyed: they were the digests of files."""
+    plain = {file_id(file): digests.of_file(file) for file in SOURCE.rglob("*.*")}
+
+    def before(name: str) -> str:
+        return re.sub("[0-9a-f]{64}", lambda keyed: plain.get(keyed[0], keyed[0]), name)
+
+    table = manifest.read(paths.COHORT, manifest.COHORT)
+    for path in table["path"].dropna().unique():
+        name = before(Path(path).name)
+        (paths.RAW / name[:2]).mkdir(exist_ok=True)
+        (paths.RAW / path).rename(paths.RAW / name[:2] / name)
+    names = table["path"].map(lambda path: before(Path(path).name), na_action="ignore")
+    table["path"] = names.str[:2] + "/" + names
+    table["image_id"] = table["image_id"].map(before)
+    tables.write(table, load(Params).deid.key_id)
+    if paths.WITHDRAWN.exists():
+        paths.WITHDRAWN.write_text(before(paths.WITHDRAWN.read_text()))
 
 
 def run() -> PullSummary:
