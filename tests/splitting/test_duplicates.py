@@ -127,6 +127,25 @@ def test_blocks_hide_no_pair(monkeypatch):
     assert len(whole) == 25
 
 
+def test_a_picture_is_looked_at_once_however_many_pairs_it_is_in(monkeypatch):
+    """But for its summary. Equal ones are looked at as one."""
+    pixels = anatomy(2).repeat(20, axis=0)
+    pixels[:20] = [cv2.add(of, k)[..., None] for k, of in enumerate(pixels[:20])]
+    looked = {"summaries": 0, "pairs": 0}
+
+    def counting(name):
+        def detail(pictures):
+            looked[name] += len(pictures)
+            return resemblance.detail(pictures)
+
+        return detail
+
+    monkeypatch.setattr(candidates, "detail", counting("summaries"))
+    monkeypatch.setattr(duplicates, "detail", counting("pairs"))
+    assert len(duplicates.find(described(pixels), pixels)) == 2 * 20 * 19 / 2
+    assert looked == {"summaries": 40, "pairs": 21}
+
+
 def test_of_what_shows_nothing_only_equal_pixels_are_copies():
     pixels = np.full((6, 64, 64, 1), 7, np.uint8)
     for k, value in enumerate((9, 9, 10, 11, 9, 9)):
