@@ -51,7 +51,7 @@ def make(count: int, side: int) -> pd.DataFrame:
     drawn = [_draw(number, side) for number in range(DISTINCT)]
     rows = []
     for number in range(count):
-        content = _unique(drawn[number % DISTINCT], number)
+        content = unique(drawn[number % DISTINCT], number)
         image_id = hashlib.sha256(content).hexdigest()
         path = f"{image_id[:2]}/{image_id}.jpg"
         (paths.RAW / path).parent.mkdir(exist_ok=True)
@@ -70,7 +70,8 @@ def _draw(number: int, side: int) -> bytes:
     return cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 
-def _unique(jpeg: bytes, number: int) -> bytes:
+def unique(jpeg: bytes, number: int) -> bytes:
+    """The same picture in other bytes."""
     comment = str(number).encode()
     return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg[2:]
 

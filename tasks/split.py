@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from tasks.common import documents, labels, manifest, paths
-from tasks.common.errors import command
+from tasks.common.errors import LeakError, command
 from tasks.common.params.loading import load
 from tasks.common.params.section import Part
 from tasks.common.params.split import Split
@@ -89,8 +89,11 @@ def main() -> None:
     settings = load(Settings)
     images = prepared(manifest.read(paths.IMAGES, manifest.IMAGES))
     pairs = duplicates.compare(images, open_pack())
-    findings.write(images, pairs)
-    table = to_manifest(images, settings, pairs, cohort.read_joined())
+    try:
+        table = to_manifest(images, settings, pairs, cohort.read_joined())
+    except LeakError:  # it says where they are listed
+        findings.write(images, pairs)
+        raise
     findings.write(table, pairs)
     numbers = receipt.receipt(table, pairs, settings.split, settings.task)
     manifest.write(table, paths.MANIFEST, manifest.MANIFEST)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,7 @@ def write_private(path: Path, text: str) -> None:
     def write(draft: Path) -> None:
         draft.touch(mode=0o600)
         draft.chmod(0o600)  # a killed process of the same number may have left another
-        draft.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     replace(path, write)
 
@@ -77,13 +77,27 @@ def write_csv(path: Path, table: pd.DataFrame, float_format: str | None = None) 
     """Write a table without its index for whoever opens it in a spreadsheet: text that would be a
     formula there, in cells and header, begins with an apostrophe; errors as in `replace`.
     """
-    safe = table.map(_as_text).rename(columns=_as_text)
-    replace(
-        path,
-        lambda draft: safe.to_csv(
-            draft, index=False, float_format=float_format, lineterminator="\n"
-        ),
-    )
+    write_csv_parts(path, [table], float_format)
+
+
+def write_csv_parts(
+    path: Path, parts: Iterable[pd.DataFrame], float_format: str | None = None
+) -> None:
+    """Write one table whose rows come in parts, as `write_csv` does."""
+
+    def write(draft: Path) -> None:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            for number, part in enumerate(parts):
+                safe = part.map(_as_text).rename(columns=_as_text)
+                safe.to_csv(
+                    file,
+                    index=False,
+                    header=number == 0,
+                    float_format=float_format,
+                    lineterminator="\n",
+                )
+
+    replace(path, write)
 
 
 def _as_text(cell: Any) -> Any:

@@ -8,8 +8,9 @@ index, in files and bytes, before it appears under `downloads/idc/<collection>`.
 from __future__ import annotations
 
 import logging
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
@@ -39,6 +40,7 @@ COLUMNS = {
     "license_short_name": "licence",
     "source_DOI": "about",
 }
+TCIA_DOI = "10.7937/"  # what DOIs that TCIA gives begin with
 BATCH_BYTES = 2 * 10**9  # downloaded before it is checked; what a break costs at most
 
 
@@ -53,9 +55,8 @@ def listing(pull: Pull, kind: str) -> Listing:
     selected = narrow(find(pull), pull, kind)
     root = StateEntry.DOWNLOADS.path / "idc" / folder_name(str(pull.collection.name))
     root.mkdir(parents=True, exist_ok=True)
-    download(selected, root)
-    cite = [*_citations({one.about for one in selected}), CITATION]
-    return list_series(root, selected, pull, kind, "Imaging Data Commons", cite)
+    download([one for one in selected if not _is_as_indexed(root / one.uid, one)], root)
+    return list_series(root, selected, pull, kind, "Imaging Data Commons", citations(selected))
 
 
 def find(pull: Pull) -> list[Series]:
@@ -64,8 +65,43 @@ def find(pull: Pull) -> list[Series]:
     Raises:
         SourceError: the index has none, or is not installed.
     """
+    table = _read_index(str(pull.collection.name))
+    if table.empty:
+        raise SourceError(
+            "pull.collection.name: required one of the collections of Imaging Data Commons, in "
+            f"small letters (close: {_close_to(str(pull.collection.name))}); received "
+            f"{pull.collection.name!r}"
+        )
+    return select(table, pull)
+
+
+def of_tcia(name: str) -> pd.DataFrame:
+    """The rows of the index that TCIA has published in the collection that it calls `name`: none if
+    it is not there. Results of others and slides of other archives, which Imaging Data Commons puts
+    into the same collection, are left out.
+
+    Raises:
+        SourceError: the index is not installed.
+    """
+    table = _read_index(spelled(name))
+    by_tcia = table["source_DOI"].str.startswith(TCIA_DOI, na=False)
+    return table[by_tcia & table["analysis_result_id"].isna()]
+
+
+def spelled(name: str) -> str:
+    """A collection's name at TCIA as Imaging Data Commons spells it: `RIDER Lung CT` ->
+    `rider_lung_ct`.
+    """
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def select(table: pd.DataFrame, pull: Pull) -> list[Series]:
+    """The series of a collection's rows that `pull.collection` takes, in the order of their UIDs.
+
+    Raises:
+        SourceError: there is none.
+    """
     wanted = pull.collection
-    table = _read_index(str(wanted.name))
     for column, value in (("Modality", wanted.modality), ("BodyPartExamined", wanted.body_part)):
         there = table[column].dropna().unique()
         table = table[table[column] == value] if value else table
@@ -83,16 +119,15 @@ def find(pull: Pull) -> list[Series]:
 def _read_index(collection: str) -> pd.DataFrame:
     """The rows of one collection in the package's index."""
     file = _package().IDC_INDEX_PARQUET_FILEPATH
-    columns = [*COLUMNS, "Modality", "BodyPartExamined"]
-    table = pd.read_parquet(file, columns=columns, filters=[("collection_id", "==", collection)])
-    if table.empty:
-        known = pd.read_parquet(file, columns=["collection_id"])["collection_id"].unique().tolist()
-        guess = get_close_matches(collection.lower().replace("-", "_"), known, 3)
-        raise SourceError(
-            "pull.collection.name: required one of the collections of Imaging Data Commons, in "
-            f"small letters (close: {', '.join(guess) or 'none'}); received {collection!r}"
-        )
-    return table
+    columns = [*COLUMNS, "Modality", "BodyPartExamined", "analysis_result_id"]
+    return pd.read_parquet(file, columns=columns, filters=[("collection_id", "==", collection)])
+
+
+def _close_to(name: str) -> str:
+    """The names of collections that are like this one."""
+    table = pd.read_parquet(_package().IDC_INDEX_PARQUET_FILEPATH, columns=["collection_id"])
+    known = table["collection_id"].unique().tolist()
+    return ", ".join(get_close_matches(spelled(name), known, 3)) or "none"
 
 
 def _package() -> Any:
@@ -105,28 +140,30 @@ def _package() -> Any:
         import idc_index_data
     except ImportError:
         raise SourceError(
-            "pull.source idc needs the extra idc, which is not installed: "
-            "`uv pip install 'idc-index>=0.13'`, then pull again"
+            "pull.source idc and tcia need the extra idc, which is not installed: "
+            "`uv pip install 'idc-index>=0.13'`, then pull again (tcia also goes without where "
+            "MEDLOOP_NBIA_URL names an NBIA server)"
         ) from None
     return idc_index_data
 
 
-def _citations(dois: set[str]) -> list[str]:
-    """What the package says how to cite the sources of these DOIs."""
+def citations(selected: Sequence[Series]) -> list[str]:
+    """How the package says to cite what series are of, and Imaging Data Commons."""
     file = _package().INDEX_METADATA["collections_index"]["parquet_filepath"]
     sources = pd.read_parquet(file, columns=["sources"])["sources"].explode().dropna()
     known = {str(source["source_doi"]).lower(): source.get("citation") for source in sources}
-    found = (known.get(doi.lower()) for doi in sorted(dois))
-    return [" ".join(str(citation).split()) for citation in found if citation]
+    found = (known.get(doi.lower()) for doi in sorted({one.about for one in selected}))
+    return [*(" ".join(str(citation).split()) for citation in found if citation), CITATION]
 
 
-def download(selected: Sequence[Series], root: Path) -> None:
-    """Fetch what is missing under `root`.
+def download(
+    missing: Sequence[Series], root: Path, finish: Callable[[Path], None] = lambda folder: None
+) -> None:
+    """Fetch series into folders under `root`; `finish` does to each what is left before it stands.
 
     Raises:
         SourceError: the disk is too small, or series did not come whole; what is whole stays.
     """
-    missing = [one for one in selected if not _is_as_indexed(root / one.uid, one)]
     if not missing:
         return
     transfer.check_space(root, sum(one.size for one in missing))
@@ -135,7 +172,7 @@ def download(selected: Sequence[Series], root: Path) -> None:
         idc, draft = client(), transfer.draft_folder(root)
         try:
             for batch in _batches(missing):
-                line.retrying(partial(_bring, idc, batch, root, draft, progress))
+                line.retrying(partial(_bring, idc, batch, root, draft, progress, finish))
         except SourceError as error:
             raise SourceError(
                 f"{progress.done:,} of {len(missing):,} missing series came whole and stay; {error}"
@@ -176,7 +213,12 @@ def _batches(missing: Sequence[Series]) -> Iterator[list[Series]]:
 
 
 def _bring(
-    idc: Any, left: list[Series], root: Path, draft: Path, progress: transfer.Progress
+    idc: Any,
+    left: list[Series],
+    root: Path,
+    draft: Path,
+    progress: transfer.Progress,
+    finish: Callable[[Path], None],
 ) -> None:
     """One attempt at the series `left`, from which those that came whole are taken.
 
@@ -194,6 +236,7 @@ def _bring(
     )
     for one in list(left):
         if _is_as_indexed(draft / one.uid, one):
+            finish(draft / one.uid)
             series_folder.settle(draft / one.uid, root / one.uid)
             left.remove(one)
             progress.add(one.size, pieces=1)

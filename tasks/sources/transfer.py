@@ -54,6 +54,18 @@ class AttemptError(Exception):
         self.wait = wait
 
 
+class RefusedError(SourceError):
+    """The server refuses, and would do so again.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the server refuses with HTTP {status}")
+        self.status = status
+
+
 @dataclass
 class Progress:
     """Bytes and pieces so far, from any thread; a line every few seconds."""
@@ -173,7 +185,7 @@ def _check_status(response: requests.Response) -> None:
     if status in (408, 425, 429) or status >= 500:
         raise AttemptError(f"the server answers HTTP {status}", _retry_after(response))
     if status >= 400:
-        raise SourceError(f"the server refuses with HTTP {status}")
+        raise RefusedError(status)
 
 
 def _retry_after(response: requests.Response) -> float:

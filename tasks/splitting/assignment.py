@@ -113,19 +113,24 @@ def _units(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     """One row per unit, as its first batch shows it: group, the source's side, how many it is on,
     and the labels.
     """
-
-    def stratum(values: pd.Series[str]) -> str:
-        return "|".join(sorted({name for v in values.dropna() for name in labels.names(v, kind)}))
-
     rows = table[table["batch"] == table.groupby("unit")["batch"].transform("min")]
     units = _by_side(rows, "source_split").groupby("unit")
-    return units.agg(
+    found = units.agg(
         batch=("batch", "first"),
         group=("group", "first"),
         side=("source_split", "first"),
         sides=("source_split", "nunique"),
-        stratum=("label", stratum),
     ).reset_index()
+    return found.assign(stratum=found["unit"].map(_strata(rows, kind)))
+
+
+def _strata(rows: pd.DataFrame, kind: str) -> dict[str, str]:
+    """The class names of each unit, joined by |."""
+    named: dict[str, set[str]] = {unit: set() for unit in rows["unit"].unique()}
+    labelled = rows[["unit", "label"]].dropna().drop_duplicates()
+    for unit, label in labelled.to_numpy().tolist():
+        named[unit].update(labels.names(label, kind))
+    return {unit: "|".join(sorted(names)) for unit, names in named.items()}
 
 
 def _by_side(rows: pd.DataFrame, column: str) -> pd.DataFrame:

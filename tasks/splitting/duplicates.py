@@ -8,30 +8,26 @@ one stack are found too (`benchmarks.slices` counts them); `same` tells them fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.imaging.levels import Pixels
-from tasks.splitting.resemblance import SIDE, Vector, detail, lacked_detail, whole
+from tasks.splitting import candidates
+from tasks.splitting.candidates import SIMILARITY, Pictures, Positions, Truths, parts
+from tasks.splitting.resemblance import SIDE, WHOLE, Vectors, detail, whole
 
-DISTANCE = 6  # differing bits of 64 up to which a pair is looked at
-# Copies, down to JPEG quality 20 or a quarter of the size, reach 0.96 and more; different people
-# stay below 0.75 on chest X-rays of 224 pixels, 0.86 on those of 28, 0.91 on the drawn phantom.
-SIMILARITY = 0.94
 # Of the pictures as a whole, over X-rays, CT and MR of the brain: 98 in 100 copies at JPEG quality
 # 40 or of half the size reach it, of a quarter all X-rays but few CT; 1 in 100 slices 1 mm apart of
 # the MNI152 template does, which is smoother than a patient.
 SAME = 0.9992
-FLAT = 2.0  # standard deviation, of 255, below which a picture has nothing but its very pixels
-COARSE = 16  # a detail's own summary, to reject most pairs at once
-ROWS, COLUMNS = 128, 4096  # of hashes compared at a time: they stay in the processor's cache
-AT_ONCE = 1024  # pairs whose detail is held in memory
+AT_ONCE = 128  # pairs whose vectors are multiplied at a time: they stay in the processor's cache
+HELD = 8192  # pictures whose vectors are in memory, 20 kB each
 
-Positions = NDArray[np.int64]
-Truths = NDArray[np.bool_]
+Products = NDArray[np.float32]
 
 
 def compare(images: pd.DataFrame, pixels: Pixels) -> pd.DataFrame:
@@ -58,127 +54,97 @@ def find(images: pd.DataFrame, pixels: Pixels) -> pd.DataFrame:
         versions did not see it, and settled its groups apart.
     """
     ordered = images.sort_values(["batch", "image_id"])
-    pictures = _Pictures(ordered, pixels)
-    found = list(_pairs(pictures))
-    first, second, similarity, equal = (
-        np.concatenate([part[column] for part in found]) if found else np.zeros(0, kind)
-        for column, kind in enumerate((np.int64, np.int64, np.float64, np.bool_))
-    )
-    newer_first = np.lexsort([first, second])
-    first, second = first[newer_first], second[newer_first]
-    similarity, equal = similarity[newer_first], equal[newer_first]
-    seen = pictures.were_compared(np.union1d(first, second))
+    pictures = Pictures(ordered, pixels)
+    first, second, similarity, same = _confirmed(pictures)
     return pd.DataFrame(
         {
             "first": ordered.index.to_numpy()[first],
             "second": ordered.index.to_numpy()[second],
             "distance": pictures.distance(first, second),
             "similarity": similarity.astype(np.float64),
-            "equal": equal,
-            "same": equal | (pictures.products(whole, first, second) >= SAME),
+            "equal": pictures.content[first] == pictures.content[second],
+            "same": same,
             "between": pictures.whose[0, first] != pictures.whose[0, second],
-            "late": ~seen[first] | ~seen[second] | (similarity < SIMILARITY),
+            "late": ~(pictures.seen[first] & pictures.seen[second]) | (similarity < SIMILARITY),
         }
     )
 
 
-class _Pictures:
-    """Pictures by their positions, and what is compared of them."""
+class _Pairs(NamedTuple):
+    """Like pictures by their positions, the lower first, in the order of the higher."""
 
-    def __init__(self, images: pd.DataFrame, pixels: Pixels) -> None:
-        self._pixels, self._rows = pixels, images["row"].to_numpy(np.int64)
-        self.hashes = np.array([int(text, 16) for text in images["phash"]], np.uint64)
-        self.whose = np.stack([pd.factorize(images[of])[0] for of in ("group", "label")])
-        # The same where the pixels are: all that is compared of a picture without contrast.
-        self.told = images.groupby(["phash", "mean", "std", "min", "max"]).ngroup().to_numpy()
-        self.flat = (images["std"] < FLAT).to_numpy()
-        self._summaries = np.zeros((len(images), COARSE * COARSE), np.float32)
-        self._missing = np.ones(len(images), bool)
+    first: Positions
+    second: Positions
+    similarity: Products
+    same: Truths
 
-    def distance(self, first: Positions, second: Positions) -> Positions:
-        """Differing bits of the hashes."""
-        bits: Positions = np.bitwise_count(self.hashes[first] ^ self.hashes[second])
-        return bits.astype(np.int64)
 
-    def products(
-        self, of: Callable[[Pixels], Vector], first: Positions, second: Positions
-    ) -> NDArray[np.float32]:
-        """Of each pair, the correlation of what `of` makes of both."""
+class _Products:
+    """Correlations of what `make` makes of pictures, `(N, size)`; the last of those are held."""
+
+    def __init__(self, pictures: Pictures, make: Callable[[Pixels], Vectors], size: int) -> None:
+        self._pictures, self._make = pictures, make
+        self._vectors = np.zeros((min(HELD, len(pictures)), size), np.float32)
+        self._places = np.full(len(pictures), -1)
+        self._used = 0
+
+    def of(self, first: Positions, second: Positions) -> Products:
+        """Of each pair; quicker where pairs of the same pictures stand together."""
         found = np.zeros(len(first), np.float32)
-        for part in _parts(np.arange(len(first))):
-            one, other = self._vectors(of, first[part]), self._vectors(of, second[part])
+        for part in parts(np.arange(len(first)), AT_ONCE):
+            self._hold(np.union1d(first[part], second[part]))
+            one, other = (self._vectors[self._places[of[part]]] for of in (first, second))
             found[part] = np.einsum("ij,ij->i", one, other)
         return found
 
-    def equal(self, first: Positions, second: Positions) -> Truths:
-        """Whether the pixels of each pair are equal."""
-        found: Truths = self.told[first] == self.told[second]
-        for at in np.flatnonzero(found):
-            one, other = self._rows[first[at]], self._rows[second[at]]
-            found[at] = np.array_equal(self._pixels[one], self._pixels[other])
-        return found
-
-    def were_compared(self, at: Positions) -> Truths:
-        """`(N,)` of all pictures: whether earlier versions compared those that are asked for."""
-        seen: Truths = ~self.flat
-        lacked = [lacked_detail(self._pixels[row]) for row in self._rows[at]]
-        seen[at] &= ~np.array(lacked, bool)
-        return seen
-
-    def summaries(self, at: Positions) -> Vector:
-        """`(N, COARSE * COARSE)`: an orthogonal projection of the detail, so no two pictures are
-        further apart in it than they are in detail.
-        """
-        for part in _parts(at[self._missing[at]]):
-            step = SIDE // COARSE
-            blocks = self._vectors(detail, part).reshape(-1, COARSE, step, COARSE, step)
-            self._summaries[part] = blocks.sum((2, 4)).reshape(len(part), -1) / step
-            self._missing[part] = False
-        return self._summaries[at]
-
-    def _vectors(self, of: Callable[[Pixels], Vector], at: Positions) -> Vector:
-        return np.stack([of(self._pixels[row]) for row in self._rows[at]])
+    def _hold(self, at: Positions) -> None:
+        missing = at[self._places[at] < 0]
+        if self._used + len(missing) > len(self._vectors):
+            self._places[:], self._used, missing = -1, 0, at
+        if len(missing):
+            places = np.arange(self._used, self._used + len(missing))
+            self._vectors[places] = self._make(self._pictures[missing])
+            self._places[missing], self._used = places, self._used + len(missing)
 
 
-def _pairs(
-    pictures: _Pictures,
-) -> Iterator[tuple[Positions, Positions, NDArray[np.float32], Truths]]:
-    """Positions of like pictures, the lower first, their similarity, and whether they are equal;
-    none of one group under one label.
+def _confirmed(pictures: Pictures) -> _Pairs:
+    """Those candidates that are alike in detail, or equal whatever their detail says."""
+    likenesses = _Products(pictures, lambda of: detail(of).vectors, SIDE * SIDE)
+    wholes = _Products(pictures, whole, WHOLE * WHOLE)
+    found = [_Pairs(*(np.zeros(0, kind) for kind in ("int64", "int64", "float32", "bool")))]
+    for first, second in candidates.find(pictures):
+        one, other, of = _distinct(pictures, first, second)
+        similarity, equal = likenesses.of(one, other), one == other
+        alike = (equal | (similarity >= SIMILARITY))[of]
+        same = equal | (wholes.of(one, other) >= SAME)
+        found.append(_Pairs(first[alike], second[alike], similarity[of][alike], same[of][alike]))
+    first, second, similarity, same = map(np.concatenate, zip(*found, strict=True))
+    order = np.lexsort([first, second])
+    return _Pairs(first[order], second[order], similarity[order], same[order])
+
+
+def _distinct(
+    pictures: Pictures, first: Positions, second: Positions
+) -> tuple[Positions, Positions, Positions]:
+    """The pairs without repetition where pictures have the same pixels, in an order in which pairs
+    of the same pictures stand together; and which of them each pair is.
     """
-    hashes, flat, told = pictures.hashes, pictures.flat, pictures.told
-    for top in range(0, len(hashes), ROWS):
-        for left in range(top, len(hashes), COLUMNS):
-            rows, columns = hashes[top : top + ROWS, None], hashes[left : left + COLUMNS]
-            near = np.bitwise_count(rows ^ columns) <= DISTANCE
-            if not near.any():
-                continue
-            row, column = np.nonzero(near)
-            first, second = row + top, column + left
-            kept = (first < second) & (pictures.whose[:, first] != pictures.whose[:, second]).any(0)
-            kept &= (told[first] == told[second]) | ~(flat[first] | flat[second])
-            yield from _confirmed(first[kept], second[kept], pictures)
+    contents = np.sort(pictures.content[np.stack([first, second])], axis=0)
+    numbers, of = np.unique(contents[0] * len(pictures) + contents[1], return_inverse=True)
+    one, other = np.divmod(numbers, len(pictures))
+    order = np.argsort(_linked(one, other, len(pictures))[one], kind="stable")
+    return one[order], other[order], np.argsort(order)[of]
 
 
-def _confirmed(
-    first: Positions, second: Positions, pictures: _Pictures
-) -> Iterator[tuple[Positions, Positions, NDArray[np.float32], Truths]]:
-    """Those pairs that are alike in detail, or equal whatever their detail says. Most others are
-    told by the summaries alone: vectors of norm 1 that correlate by c are sqrt(2 - 2c) apart, and
-    their projections no further.
-    """
-    if not len(first):
-        return
-    (rows, row), (columns, column) = (np.unique(at, return_inverse=True) for at in (first, second))
-    a, b = pictures.summaries(rows), pictures.summaries(columns)
-    squares = (a * a).sum(1)[row] + (b * b).sum(1)[column] - 2 * (a @ b.T)[row, column]
-    for part in _parts(np.flatnonzero(squares <= 2 - 2 * SIMILARITY + 1e-5)):
-        one, other = first[part], second[part]
-        similarity, equal = pictures.products(detail, one, other), pictures.equal(one, other)
-        alike = equal | (~pictures.flat[one] & (similarity >= SIMILARITY))
-        yield one[alike], other[alike], similarity[alike], equal[alike]
-
-
-def _parts(at: Positions) -> Iterator[Positions]:
-    for start in range(0, len(at), AT_ONCE):
-        yield at[start : start + AT_ONCE]
+def _linked(first: Positions, second: Positions, count: int) -> Positions:
+    """Of each of `count` pictures the lowest of all that pairs link it with."""
+    lowest = np.arange(count)
+    while True:
+        lower = np.minimum(lowest[first], lowest[second])
+        found = lowest.copy()
+        for ends in (first, second):
+            np.minimum.at(found, ends, lower)
+        found = found[found]
+        if np.array_equal(found, lowest):
+            return lowest
+        lowest = found

@@ -8,12 +8,9 @@ import pandas as pd
 from tasks.common import documents, paths
 from tasks.splitting import leaks
 
-OTHER = ("image_id", "group", "label", "source_split", "split")
-COLUMNS = [
-    *("finding", "image_id", "group", "batch", "label", "source_split", "split", "reason"),
-    *(f"other_{name}" for name in OTHER),
-    *("distance", "similarity"),
-]
+OF_IMAGE = ("image_id", "group", "batch", "label", "source_split", "split", "reason")
+OF_OTHER = ("image_id", "group", "label", "source_split", "split")
+AT_ONCE = 50_000  # lines that are spelled out in memory
 
 
 def write(table: pd.DataFrame, pairs: pd.DataFrame) -> None:
@@ -23,20 +20,12 @@ def write(table: pd.DataFrame, pairs: pd.DataFrame) -> None:
         table: the table of images, with `split` and `reason` as far as they are known.
         pairs: as `duplicates.find` gives them.
     """
-    rows = table.reindex(columns=list(dict.fromkeys([*table.columns, *COLUMNS])))
+    rows = table.reindex(columns=[*OF_IMAGE, "patient_id", "elsewhere"])
     rows["group"] = rows["patient_id"].fillna(rows["image_id"])
-    leaking = {
-        "patient on two sides of the source's split": rows["group"].isin(leaks.on_two_sides(rows)),
-        "file on two sides of the source's split": rows["elsewhere"].notna(),
-    }
-    listed = [rows[of].assign(finding=name) for name, of in leaking.items()]
-    likeness = np.where(pairs["same"], "same", "like")
-    doubled = {"in two patients": pairs["between"], "under two labels": two_labels(rows, pairs)}
-    for where, of in doubled.items():
-        names = [f"{how} picture {where}" for how in likeness[of]]
-        listed.append(_of_pairs(rows, pairs[of]).assign(finding=names))
-    order = ["finding", "group", "image_id", "other_image_id"]
-    documents.write_csv(paths.SPLIT_FINDINGS, pd.concat(listed)[COLUMNS].sort_values(order))
+    found = _found(rows, pairs)
+    starts = range(0, max(len(found), 1), AT_ONCE)
+    parts = (_spelled(rows, found.iloc[start : start + AT_ONCE]) for start in starts)
+    documents.write_csv_parts(paths.SPLIT_FINDINGS, parts)
 
 
 def two_labels(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series[bool]:
@@ -44,10 +33,41 @@ def two_labels(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series[bool]:
     return pairs["first"].map(table["label"]).ne(pairs["second"].map(table["label"]))
 
 
-def _of_pairs(rows: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    others = {f"other_{name}": rows[name].loc[pairs["first"]].to_numpy() for name in OTHER}
-    return rows.loc[pairs["second"]].assign(
-        **others,
-        distance=pairs["distance"].to_numpy(),
-        similarity=pairs["similarity"].round(4).to_numpy(),
+def _found(rows: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Each `finding` with its image `at` and the `other`, labels of the index of `rows`, in the
+    order of their lines.
+    """
+    leaking = {
+        "patient on two sides of the source's split": rows["group"].isin(leaks.on_two_sides(rows)),
+        "file on two sides of the source's split": rows["elsewhere"].notna(),
+    }
+    listed = [pd.DataFrame({"at": rows.index[of], "finding": name}) for name, of in leaking.items()]
+    likeness = np.where(pairs["same"], "same", "like")
+    doubled = {"in two patients": pairs["between"], "under two labels": two_labels(rows, pairs)}
+    ends = pairs.rename(columns={"second": "at", "first": "other"})
+    ends = ends[["at", "other", "distance", "similarity"]]
+    for where, of in doubled.items():
+        names = [f"{how} picture {where}" for how in likeness[of]]
+        listed.append(ends[of].assign(finding=names))
+    found = pd.concat(listed).reindex(columns=[*ends, "finding"])
+    group, image = (
+        pd.Series(pd.factorize(rows[of], sort=True)[0], rows.index) for of in ("group", "image_id")
     )
+    keys = pd.DataFrame(
+        {
+            "finding": found["finding"].to_numpy(),
+            "group": group.loc[found["at"]].to_numpy(),
+            "image": image.loc[found["at"]].to_numpy(),
+            "other": image.reindex(found["other"]).to_numpy(),
+        }
+    )
+    return found.iloc[keys.sort_values(keys.columns.tolist()).index]
+
+
+def _spelled(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """The lines as they are written."""
+    images = rows[list(OF_IMAGE)].loc[found["at"]]
+    others = rows[list(OF_OTHER)].reindex(found["other"]).add_prefix("other_")
+    likeness = found[["distance", "similarity"]].astype("float64").round(4)
+    parts = [found[["finding"]], images, others, likeness]
+    return pd.concat([part.set_axis(range(len(found))) for part in parts], axis=1)

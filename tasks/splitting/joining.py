@@ -8,9 +8,10 @@ one batch with a side from the source are joined in any case; on two sides they 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from itertools import groupby
+from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tasks.common import labels
@@ -50,16 +51,16 @@ def join(table: pd.DataFrame, pairs: pd.DataFrame, known: Mapping[str, str]) -> 
             groups, in the order of their coming; those that are `loose` join nothing.
         known: group -> the group whose side it takes, for links whose pictures are gone.
     """
-    group, batch = table["group"], table["batch"]
-    linked = set(group[pairs["first"]]) | set(group[pairs["second"]])
-    ranks = _ranks(table[group.isin({*linked, *known, *known.values()})])
+    ends = [table[["group", "batch"]].loc[pairs[end]] for end in ("first", "second")]
+    groups = [of["group"].tolist() for of in ends]
+    ranks = _ranks(table[table["group"].isin({*chain(*groups), *known, *known.values()})])
     roots = {of: of for of in ranks}
     roots |= {of: root for of, root in known.items() if of in ranks and root in ranks}
     bridges = []
-    ends = pairs[["first", "second", "loose"]].to_numpy().tolist()
-    for number, (first, second, loose) in enumerate(ends):
-        a, b = sorted((_root(roots, group[at]) for at in (first, second)), key=ranks.__getitem__)
-        now = max(batch[first], batch[second])
+    arrivals = np.maximum(*(of["batch"].to_numpy() for of in ends)).tolist()
+    links = zip(*groups, arrivals, pairs["loose"].tolist(), strict=True)
+    for number, (one, other, now, loose) in enumerate(links):
+        a, b = sorted((_root(roots, one), _root(roots, other)), key=ranks.__getitem__)
         a_settled, b_settled = ranks[a].batch < now, ranks[b].batch < now
         if loose or (a_settled and (b_settled or ranks[b].side < NO_SIDE) and a != b):
             bridges.append(number)
@@ -121,14 +122,16 @@ def apart(
         gone: rows that are quarantined for another reason.
     """
     out: set[int] = set()
-    batch, rank = table["batch"], table["side"].map(SPLITS.index)
-    for first, second in bridges[["first", "second"]].to_numpy().tolist():
-        if places[first] == places[second] or any(
-            at in gone or at in out for at in (first, second)
-        ):
-            continue
-        earlier = batch[first] == batch[second] and rank[first] < rank[second]
-        out.add(first if earlier else second)
+    ends = [bridges[end] for end in ("first", "second")]
+    place, batch, rank = (
+        [of.loc[end].to_numpy() for end in ends]
+        for of in (places.astype("object"), table["batch"], table["side"].map(SPLITS.index))
+    )
+    earlier = (batch[0] == batch[1]) & (rank[0] < rank[1])
+    parted = np.column_stack([*ends, earlier])[place[0] != place[1]]
+    for first, second, first_goes in parted.tolist():
+        if not {first, second} & out and first not in gone and second not in gone:
+            out.add(first if first_goes else second)
     return out
 
 
@@ -141,17 +144,20 @@ def two_labels(table: pd.DataFrame, pairs: pd.DataFrame, kind: str) -> set[int]:
         pairs: as `duplicates.find` gives them.
         kind: of the task.
     """
-    ends = pairs.loc[pairs["same"], ["first", "second"]].to_numpy().tolist()
-    batch, newer, both = table["batch"], set[int](), set[int]()
-    named = {at: set(labels.names(table["label"][at], kind)) for end in ends for at in end}
-    doubted = [end for end in ends if named[end[0]] != named[end[1]]]
-    for now, came in groupby(doubted, key=lambda end: batch[end[1]]):
-        older: dict[bool, list[list[int]]] = {True: [], False: []}
-        for end in came:
-            older[batch[end[0]] < now].append(end)
-        newer |= {second for first, second in older[True] if first not in newer}
-        both |= {at for end in older[False] if not newer & set(end) for at in end}
-    return newer | both
+    names = {of: labels.names(of, kind) for of in table["label"].dropna().unique()}
+    spelled = {of: labels.SEPARATOR.join(sorted(set(named))) for of, named in names.items()}
+    label, batch = table["label"].map(spelled).to_numpy(object), table["batch"].to_numpy()
+    ends = [pairs.loc[pairs["same"], end] for end in ("first", "second")]
+    first, second = (table.index.get_indexer(end) for end in ends)
+    doubted = label[first] != label[second]
+    first, second = first[doubted], second[doubted]
+    newer, both = np.zeros((2, len(table)), bool)
+    for now in np.unique(batch[second]):
+        came, older = batch[second] == now, batch[first] < now
+        newer[second[came & older & ~newer[first]]] = True
+        left = came & ~older & ~newer[first] & ~newer[second]
+        both[first[left]] = both[second[left]] = True
+    return set(table.index[newer | both].tolist())
 
 
 def _ranks(rows: pd.DataFrame) -> dict[str, Rank]:

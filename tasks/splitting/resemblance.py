@@ -1,9 +1,12 @@
 """How like two pictures are: their detail, which tells people apart, and the whole of each.
 
-Both are vectors of norm 1, so that a product of two is their correlation.
+Both are vectors of norm 1, so that a product of two is their correlation. A picture's own do not
+depend on the others that are looked at with it.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,45 +19,58 @@ BACKGROUND, NEIGHBOURHOOD = 11, 21  # of those pixels: what is no detail, what i
 NOISE = 4.0  # of 255: detail weaker than this is not raised to the strength of the rest
 WHOLE = 32  # pixels of the picture that is compared as a whole
 
-Vector = NDArray[np.float32]
+Vectors = NDArray[np.float32]
 
 
-def detail(picture: Pixels) -> Vector:
-    """What tells a picture `(H, W, C)` from one of the same kind, `(SIDE * SIDE)`: what is finer
-    than the background, weighted so that a bright edge does not outweigh all the rest. Zeros where
-    it has none.
+class Detail(NamedTuple):
+    """What tells pictures from others of the same kind.
+
+    Attributes:
+        vectors: `(N, SIDE * SIDE)`; zeros where a picture has no detail.
+        lacked: `(N,)`, whether earlier versions had NaN for it, and so compared the picture with
+            nothing: a moving sum leaves energies a rounding below zero where surroundings are flat.
     """
-    fine, energy = _fine(picture)
-    strength: Vector = np.sqrt(np.maximum(energy, 0))
-    return _of_norm_1(fine / (strength + NOISE))
+
+    vectors: Vectors
+    lacked: NDArray[np.bool_]
 
 
-def whole(picture: Pixels) -> Vector:
-    """The picture `(H, W, C)` itself, `(WHOLE * WHOLE)`, whatever its brightness and contrast."""
-    return _of_norm_1(_small(picture, WHOLE))
-
-
-def lacked_detail(picture: Pixels) -> bool:
-    """Whether earlier versions had NaN for the detail, and so compared the picture with nothing:
-    a moving sum leaves energies a rounding below zero where surroundings are flat.
+def detail(pictures: Pixels) -> Detail:
+    """The detail of `(N, H, W, C)`: what is finer than the background, weighted so that a bright
+    edge does not outweigh all the rest.
     """
-    return bool((_fine(picture)[1] < 0).any())
+    small = _small(pictures, SIDE)
+    fine = small - _blurred(small, BACKGROUND)
+    energy = _blurred(fine * fine, NEIGHBOURHOOD)
+    strength: Vectors = np.sqrt(np.maximum(energy, 0))
+    lacked: NDArray[np.bool_] = energy.min(axis=(1, 2)) < 0
+    return Detail(_of_norm_1(fine / (strength + NOISE)), lacked)
 
 
-def _fine(picture: Pixels) -> tuple[Vector, Vector]:
-    """What is finer than the background, `(SIDE, SIDE)`, and its energy around each pixel."""
-    small = _small(picture, SIDE)
-    fine = small - cv2.blur(small, (BACKGROUND, BACKGROUND))
-    return fine, cv2.blur(fine * fine, (NEIGHBOURHOOD, NEIGHBOURHOOD))
+def whole(pictures: Pixels) -> Vectors:
+    """The pictures `(N, H, W, C)` themselves, `(N, WHOLE * WHOLE)`, whatever their brightness and
+    contrast.
+    """
+    return _of_norm_1(_small(pictures, WHOLE))
 
 
-def _small(picture: Pixels, side: int) -> Vector:
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.shape[-1] == 3 else picture[..., 0]
-    small: Vector = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return small
+def _small(pictures: Pixels, side: int) -> Vectors:
+    grey = map(_grey, pictures)
+    small = [cv2.resize(of, (side, side), interpolation=cv2.INTER_AREA) for of in grey]
+    return np.stack(small).astype(np.float32)
 
 
-def _of_norm_1(values: Vector) -> Vector:
-    even = values - values.mean()
-    found: Vector = (even / max(float(np.linalg.norm(even)), 1e-6)).ravel()
+def _grey(picture: Pixels) -> Pixels:
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.shape[-1] == 3 else picture[..., 0]
+
+
+def _blurred(pictures: Vectors, side: int) -> Vectors:
+    return np.stack([cv2.blur(of, (side, side)) for of in pictures])
+
+
+def _of_norm_1(pictures: Vectors) -> Vectors:
+    values = pictures.reshape(len(pictures), -1)
+    even = values - values.mean(axis=1, keepdims=True)
+    norms = np.array([np.linalg.norm(of) for of in even])
+    found: Vectors = even / np.maximum(norms, 1e-6)[:, None]
     return found

@@ -74,6 +74,9 @@ def test_numbers_and_plain_text_are_written_as_they_are(tmp_path):
     expected = 'n,x,text\n-1,-0.123,"say ""a"", b"\n2,,"é\nü"\n'
     assert (tmp_path / "new" / "a.csv").read_bytes() == expected.encode()
     documents.write_csv(tmp_path / "b.csv", table.head(0))
+    rows = (table.iloc[[k]] for k in range(len(table)))
+    documents.write_csv_parts(tmp_path / "c.csv", rows, "%.3g")
+    assert (tmp_path / "c.csv").read_bytes() == (tmp_path / "new" / "a.csv").read_bytes()
     assert (tmp_path / "b.csv").read_text() == "n,x,text\n"
 
 

@@ -9,13 +9,13 @@ import shlex
 import socket
 import sys
 import types
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from worlds.bad_server import Series, make_series
+from worlds.bad_server import make_series
+from worlds.idc import FakeClient, installed
 from worlds.sources import pull_of
 
 from tasks.common.errors import SourceError
@@ -32,72 +32,11 @@ for line in open(sys.argv[-1]):
 """
 
 
-class FakeClient:
-    """Stands in for idc-index's client: it writes files, and says nothing when it fails."""
-
-    def __init__(self, series: list[Series]) -> None:
-        self.series = {one.uid: one for one in series}
-        self.mischief: dict[str, list[str]] = {}
-        self.asked: Counter[str] = Counter()
-
-    def download_from_selection(
-        self, downloadDir: str, seriesInstanceUID: list[str], dirTemplate: str, **_: Any
-    ) -> None:
-        assert dirTemplate == "%SeriesInstanceUID"  # the client's default holds the PatientID
-        for uid in seriesInstanceUID:
-            self.asked[uid] += 1
-            planned = self.mischief.get(uid, [])
-            self._write(Path(downloadDir) / uid, uid, planned.pop(0) if planned else "well")
-
-    def _write(self, folder: Path, uid: str, mischief: str) -> None:
-        if mischief == "nothing":
-            return
-        folder.mkdir()
-        files = dict(enumerate(self.series[uid].files))
-        if mischief == "a file missing":
-            del files[0]
-        if mischief == "a file cut":
-            files[0] = files[0][:100]
-        if mischief == "a file too many":
-            files[99] = b""
-        for number, content in files.items():
-            (folder / f"{uid}-{number}.dcm").write_bytes(content)
-
-
-def index_of(series: list[Series], path: Path) -> Path:
-    """An index file in the columns of the real one."""
-    rows = [
-        {
-            "collection_id": "tiny_set",
-            **one.attributes,
-            "instanceCount": len(one.files),
-            "series_size_MB": sum(map(len, one.files)) / 1e6,
-            "license_short_name": "CC BY 4.0",
-            "source_DOI": "10.7937/tiny",
-        }
-        for one in series
-    ]
-    pd.DataFrame(rows).to_parquet(path)
-    return path
-
-
 @pytest.fixture
 def client(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     series = [make_series(1), make_series(2, 3), make_series(3)]
     series.append(make_series(4, Modality="MR", BodyPartExamined="BRAIN"))
-    sources = [{"source_doi": "10.7937/TINY", "citation": "Tiny, T. (2020).\n Data of the Tiny"}]
-    pd.DataFrame({"sources": [sources]}).to_parquet(tmp_path / "collections.parquet")
-    package = types.SimpleNamespace(
-        IDC_INDEX_PARQUET_FILEPATH=index_of(series, tmp_path / "index.parquet"),
-        INDEX_METADATA={
-            "collections_index": {"parquet_filepath": tmp_path / "collections.parquet"}
-        },
-    )
-    fake = FakeClient(series)
-    monkeypatch.setattr(idc, "_package", lambda: package)
-    monkeypatch.setattr(idc, "client", lambda: fake)
-    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", 0.01)
-    return fake
+    return installed(series, tmp_path, monkeypatch)
 
 
 def pull_of_tiny(**changes: Any) -> Pull:
@@ -237,7 +176,7 @@ def test_the_real_index_selects_sizes_and_licenses_offline(no_network):
     assert {one.licence for one in found} <= {"CC BY 3.0", "CC BY 4.0"}
     assert 10e9 < sum(one.size for one in found) < 40e9
     assert all(one.images and one.study and one.patient for one in found)
-    citations = idc._citations({one.about for one in found})
+    citations = idc.citations(found)
     assert any("TCGA-LUAD" in citation for citation in citations)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tasks.imaging.description import describe
-from tasks.splitting import duplicates, resemblance
+from tasks.splitting import candidates, duplicates, resemblance
 
 
 def anatomy(count, strength=12, side=96):
@@ -67,7 +67,7 @@ def test_copies_are_found_among_pictures_that_hash_alike(copied):
     assert list(zip(found["first"], found["second"], strict=True)) == [
         (k, k + 30) for k in range(30)
     ]
-    assert (found["similarity"] >= duplicates.SIMILARITY).all()
+    assert (found["similarity"] >= candidates.SIMILARITY).all()
     assert found["between"].all()
     assert not found["late"].any()
     assert found["same"].all()
@@ -78,7 +78,7 @@ def test_people_who_look_alike_are_told_apart_by_their_detail():
     pixels = anatomy(200)
     table = described(pixels)
     hashes = np.array([int(of, 16) for of in table["phash"]], np.uint64)
-    near = np.bitwise_count(hashes[:, None] ^ hashes) <= duplicates.DISTANCE
+    near = np.bitwise_count(hashes[:, None] ^ hashes) <= candidates.DISTANCE
     assert near.sum() > 1000  # by their hashes many are copies
     assert duplicates.find(table, pixels).empty
 
@@ -119,10 +119,31 @@ def test_blocks_hide_no_pair(monkeypatch):
     pixels[25:] = pixels[:25]
     table = described(pixels)
     whole = duplicates.find(table, pixels)
-    for name, value in {"ROWS": 8, "COLUMNS": 16, "AT_ONCE": 3}.items():
+    for name, value in {"ROWS": 8, "COLUMNS": 16, "AT_ONCE": 3, "WAITING": 5}.items():
+        monkeypatch.setattr(candidates, name, value)
+    for name, value in {"AT_ONCE": 3, "HELD": 6}.items():
         monkeypatch.setattr(duplicates, name, value)
     pd.testing.assert_frame_equal(duplicates.find(table, pixels), whole)
     assert len(whole) == 25
+
+
+def test_a_picture_is_looked_at_once_however_many_pairs_it_is_in(monkeypatch):
+    """But for its summary. Equal ones are looked at as one."""
+    pixels = anatomy(2).repeat(20, axis=0)
+    pixels[:20] = [cv2.add(of, k)[..., None] for k, of in enumerate(pixels[:20])]
+    looked = {"summaries": 0, "pairs": 0}
+
+    def counting(name):
+        def detail(pictures):
+            looked[name] += len(pictures)
+            return resemblance.detail(pictures)
+
+        return detail
+
+    monkeypatch.setattr(candidates, "detail", counting("summaries"))
+    monkeypatch.setattr(duplicates, "detail", counting("pairs"))
+    assert len(duplicates.find(described(pixels), pixels)) == 2 * 20 * 19 / 2
+    assert looked == {"summaries": 40, "pairs": 21}
 
 
 def test_of_what_shows_nothing_only_equal_pixels_are_copies():
@@ -150,11 +171,10 @@ def on_black(count):
 def test_the_detail_on_black_surroundings_is_finite_and_finds_copies():
     """As long as the energy had its roundings below zero, these pictures had none."""
     pixels = on_black(300)
-    details = np.stack([resemblance.detail(of) for of in pixels])
+    details, lacked = resemblance.detail(pixels)
     assert np.isfinite(details).all()
     norms = np.linalg.norm(details, axis=1)
     assert norms == pytest.approx(np.ones(300), abs=1e-5)
-    lacked = np.array([resemblance.lacked_detail(of) for of in pixels])
     with np.errstate(invalid="ignore"):
         before = np.array([np.isnan(as_before(of)).any() for of in pixels])
     assert list(lacked) == list(before)
@@ -177,15 +197,15 @@ def as_before(picture):
 
 
 def test_the_detail_of_all_other_pictures_is_what_it_was_to_the_bit():
-    for picture in anatomy(20):
-        assert np.array_equal(resemblance.detail(picture), as_before(picture))
+    pictures = anatomy(20)
+    assert np.array_equal(resemblance.detail(pictures).vectors, [as_before(of) for of in pictures])
 
 
 def test_a_picture_without_detail_is_like_none_but_its_equal():
     pixels = np.full((3, 128, 128, 1), 100, np.uint8)
     pixels[:, ::2, ::2], pixels[2] = 140, 0  # gone at 64 pixels
     pixels[2, ::2, 1::2] = 240
-    assert (resemblance.detail(pixels[0]) == 0).all()
+    assert (resemblance.detail(pixels[:1]).vectors == 0).all()
     found = duplicates.find(described(pixels), pixels)
     assert list(zip(found["first"], found["second"], strict=True)) == [(0, 1)]
     assert found["late"].all()

@@ -15,7 +15,7 @@ from worlds.split import SETTINGS, TASK, to_manifest
 from tasks.common.errors import LeakError
 from tasks.common.params.validate import ImageLimits
 from tasks.split import prepared
-from tasks.splitting import duplicates, joining
+from tasks.splitting import candidates, duplicates, joining
 
 SETTLED = pd.read_csv(Path(__file__).with_name("settled.csv"), dtype="str").set_index("world")
 MODES = {"move": f"drop from batch {BATCHES}"}
@@ -57,7 +57,7 @@ def test_nobody_who_was_settled_changes_sides(name, mode, contrast):
     )
     lost = before["split"].notna() & ~stays
     assert 5 < lost.sum() < 30
-    flat = images.set_index("image_id")["std"] < duplicates.FLAT
+    flat = images.set_index("image_id")["std"] < candidates.FLAT
     assert (flat[lost.index] | (now["reason"] == joining.TWO_LABELS))[lost].all()
 
 

@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _misbehave(self, body: bytes, mischief: str) -> None:
         if mischief == "no answer":
             return
-        if mischief in ("400", "429", "500", "503 for an hour"):
+        if mischief.split()[0] in ("400", "403", "404", "410", "429", "500", "503"):
             self.send_response(int(mischief.split()[0]))
             wait = {"429": "1", "503 for an hour": "3600"}.get(mischief)
             if wait:
