@@ -33,12 +33,17 @@ $(INSTALLED): $(LOCK)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python $(LOCK)
 	@touch $@
 
+# Before the environment is built: `flows` says so too, but only then.
+.PHONY: repository
+repository:
+	@git rev-parse --git-dir >/dev/null 2>&1 || grep -qis 'no_scm *= *true' .dvc/config || { echo "Medloop needs git and a repository here; a ZIP download is none: git init && git add -A && git commit -m 'The project as downloaded'"; exit 1; }
+
 .PHONY: retrain
-retrain: $(INSTALLED) ## pull, run the stages, register and gate: the main job
+retrain: repository $(INSTALLED) ## pull, run the stages, register and gate: the main job
 	@python -m flows.retrain
 
 .PHONY: repro
-repro: $(INSTALLED) ## run the stages that changed on the data that are here, without a flow
+repro: repository $(INSTALLED) ## run the stages that changed on the data that are here, without a flow
 	@python -m flows.repro
 
 .PHONY: doctor
