@@ -33,6 +33,7 @@ def choose() -> Callable[[], None]:
         WorkspaceError: the server that the environment names does not answer; raised by what is
             given, too, where one of its own does not start.
     """
+    paths.state().mkdir(parents=True, exist_ok=True)  # Prefect makes its home, but not that
     if named := os.environ.get(VARIABLE):
         servers.require_prefect(named)
         return lambda: None
@@ -46,7 +47,6 @@ def choose() -> Callable[[], None]:
 
 def _own() -> tuple[subprocess.Popen[bytes], str]:
     """A server that ends with this process, and where its API will be."""
-    paths.state().mkdir(parents=True, exist_ok=True)  # Prefect makes its home, but not that
     with socket.create_server((servers.HOST, 0)) as listening:
         process = _start(listening)
         url = f"http://{servers.HOST}:{listening.getsockname()[1]}/api"

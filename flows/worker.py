@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from flows import processes
-from tasks.common import preflight, servers
+from tasks.common import paths, preflight, servers
 from tasks.common.errors import MedloopError, WorkspaceError
 
 POOL = "medloop"
@@ -30,6 +30,7 @@ def main() -> int:
     try:
         preflight.require()
         environment = processes.environment() | _about()
+        paths.state().mkdir(parents=True, exist_ok=True)  # Prefect makes its home, but not that
         _deploy(environment)
     except MedloopError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

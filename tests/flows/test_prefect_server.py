@@ -17,7 +17,7 @@ from worlds.loopback import free_port
 from worlds.project import ROOT, environment
 
 from flows import prefect_server
-from tasks.common import servers
+from tasks.common import paths, servers
 from tasks.common.errors import WorkspaceError
 
 # Answers on the socket that it is given, as the temporary server does, and sooner.
@@ -97,6 +97,7 @@ def test_the_one_that_is_named_is_taken(monkeypatch):
         monkeypatch.setenv("PREFECT_API_URL", f"{url}/api")
         prefect_server.choose()()
         assert os.environ["PREFECT_API_URL"] == f"{url}/api"
+    assert paths.state().is_dir()  # for Prefect's home, which it is imported to
 
 
 def test_one_that_is_named_and_does_not_answer_is_an_error(monkeypatch):
