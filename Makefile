@@ -26,16 +26,33 @@ setup: $(INSTALLED) ## build .venv from the pinned lock
 
 $(INSTALLED): $(LOCK)
 	@echo "Building $(VENV) from $(LOCK) (once; about 4.3 GB) ..."
-	@command -v $(PYTHON) >/dev/null || { echo "Medloop needs Python 3.11 or later: make PYTHON=<your python> ..."; exit 1; }
+	@test -n "$(PYTHON)" && command -v $(PYTHON) >/dev/null || { echo "Medloop needs Python 3.11 or later: make PYTHON=<your python> ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Medloop needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=<your python> ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' $(LOCK))"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python $(LOCK)
 	@touch $@
 
+# Before the environment is built: `flows` says so too, but only then.
+.PHONY: repository
+repository:
+	@git rev-parse --git-dir >/dev/null 2>&1 || grep -qis 'no_scm *= *true' .dvc/config || { echo "Medloop needs git and a repository here; a ZIP download is none: git init && git add -A && git commit -m 'The project as downloaded'"; exit 1; }
+
 .PHONY: retrain
-retrain: $(INSTALLED) ## pull, run the stages, register and gate: the main job
+retrain: repository $(INSTALLED) ## pull, run the stages, register and gate: the main job
 	@python -m flows.retrain
+
+.PHONY: repro
+repro: repository $(INSTALLED) ## run the stages that changed on the data that are here, without a flow
+	@python -m flows.repro
+
+.PHONY: doctor
+doctor: ## look at everything that a run needs, and say how to fix what is wrong
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "BROKEN  Python: 3.11 or later is needed: install it, and name it, make doctor PYTHON=<your python>"; exit 1; }
+	@command -v git >/dev/null || { echo "BROKEN  git: none on the PATH: install it"; exit 1; }
+	@test -x $(BIN)/python || { echo "BROKEN  environment: no $(VENV) yet: make setup"; exit 1; }
+	@$(BIN)/python -c "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ('ruamel', 'pandas', 'prefect', 'dvc', 'mlflow'))))" || { echo "BROKEN  environment: $(VENV) is not whole: rm -r $(VENV) && make setup"; exit 1; }
+	@python -m tasks.doctor
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## what needs no TensorFlow (under 90 seconds)
@@ -66,17 +83,13 @@ format: $(INSTALLED) ## mend what ruff can mend
 	ruff format .
 
 .PHONY: server ui
-server: $(INSTALLED) ## MLflow UI and Prefect server on loopback
+server: $(INSTALLED) ## MLflow UI and Prefect server on loopback (MLFLOW_PORT, PREFECT_SERVER_API_PORT)
 	@python -m flows.server
 ui: server ## the same as server
 
 .PHONY: worker
-worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
-worker: export MEDLOOP_HOME := $(CURDIR)
 worker: $(INSTALLED) ## deploy the schedule of prefect.yaml and work on it (needs `make server`)
-	@prefect work-pool inspect medloop >/dev/null 2>&1 || prefect work-pool create medloop --type process
-	@prefect --no-prompt deploy --all
-	@prefect worker start --pool medloop
+	@python -m flows.worker
 
 .PHONY: key
 key: $(INSTALLED) ## make a de-identification key and name it in params.yaml

@@ -1,7 +1,8 @@
 """When it happens: Prefect flows. Nothing here imports Keras, TensorFlow or OpenCV.
 
 Prefect reads its settings when it is imported, so the project's own stand here: a home of its own
-in the state folder, no telemetry, and a log of one line an event.
+in the state folder, no telemetry, a log of one line an event, and patience on a busy machine, where
+its server was seen to take 106 s to start and gives itself 20.
 """
 
 from __future__ import annotations
@@ -10,9 +11,14 @@ import os
 
 from tasks.common import paths
 
-# Prefect makes its home, but not the folder above it.
-paths.state().mkdir(parents=True, exist_ok=True)
-os.environ.setdefault("PREFECT_HOME", str(paths.StateEntry.PREFECT.path))
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
+STARTUP_SECONDS = 300  # for a server to start
+
+SETTINGS = {
+    "PREFECT_HOME": str(paths.StateEntry.PREFECT.path),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(STARTUP_SECONDS),
+}
+for _name, _value in SETTINGS.items():
+    os.environ.setdefault(_name, _value)

@@ -1,13 +1,16 @@
-"""What a stage found, as an artifact beside the flow run in Prefect."""
+"""What a stage found, and the receipt, as artifacts beside the flow run in Prefect."""
 
 from __future__ import annotations
 
-from prefect.artifacts import create_table_artifact
+from collections.abc import Mapping
 
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows import receipt
 from tasks.common import paths
 from tasks.common.documents import read_json
 
-VALIDATION_KEY = "validation"
+VALIDATION_KEY, RECEIPT_KEY = "validation", "receipt"
 ORDER = ("critical", "warning", "info", "holds")
 
 
@@ -37,3 +40,8 @@ def publish_validation() -> None:
     told = f"{count} of {len(rows)} expectations do not hold" if count else "All hold"
     stopped = "" if validation["passed"] else " Nothing trains on these data."
     create_table_artifact(key=VALIDATION_KEY, table=rows, description=f"{told}.{stopped}")
+
+
+def publish_receipt(seconds: Mapping[str, float | None]) -> None:
+    """The receipt, with links to what it names."""
+    create_markdown_artifact(key=RECEIPT_KEY, markdown=receipt.markdown(seconds))

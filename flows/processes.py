@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,46 @@ class CommandError(Exception):
 
 class BusyError(Exception):
     """Another flow works in this workspace; the message says which."""
+
+
+class StoppedError(Exception):
+    """Somebody asked to stop: by Ctrl-C, or a service manager by SIGTERM."""
+
+
+@dataclass
+class _Stop:
+    """What the handler of signals and the command that runs tell one another."""
+
+    asked: bool = False
+    group: int | None = None
+
+
+_stop = _Stop()
+
+
+@contextmanager
+def stoppable(*signals: signal.Signals) -> Iterator[None]:
+    """Let `signals` end the command that runs, and `run` raise `StoppedError` from then on.
+
+    Nothing is raised where the signal finds the process: Prefect would take that for a crash. A
+    second signal does not wait for the command to end by itself.
+    """
+    _stop.asked = False
+    before = {number: signal.signal(number, _ask) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ask(number: int, frame: object) -> None:
+    group, again, _stop.asked = _stop.group, _stop.asked, True
+    os.write(sys.stderr.fileno(), b"\nStopping ...\n")  # `print` may be what was interrupted
+    if group is not None and again:
+        _signal(group, signal.SIGKILL)
+    elif group is not None:
+        end_group(group)
 
 
 @contextmanager
@@ -77,11 +118,14 @@ def run(
 ) -> None:
     """Run `command` in a process group of its own and hand each line of its output to `on_line`.
 
-    Whatever ends this call early (cancellation, Ctrl-C) ends the whole group.
+    Whatever ends this call early ends the whole group.
 
     Raises:
         CommandError: the command's status is not 0.
+        StoppedError: somebody has asked to stop.
     """
+    if _stop.asked:
+        raise StoppedError
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -92,8 +136,11 @@ def run(
         env=environment() | (extra or {}),
         start_new_session=True,
     )
-    with _recorded(process.pid), process:
+    with recorded(process.pid), process:
         try:
+            _stop.group = process.pid
+            if _stop.asked:  # since the first look
+                end_group(process.pid)
             for line in _lines(process):
                 on_line(line)
             status = process.wait()
@@ -101,8 +148,12 @@ def run(
             end_group(process.pid)
             process.wait()
             raise
+        finally:
+            _stop.group = None
+    if _stop.asked:
+        raise StoppedError
     if status != 0:
-        raise CommandError(f"`{' '.join(command[1:])}` ended with status {status}; see above")
+        raise CommandError(f"`{' '.join(command[1:])}` ended with status {status}")
 
 
 def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
@@ -145,7 +196,8 @@ def end_orphans() -> list[int]:
 
 
 @contextmanager
-def _recorded(group: int) -> Iterator[None]:
+def recorded(group: int) -> Iterator[None]:
+    """Let a later `end_orphans` end a group that this process has started, if it cannot itself."""
     record = StateEntry.GROUPS.path / f"{group}.json"
     owner = os.getpid()
     entry = {

@@ -5,33 +5,17 @@ python -m flows.promote [VERSION]      default: the challenger
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
-from typing import Any
 
-from prefect import flow
-from prefect.client.schemas.objects import State
-
-from flows.retrain import run_command
+from flows import processes
 
 
-@flow(name="promote")
-def promote(version: int | None = None) -> State[Any]:
-    """Move `champion` to `version`, or to the challenger; the ledger must say that it passed."""
-    command = [sys.executable, "-m", "tasks.promote"]
-    chosen = [] if version is None else [str(version)]
-    return run_command.with_options(name="promote")(
-        "promote", [*command, *chosen], return_state=True
-    )
-
-
-def main() -> int:
-    """Promote from the command line; 1 where the registry refused."""
-    parser = argparse.ArgumentParser(prog="python -m flows.promote", description=__doc__)
-    parser.add_argument("version", nargs="?", type=int)
-    state = promote(parser.parse_args().version, return_state=True)
-    return 0 if state.is_completed() else 1
+def main() -> None:
+    """Become the command that promotes: it needs no flow around it, and no server of Prefect's."""
+    command = [sys.executable, "-m", "tasks.promote", *sys.argv[1:]]
+    os.execve(command[0], command, processes.environment())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
-from tasks.common import paths, wording
+from tasks.common import paths, servers, wording
 from tasks.common.documents import read_json
 from tasks.common.params.loading import load
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
+from tasks.common.servers import HOST
 
 
 class Settings(Part):
@@ -18,18 +20,21 @@ class Settings(Part):
     task: Task
 
 
-def render(seconds: Mapping[str, float]) -> str:
-    """The receipt: seconds a step, test AUROC, records, verdict, report and how to look at them."""
+def render(seconds: Mapping[str, float | None]) -> str:
+    """The receipt: seconds a step, None where it was skipped, test AUROC, records, verdict, report
+    and how to look at them.
+    """
     metrics, split = read_json(paths.METRICS), read_json(paths.SPLIT_RECEIPT)
-    registry = read_json(paths.StateEntry.LAST_RUN.path)
-    times = "\n".join(f"  {name:<12}{value:8.1f} s" for name, value in seconds.items())
+    registry = _registry()
+    times = "\n".join(f"  {name:<12}{_time(value)}" for name, value in seconds.items())
+    mlflow, prefect = servers.ports().values()
     return "\n".join(
         [
             *_first(metrics),
             "",
             "Seconds a step",
             times,
-            f"  {'total':<12}{sum(seconds.values()):8.1f} s",
+            f"  {'total':<12}{_time(sum(value or 0.0 for value in seconds.values()))}",
             "",
             f"Test AUROC    {wording.interval(metrics['test']['auroc'])}",
             *_positive(load(Settings).task),
@@ -39,9 +44,51 @@ def render(seconds: Mapping[str, float]) -> str:
             f"Gate          {registry['verdict']}",
             *(f"              {reason}" for reason in registry["reasons"]),
             f"Report        {paths.REPORT.resolve()}",
-            "Look at it    make server   (MLflow on 127.0.0.1:5000, Prefect on 127.0.0.1:4200)",
+            f"Look at it    make server   (MLflow on {HOST}:{mlflow}, Prefect on {HOST}:{prefect})",
         ]
     )
+
+
+def outcome() -> str:
+    """The receipt in one line."""
+    registry = _registry()
+    return f"{registry['model_name']} version {registry['version']}: {registry['verdict']}"
+
+
+def verdict() -> str:
+    """What the gate said."""
+    return str(_registry()["verdict"])
+
+
+def markdown(seconds: Mapping[str, float | None]) -> str:
+    """The receipt for Prefect's UI, below links to what it names: run and version at the MLflow
+    server, and the report.
+    """
+    registry, base = _registry(), _mlflow()
+    run = f"experiments/{registry.get('experiment_id', 0)}/runs/{registry['run_id']}"
+    version = f"models/{quote(registry['model_name'])}/versions/{registry['version']}"
+    links = [
+        f"[MLflow run]({base}/#/{run})",
+        f"[{outcome()}]({base}/#/{version})",
+        f"[Report]({paths.REPORT.resolve().as_uri()})",
+    ]
+    return f"{' | '.join(links)}\n\n```\n{render(seconds).strip()}\n```\n"
+
+
+def _mlflow() -> str:
+    """Where MLflow is to be looked at: the store's own server, or that of `make server`."""
+    uri = paths.tracking_uri()
+    if uri.startswith("http"):
+        return uri.rstrip("/")
+    return servers.recorded().get("mlflow") or f"http://{HOST}:{servers.ports()['mlflow']}"
+
+
+def _registry() -> Any:
+    return read_json(paths.StateEntry.LAST_RUN.path)
+
+
+def _time(seconds: float | None) -> str:
+    return " unchanged" if seconds is None else f"{seconds:8.1f} s"
 
 
 def _first(metrics: Mapping[str, Any]) -> list[str]:

@@ -41,6 +41,7 @@ def publish(settings: Params) -> str:
     last_run.replace(
         result=result,
         experiment=experiment,
+        experiment_id=store.experiment_id,
         store=paths.tracking_uri(),
         run_id=run.info.run_id,
         model_name=settings.publish.model_name,

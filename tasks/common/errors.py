@@ -1,6 +1,7 @@
 """The project's exceptions.
 
 MedloopError                 something a person can mend; the message says how
+├── WorkspaceError           the folder or the machine lacks what every run needs
 ├── ParameterError           params.yaml or a command-line value is not acceptable
 ├── SourceError              the source of the images is missing or malformed
 ├── DataError                the data break a rule that the pipeline stands on
@@ -17,7 +18,7 @@ Every message states what was required, what was received, and the command or ke
 
 Outside of the tree, and caught before a person meets them: `AttemptError` (one of several attempts
 at a download failed), and of the flows `CommandError` (a command's status is not 0; the command has
-said why) and `BusyError` (another flow works in this workspace).
+said why), `BusyError` (another flow works in this workspace) and `StoppedError` (Ctrl-C).
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ from functools import wraps
 
 class MedloopError(Exception):
     """Base of everything that a person can mend."""
+
+
+class WorkspaceError(MedloopError):
+    """The folder or the machine lacks what every run needs."""
 
 
 class ParameterError(MedloopError):
@@ -72,14 +77,28 @@ class RegistryError(MedloopError):
 
 
 def command(main: Callable[[], None]) -> Callable[[], None]:
-    """Make `main` end a mendable error with its message and status 1, without a traceback."""
+    """Make `main` end a mendable error with its message and status 1, without a traceback; a stage
+    that is called before those it needs ends so too.
+    """
 
     @wraps(main)
     def run() -> None:
         try:
+            if main.__module__ == "__main__":
+                _hold_to_order()
             main()
         except MedloopError as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             sys.exit(1)
 
     return run
+
+
+def _hold_to_order() -> None:
+    """Errors as in `pipeline.require_inputs`, for the stage that `python -m tasks.<stage>` runs."""
+    from tasks.common import paths, pipeline  # they build on this module
+
+    spec = sys.modules["__main__"].__spec__
+    name = spec.name.rpartition(".")[2] if spec else ""
+    if paths.DVC_YAML.exists() and name in pipeline.stages():
+        pipeline.require_inputs(name)

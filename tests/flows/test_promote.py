@@ -1,70 +1,35 @@
-"""Promotion as a flow: what the registry is asked, and what its answer becomes."""
+"""Promotion from the flows' command line: the registry's own command, with nothing around it."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import pytest
-from prefect.states import Completed, Failed
-from worlds.project import ROOT, run
+from worlds.project import ROOT, environment, run
 
 from flows import promote
 
-REFUSED = Failed(message="promote failed")
 
-
-@pytest.fixture
-def asked(monkeypatch):
-    """The commands that the flow would run; the second one fails."""
-    commands = []
-
-    class Step:
-        def with_options(self, name):
-            assert name == "promote"
-            return self
-
-        def __call__(self, name, command, return_state):
-            commands.append(command)
-            return REFUSED if len(commands) > 1 else Completed()
-
-    monkeypatch.setattr(promote, "run_command", Step())
-    return commands
-
-
-def test_a_version_is_passed_on_and_no_version_means_the_challenger(asked):
-    promote.promote.fn()
-    promote.promote.fn(version=3)
-    registry = [sys.executable, "-m", "tasks.promote"]
-    assert asked == [registry, [*registry, "3"]]
-
-
-def test_a_refusal_is_the_state_of_the_flow(asked):
-    assert promote.promote.fn(1).is_completed()
-    assert promote.promote.fn(1) is REFUSED
-
-
-@pytest.mark.parametrize(
-    ("arguments", "version", "state", "status"),
-    [([], None, Completed(), 0), (["3"], 3, Completed(), 0), (["3"], 3, REFUSED, 1)],
-)
-def test_the_status_says_whether_it_was_promoted(monkeypatch, arguments, version, state, status):
-    given = []
-
-    def flow(version, return_state):
-        given.append(version)
-        return state
-
-    monkeypatch.setattr(promote, "promote", flow)
+@pytest.mark.parametrize("arguments", [[], ["3"]])
+def test_a_version_is_passed_on_and_no_version_means_the_challenger(monkeypatch, arguments):
+    became = []
+    monkeypatch.setattr(os, "execve", lambda *given: became.append(given))
     monkeypatch.setattr("sys.argv", ["promote", *arguments])
-    assert promote.main() == status
-    assert given == [version]
+    promote.main()
+    [(program, command, variables)] = became
+    assert program == sys.executable
+    assert command == [sys.executable, "-m", "tasks.promote", *arguments]
+    assert variables["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
-def test_a_version_is_a_number(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["promote", "champion"])
-    with pytest.raises(SystemExit, match="2"):
-        promote.main()
-    assert "invalid int value: 'champion'" in capsys.readouterr().err
+def test_it_does_without_prefect():
+    code = "import sys; from flows import promote; print('prefect' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.slow
@@ -72,4 +37,4 @@ def test_a_refused_promotion_says_why_and_ends_with_1(workspace):
     command = (sys.executable, "-m", "flows.promote", "7")
     done = run(*command, cwd=workspace, check=False, PYTHONPATH=str(ROOT))
     assert done.returncode == 1
-    assert "RegistryError: required: version 7 of 'medloop'; received: none" in done.stderr
+    assert done.stderr.startswith("RegistryError: required: version 7 of 'medloop'; received: none")

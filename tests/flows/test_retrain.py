@@ -1,25 +1,11 @@
 import json
 
 import pytest
-from prefect.states import Failed
+from prefect.states import Cancelled, Failed
 
 from flows import receipt, retrain
-from tasks.common import documents, paths
-
-
-def test_the_flow_is_the_stages_between_pull_and_gate(workspace):
-    names = list(retrain.steps())
-    assert names[0] == "pull"
-    assert names[-2:] == ["register", "gate"]
-    assert names[1:-2] == [
-        *("code", "preprocess", "split", "validate", "augment", "train", "fine_tune"),
-        *("evaluate", "explain", "audit", "compress", "report", "publish"),
-    ]
-
-
-def test_each_stage_is_reproduced_with_what_it_needs(workspace):
-    """Not `--single-item`, which says "didn't change" while an upstream stage has changed."""
-    assert retrain.steps()["train"][1:] == ["-m", "dvc", "repro", "train"]
+from tasks.common import editing, paths
+from tasks.common.errors import WorkspaceError
 
 
 def interval(value, low, high):
@@ -108,22 +94,75 @@ def test_a_malformed_setting_is_refused(workspace, monkeypatch, capsys, text):
     assert "key=value" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("ran", "told"), [(True, 1), (False, 0)])
-def test_what_stops_validation_is_told_but_no_earlier_result(workspace, monkeypatch, ran, told):
-    documents.write_json(paths.VALIDATION, {"passed": True, "warnings": [], "expectations": []})
-    published = []
-    monkeypatch.setattr("flows.artifacts.publish_validation", lambda: published.append(1))
+def test_a_step_that_was_skipped_is_unchanged(finished):
+    lines = receipt.render({"pull": 1.5, "train": None, "publish": 1.0}).splitlines()
+    assert "  train        unchanged" in lines
+    assert "  total            2.5 s" in lines
 
-    class Step:
-        def with_options(self, name):
-            return self
 
-        def __call__(self, name, command, return_state):
-            if ran:
-                paths.VALIDATION.unlink()
-            return Failed(message="validate failed")
+def test_the_receipt_names_the_ports_that_are_set(finished, monkeypatch):
+    monkeypatch.setenv("MLFLOW_PORT", "5055")
+    assert "(MLflow on 127.0.0.1:5055, Prefect on 127.0.0.1:4200)" in receipt.render({})
 
-    monkeypatch.setattr("flows.retrain.run_command", Step())
-    monkeypatch.setattr("flows.retrain.steps", lambda: {"validate": []})
-    assert retrain._run_steps().message == "validate failed"
-    assert len(published) == told
+
+def test_the_receipt_for_prefect_links_to_run_version_and_report(finished, monkeypatch):
+    text = receipt.markdown({})
+    base = "http://127.0.0.1:5000/#"
+    assert f"[MLflow run]({base}/experiments/0/runs/abc)" in text
+    assert f"[medloop version 3: passed]({base}/models/medloop/versions/3)" in text
+    assert f"[Report]({(paths.REPORT).resolve().as_uri()})" in text
+    assert receipt.render({}).strip() in text
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org/")
+    assert "(https://mlflow.example.org/#/models" in receipt.markdown({})
+    assert receipt.outcome() == "medloop version 3: passed"
+
+
+@pytest.fixture
+def repository(workspace):
+    (workspace / ".git").mkdir()
+    return workspace
+
+
+def retrained(monkeypatch, *arguments, state=None):
+    """The status of the command, with this as the final state of the flow."""
+
+    def run():
+        if isinstance(state, BaseException):
+            raise state
+        return state
+
+    monkeypatch.setattr("sys.argv", ["retrain", *arguments])
+    monkeypatch.setattr(retrain, "_retrain", run)
+    return retrain.main()
+
+
+def test_a_failure_ends_with_its_cause_and_1(repository, monkeypatch, capsys):
+    failed = Failed(message="pull: SourceError: no such folder")
+    assert retrained(monkeypatch, state=failed) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("\nRetraining stopped at pull: SourceError: no such folder\n")
+
+
+@pytest.mark.parametrize("state", [Cancelled(message="x"), KeyboardInterrupt()])
+def test_ctrl_c_is_told_in_one_line(repository, monkeypatch, capsys, state):
+    assert retrained(monkeypatch, state=state) == 130
+    assert capsys.readouterr().out == "\nStopped; run it again to go on.\n"
+
+
+def test_prefect_that_does_not_start_is_told_in_one_line(repository, monkeypatch, capsys):
+    assert retrained(monkeypatch, state=WorkspaceError("required: Prefect's server")) == 1
+    assert capsys.readouterr().err == "WorkspaceError: required: Prefect's server\n"
+
+
+def test_in_another_folder_nothing_is_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert retrained(monkeypatch) == 1
+    assert "without dvc.yaml and params.yaml" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_setting_mends_does_not_stop_the_run(repository, monkeypatch, capsys):
+    editing.set_values(paths.PARAMS, {"model.weights": "/nowhere.h5"})
+    assert retrained(monkeypatch) == 1
+    assert "there is no such file" in capsys.readouterr().err
+    assert retrained(monkeypatch, "--set", "model.weights=none", state=Cancelled()) == 130

@@ -5,11 +5,14 @@ The tests tell one story in order, in one project.
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import psutil
 import pytest
@@ -72,6 +75,33 @@ def test_a_second_repro_does_nothing_and_says_so(project):
     assert len(finished(project)) == 1
     # The goal is 3 s on an idle machine; this only guards against a stage that runs again.
     assert seconds < 30
+
+
+def test_a_second_flow_skips_what_is_unchanged_and_says_so(project):
+    done = run(sys.executable, "-m", "flows.retrain", cwd=project)
+    log = done.stdout + done.stderr
+    assert "Unchanged, so skipped: code, preprocess, split, validate, augment, train" in log
+    assert "14 of 16: publish; left: register, gate" in log
+    for words in ("is recorded already", "registered already", "is judged: first", "unchanged"):
+        assert words in log
+    for noise in ("Traceback", "NoneType", "Error logging to API", "View at"):
+        assert noise not in log
+    assert len(finished(project)) == len(versions(project)) == 1
+    assert len((project / "mlruns/ledger.jsonl").read_text().splitlines()) == 1
+
+
+def test_prefect_shows_runs_by_date_and_data_with_their_receipt(project):
+    version = (project / "data/raw.dvc").read_text().partition("md5: ")[2][:8]
+    with closing(sqlite3.connect(project / ".medloop/prefect/prefect.db")) as database:
+        runs = database.execute("SELECT name, state_type, tags FROM flow_run").fetchall()
+        receipts = database.execute("SELECT data FROM artifact WHERE key = 'receipt'").fetchall()
+    assert len(runs) == len(receipts) == 2
+    for name, state, tags in runs:
+        assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d phantom {version}", name)
+        assert state == "COMPLETED"
+        assert {"phantom", "binary", "first"} <= set(json.loads(tags))
+    (run_,) = finished(project)
+    assert all(run_.info.run_id in data for (data,) in receipts)
 
 
 def test_no_planted_name_is_anywhere(project):

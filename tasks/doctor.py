@@ -1,0 +1,225 @@
+"""Look at everything that a run needs, and say how to fix what is wrong: `make doctor`.
+
+It changes nothing. The first checks are those that every run makes before it begins.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections import defaultdict
+from contextlib import closing
+from importlib import metadata
+from pathlib import Path
+
+from tasks.common import paths, preflight, servers
+from tasks.common.errors import (
+    DataError,
+    MedloopError,
+    RegistryError,
+    TrainingError,
+    WorkspaceError,
+)
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
+from tasks.common.preflight import Check, Finding
+from tasks.intake import data_versions
+from tasks.privacy.pseudonyms import load_key
+
+LOCK, GPU_LOCK = Path("requirements.lock"), Path("requirements-gpu.lock")
+OF_GPU_LOCK = "nvidia-cudnn-cu12"  # a package of the second alone
+PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)( ;)?", re.MULTILINE)
+SPELLED = 5  # packages of a message
+SECONDS = 10.0  # for a server to answer
+COUNT_GPUS = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+
+
+def versions() -> Finding:
+    """The packages are those of the lock.
+
+    Raises:
+        WorkspaceError: some are missing or have another version.
+    """
+    lock, python = _lock(), f"Python {sys.version.split()[0]}"
+    if not lock.is_file():
+        return Finding(python, f"{lock} is not here to compare the packages with")
+    pinned, optional = defaultdict(set), set()
+    for name, version, condition in PINNED.findall(lock.read_text(encoding="utf-8")):
+        pinned[name].add(version)
+        optional |= {name} if condition else set()
+    there = {name: _installed(name) for name in pinned}
+    wrong = [
+        f"{name} {there[name] or 'missing'} in place of {' or '.join(sorted(wanted))}"
+        for name, wanted in pinned.items()
+        if there[name] not in wanted and (there[name] or name not in optional)
+    ]
+    if wrong:
+        more = f" and {len(wrong) - SPELLED} more" * (len(wrong) > SPELLED)
+        raise WorkspaceError(
+            f"required: the packages of {lock}; received: {', '.join(wrong[:SPELLED])}{more}. "
+            f"`touch {lock} && make setup LOCK={lock}` installs them"
+        )
+    return Finding(f"{python}, {len(pinned)} packages as in {lock}")
+
+
+def _lock() -> Path:
+    return GPU_LOCK if _installed(OF_GPU_LOCK) else LOCK
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def gpu() -> Finding:
+    """TensorFlow sees the GPUs that are there.
+
+    Raises:
+        TrainingError: it sees fewer.
+    """
+    there = preflight.gpus()
+    if _lock() == LOCK:
+        advice = f"`make setup LOCK={GPU_LOCK}` installs what computes on it" if there else ""
+        return Finding(f"{there} here, computing on the CPU", advice)
+    if not there:
+        return Finding("none here", f"{GPU_LOCK} is installed; `make setup LOCK={LOCK}` takes less")
+    asked = subprocess.run([sys.executable, "-c", COUNT_GPUS], capture_output=True, text=True)
+    seen = int(asked.stdout.split()[-1]) if asked.returncode == 0 else 0
+    if seen < there:
+        raise TrainingError(
+            f"required: TensorFlow that sees {there} GPUs; received: one that sees {seen}. "
+            "`nvidia-smi` names the driver; one for CUDA 12.5 or later is needed"
+        )
+    return Finding(f"{seen} here, all seen by TensorFlow")
+
+
+def ports() -> Finding:
+    """The ports of `make server` are free, or its own."""
+    wanted = servers.ports()
+    told = ", ".join(str(port) for port in wanted.values())
+    if where := servers.recorded():
+        return Finding(f"`make server` runs: {', '.join(where.values())}")
+    try:
+        servers.require_free(wanted)
+    except WorkspaceError as error:  # no run needs them
+        return Finding(f"{told}: not all free", str(error))
+    return Finding(f"{told} are free")
+
+
+def key() -> Finding:
+    """The de-identification key is the one that `params.yaml` names.
+
+    Raises:
+        PrivacyError: it is missing or another one.
+    """
+    params = load(Params)
+    load_key(params)
+    return Finding("the phantom's" if params.pull.source == "phantom" else "the one that is named")
+
+
+def remote() -> Finding:
+    """The default DVC remote can be reached.
+
+    Raises:
+        DataError: it cannot.
+    """
+    if not data_versions.has_remote():
+        advice = "for a copy elsewhere: dvc remote add -d storage <folder or bucket>, then dvc push"
+        return Finding("none: data and models lie here alone", advice)
+    if not paths.RAW_DVC.exists():
+        return Finding("set; nothing to send before the first pull")
+    command = [sys.executable, "-m", "dvc", "status", "--cloud", str(paths.RAW_DVC)]
+    asked = subprocess.run(command, capture_output=True, text=True)
+    if asked.returncode != 0:
+        said = (asked.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise DataError(
+            f"required: the default DVC remote; received: {said}. `dvc remote list` names it, and "
+            "https://dvc.org/doc/user-guide/data-management/remote-storage its settings"
+        )
+    missing = "new:" in asked.stdout or "deleted:" in asked.stdout
+    return Finding("reached", "not all images are there or here: dvc push, dvc pull" * missing)
+
+
+def store() -> Finding:
+    """The MLflow store answers.
+
+    Raises:
+        RegistryError: it does not.
+    """
+    uri = paths.tracking_uri()
+    if uri.startswith("http"):
+        if not servers.answers(f"{uri.rstrip('/')}/health", SECONDS):
+            raise RegistryError(
+                f"required: the MLflow server of MLFLOW_TRACKING_URI; received: no answer from "
+                f"{uri}. Start it, or unset the variable to record in {paths.store()}"
+            )
+        return Finding(f"{uri} answers")
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or not path.exists():
+        return Finding(uri if not uri.startswith("sqlite:///") else "made by the first run")
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            count = database.execute("SELECT count(*) FROM runs").fetchone()[0]
+    except sqlite3.Error as error:
+        raise RegistryError(
+            f"required: an MLflow store in {path}; received: {error}. Restore the file from a "
+            "backup, or move it away: the next run begins a new one"
+        ) from None
+    return Finding(f"{path}, {count:,} runs")
+
+
+def prefect() -> Finding:
+    """The Prefect server that is named answers.
+
+    Raises:
+        WorkspaceError: it does not.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        return Finding("that of `make server`, or one of its own for each run")
+    servers.require_prefect(url)
+    return Finding(f"{url} answers")
+
+
+CHECKS: dict[str, Check] = {
+    **preflight.CHECKS,
+    "versions": versions,
+    "GPU": gpu,
+    "ports": ports,
+    "key": key,
+    "remote": remote,
+    "MLflow": store,
+    "Prefect": prefect,
+}
+
+
+def main() -> None:
+    """Make every check and print what each has seen; ends with 1 where something is broken."""
+    broken = 0
+    for name, check in CHECKS.items():
+        try:
+            finding = check()
+            _tell("note" if finding.advice else "ok", name, finding.says, finding.advice)
+        except MedloopError as error:
+            broken += 1
+            _tell("BROKEN", name, str(error))
+            if check is preflight.folder:
+                break  # nothing else is here
+    print(f"\nTo be fixed: {broken}" if broken else "\nAll is well.")
+    sys.exit(1 if broken else 0)
+
+
+def _tell(state: str, name: str, *lines: str) -> None:
+    first, *others = [line for text in lines for line in text.splitlines()]
+    print(f"{state:<8}{name:<12}{first}", flush=True)
+    for line in others:
+        print(f"{'':<20}{line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
