@@ -23,14 +23,13 @@ if TYPE_CHECKING:
     from tasks.common.params.whole import Params
     from tasks.statistics.weighted import Array
 
-Images = Mapping[str, Collection[str]]  # split -> images
+Images = dict[str, list[str]]  # split -> images
 LEARNED_FROM = ("train", "val")
 # What to do where nothing can be compared with the champion.
 INSTEAD = (
     "Restore it from a backup, or promote another version that passed: `python -m tasks.promote "
     "VERSION`. Where none is left, a new name in publish.model_name begins anew"
 )
-GONE = "its run is gone"
 ANEW = "Delete the version and its run, and `dvc repro publish && python -m tasks.register`"
 
 
@@ -46,16 +45,14 @@ def examine(
     Raises:
         RegistryError: one cannot be scored, is not the model that it was, or learned from all.
     """
-    mine = _images(client, challenger)
-    theirs = None if champion is None else _images(client, champion)
-    rows, remarks = _unseen(test, mine, theirs)
-    if champion is not None and theirs is None:
-        remarks.append(f"which images version {champion.version} learned from nobody knows: {GONE}")
+    versions = [challenger] if champion is None else [challenger, champion]
+    seen = {version.version: _images(client, version) for version in versions}
+    rows, remarks = _unseen(test, seen)
     scores = _score(challenger, rows, settings.task, {digests.of_model(paths.MODEL)}, ANEW)
-    rival = None
+    rival, frozen = None, list[str]()
     if champion is not None:
         rival = _score(champion, rows, settings.task, _held_to(champion), INSTEAD)
-    frozen = (theirs or {}).get("test", [])
+        frozen = (seen[champion.version] or {}).get("test", [])
     judgement = judge(cases.from_rows(rows, settings.task, frozen), scores, rival, settings.gate)
     figures = judgement.figures | {"left_out": len(test) - len(rows)}
     return replace(judgement, reasons=[*judgement.reasons, *remarks], figures=figures)
@@ -67,14 +64,18 @@ def _images(client: MlflowClient, version: ModelVersion) -> Images | None:
         try:
             file = client.download_artifacts(str(version.run_id), cases.IMAGES_FILE, folder)
         except (MlflowException, OSError):
+            client.search_experiments(max_results=1)  # it is the store that is gone: that raises
             return None
         images: Images = documents.read_json(Path(file))
     return images
 
 
-def _unseen(test: pd.DataFrame, *seen: Images | None) -> tuple[pd.DataFrame, list[str]]:
-    """The test images that no model learned from, and a remark where some are left out."""
-    learned = {x for images in seen if images for split in LEARNED_FROM for x in images[split]}
+def _unseen(
+    test: pd.DataFrame, seen: Mapping[str, Images | None]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The test images that no version learned from, and what is to be said of the others."""
+    known = [images for images in seen.values() if images is not None]
+    learned = {image for images in known for split in LEARNED_FROM for image in images[split]}
     rows = test[~test["image_id"].isin(learned)]
     left_out = len(test) - len(rows)
     if rows.empty:
@@ -82,8 +83,16 @@ def _unseen(test: pd.DataFrame, *seen: Images | None) -> tuple[pd.DataFrame, lis
             f"required: test images that neither challenger nor champion learned from; received: "
             f"none, of {len(test)}. Let the source's own split or split.test give others"
         )
-    remark = f"left out: {left_out} of {len(test)} test images, which a model learned from"
-    return rows, [remark] if left_out else []
+    remarks = [
+        f"which images version {number} learned from is unknown: its run is gone"
+        for number, images in seen.items()
+        if images is None
+    ]
+    if left_out:
+        remarks.append(
+            f"left out: {left_out} of {len(test)} test images: a model learned from them"
+        )
+    return rows, remarks
 
 
 def _held_to(champion: ModelVersion) -> set[str]:

@@ -100,7 +100,7 @@ def _check_schema(path: Path, database: sqlite3.Connection) -> None:
     if found and found <= before:
         advice = (
             "an older MLflow. With a copy of the file in a safe place, bring it up to date: "
-            f"`python -m mlflow db upgrade {SQLITE}{path}`"
+            f"`python -m mlflow db upgrade '{SQLITE}{path}'`"
         )
     elif found:
         advice = "a newer MLflow. `make setup` in a newer version of this project installs that"

@@ -55,7 +55,7 @@ def foreign(database):
         (cut, "database disk image is malformed. Restore"),
         (
             outdated,
-            "one by an older MLflow. .*`python -m mlflow db upgrade sqlite:////.*mlflow.db`",
+            "one by an older MLflow. .*`python -m mlflow db upgrade 'sqlite:////.*mlflow.db'`",
         ),
         (of_the_future, "one by a newer MLflow. `make setup`"),
         (foreign, "one by another program. Let MLFLOW_TRACKING_URI name another file"),
