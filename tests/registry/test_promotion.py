@@ -19,7 +19,7 @@ JUDGED = [("first", 1), ("passed", 2)]
 
 @pytest.fixture
 def two(champion):
-    """Parameters; version 1 is the champion and version 2 the challenger."""
+    """The parameters; version 1 is the champion and version 2 the challenger."""
     settings = load(Params)
     gate(settings)
     return settings
@@ -61,20 +61,41 @@ def test_the_gate_completes_a_promotion_that_was_killed(two, monkeypatch, capsys
     assert confirmation.facts == {"champion": 1, "intent": intent.hash}
 
 
-def test_what_another_did_while_one_waited_is_seen(two, monkeypatch, capsys):
+@pytest.fixture
+def sooner(monkeypatch):
+    """Let another process take the lock first and do something; this one waits for it."""
     lock = fcntl.flock
 
-    def another_is_sooner(file, how):
-        if how & fcntl.LOCK_NB:
-            raise BlockingIOError
-        monkeypatch.setattr(fcntl, "flock", lock)
-        promote(NAME)
-        lock(file, how)
+    def arrange(act):
+        def wait(file, how):
+            if how & fcntl.LOCK_NB:
+                raise BlockingIOError
+            monkeypatch.setattr(fcntl, "flock", lock)
+            act()
+            lock(file, how)
 
-    monkeypatch.setattr(fcntl, "flock", another_is_sooner)
+        monkeypatch.setattr(fcntl, "flock", wait)
+
+    return arrange
+
+
+def test_a_promotion_sees_the_one_that_it_waited_for(two, sooner, capsys):
+    sooner(lambda: promote(NAME))
     promote(NAME)
     assert kinds() == [*JUDGED, ("promoting", 2), ("promoted", 2)]
     assert capsys.readouterr().out.endswith("medloop version 2 is the champion already\n")
+
+
+def test_a_gate_sees_the_promotion_that_it_waited_for(two, sooner):
+    sooner(lambda: promote(NAME))
+    assert gate(two) == "champion"
+
+
+def test_a_gate_sees_the_gate_that_it_waited_for(champion, sooner):
+    settings = load(Params)
+    sooner(lambda: gate(settings))
+    assert gate(settings) == "passed"
+    assert kinds() == JUDGED
 
 
 def test_a_version_whose_files_are_gone_is_not_promoted(two, files_of):
