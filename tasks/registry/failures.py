@@ -15,6 +15,7 @@ from tasks.common.errors import RegistryError
 LIBRARIES = ("mlflow", "requests", "sqlalchemy", "urllib3")  # told by name: importing takes seconds
 # What a disk or its rights refuse; any other error of a file is not the store's.
 OF_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+OF_NETWORK = ConnectionError | TimeoutError | socket.gaierror
 LONGEST = 300
 LOOK = "`python -m tasks.check_store` looks at it"
 PASSWORD = re.compile(r"//[^/@\s]+@")
@@ -44,7 +45,8 @@ def address(uri: str) -> str:
 
 
 def _is_of_store(error: BaseException) -> bool:
-    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror | sqlite3.Error):
+    """Also where the driver of a database or of a bucket is not installed."""
+    if isinstance(error, OF_NETWORK | sqlite3.Error | ModuleNotFoundError):
         return True
     library = type(error).__module__.partition(".")[0]
     of_disk = isinstance(error, OSError) and error.errno in OF_DISK

@@ -161,17 +161,25 @@ def _was_left(folder: Path, path: Path, database: sqlite3.Connection) -> bool:
     here = path.absolute().parent
     if folder.name != here.name or folder.resolve() == here.resolve():
         return False
-    if _is_another_store(folder, path) or not (folder / ARTIFACTS).exists():
+    if _is_another_store(folder, path) or not _there(folder / ARTIFACTS):
         return True
     rows = database.execute("SELECT artifact_uri FROM runs").fetchall()
     places = [place for (uri,) in rows if (place := _local(uri))]
     inside = [place.relative_to(folder) for place in places if place.is_relative_to(folder)]
-    return any((here / place).exists() for place in inside)
+    return any(_there(here / place) for place in inside)
 
 
 def _is_another_store(folder: Path, path: Path) -> bool:
     other = folder / path.name
-    return other.exists() and not other.samefile(path)
+    return _there(other) and not other.samefile(path)
+
+
+def _there(place: Path) -> bool:
+    """Whether it exists and may be seen: the old folder may be a colleague's."""
+    try:
+        return place.exists()
+    except PermissionError:
+        return False
 
 
 def _moved(place: str | None, *, old: Path, new: Path, keep: bool) -> str | None:
@@ -179,7 +187,7 @@ def _moved(place: str | None, *, old: Path, new: Path, keep: bool) -> str | None
     if place is None or was is None or not was.is_relative_to(old):
         return place
     now = new / was.relative_to(old)
-    if keep and was.exists() and not now.exists():
+    if keep and _there(was) and not _there(now):
         return place
     return now.as_uri() if place.startswith("file:") else str(now)
 

@@ -44,6 +44,12 @@ def test_a_server_that_takes_calls_and_never_answers_is_told_soon(impatient, mon
     assert "timed out" in told
 
 
+def test_a_database_without_its_driver_is_told(impatient, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"mssql+pymssql://user:secret@127.0.0.1:{silent.getsockname()[1]}/x"
+        assert "received: No module named 'pymssql'" in refused(uri, monkeypatch)
+
+
 def failing(*errors):
     """Raises them, each because of the one before."""
     cause = None
