@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # A machine with an NVIDIA driver gets the lock with CUDA; `make retrain LOCK=requirements.lock` overrules it.
 LOCK ?= $(if $(shell nvidia-smi -L 2>/dev/null),requirements-gpu.lock,requirements.lock)
 INSTALLED := $(VENV)/.installed-$(basename $(LOCK))
+# The scripts of an environment name the folder that it was made in.
+MOVED := $(shell made=$$(sed -n 's/^command = .* -m venv //p' $(VENV)/pyvenv.cfg 2>/dev/null); test -z "$$made" || test "$$made" -ef $(VENV) || echo moved)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_HOME ?= $(or $(MEDLOOP_STATE),$(CURDIR)/.medloop)/prefect
@@ -24,7 +26,12 @@ help: ## list what make can do
 .PHONY: setup
 setup: $(INSTALLED) ## build .venv from the pinned lock
 
-$(INSTALLED): $(LOCK)
+.PHONY: moved
+moved:
+	@echo "The project was moved or copied: $(VENV) is built anew"
+	@rm -rf $(VENV)
+
+$(INSTALLED): $(LOCK) $(MOVED)
 	@echo "Building $(VENV) from $(LOCK) (once; about 4.3 GB) ..."
 	@test -n "$(PYTHON)" && command -v $(PYTHON) >/dev/null || { echo "Medloop needs Python 3.11 or later: make PYTHON=<your python> ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Medloop needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=<your python> ..."; exit 1; }

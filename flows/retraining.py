@@ -80,10 +80,13 @@ def _run_steps() -> State[Any]:
 
 
 def steps() -> dict[str, list[str]]:
-    """What the flow runs, by name and in order: the stages between pull, register and gate."""
+    """What the flow runs, by name and in order: a look at the MLflow store, since training would be
+    in vain without it, pull, the stages, register and gate.
+    """
     tasks = {name: [*MODULE, f"tasks.{name}"] for name in ("pull", "register", "gate")}
     stages = {name: [*DVC, "repro", name] for name in pipeline.stages()}
-    return {"pull": tasks.pop("pull"), **stages, **tasks}
+    look = {"store": [*MODULE, "tasks.check_store"]}
+    return look | {"pull": tasks.pop("pull"), **stages, **tasks}
 
 
 def changed() -> list[str] | None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
-from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from tasks.common import paths, preflight, servers
 from tasks.common.errors import (
     DataError,
     MedloopError,
-    RegistryError,
     TrainingError,
     WorkspaceError,
 )
@@ -28,6 +25,7 @@ from tasks.common.params.whole import Params
 from tasks.common.preflight import Check, Finding
 from tasks.intake import data_versions
 from tasks.privacy.pseudonyms import load_key
+from tasks.registry import store as mlflow_store
 
 LOCK, GPU_LOCK = Path("requirements.lock"), Path("requirements-gpu.lock")
 OF_GPU_LOCK = "nvidia-cudnn-cu12"  # a package of the second alone
@@ -146,31 +144,12 @@ def remote() -> Finding:
 
 
 def store() -> Finding:
-    """The MLflow store answers.
+    """The MLflow store answers, has the right schema and room.
 
     Raises:
         RegistryError: it does not.
     """
-    uri = paths.tracking_uri()
-    if uri.startswith("http"):
-        if not servers.answers(f"{uri.rstrip('/')}/health", SECONDS):
-            raise RegistryError(
-                f"required: the MLflow server of MLFLOW_TRACKING_URI; received: no answer from "
-                f"{uri}. Start it, or unset the variable to record in {paths.store()}"
-            )
-        return Finding(f"{uri} answers")
-    path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or not path.exists():
-        return Finding(uri if not uri.startswith("sqlite:///") else "made by the first run")
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
-            count = database.execute("SELECT count(*) FROM runs").fetchone()[0]
-    except sqlite3.Error as error:
-        raise RegistryError(
-            f"required: an MLflow store in {path}; received: {error}. Restore the file from a "
-            "backup, or move it away: the next run begins a new one"
-        ) from None
-    return Finding(f"{path}, {count:,} runs")
+    return Finding(mlflow_store.check())
 
 
 def prefect() -> Finding:

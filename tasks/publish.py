@@ -13,6 +13,7 @@ from tasks.common.errors import command
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.registry import last_run
+from tasks.registry.failures import in_one_line
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
     from tasks.registry.store import Store
 
 
+@in_one_line()
 def publish(settings: Params) -> str:
     """Record the result of the workspace; return the id of its run.
 
     The run belongs to the result from its first tag on, and is complete once it is FINISHED, so an
     interrupted publish goes on in the same run.
+
+    Raises:
+        RegistryError: a file of the result is missing, or the store does not answer.
+        PrivacyError: an identifier of the source would be recorded.
     """
     result, experiment = digests.of_result(), settings.publish.experiment
     if known := last_run.published(result, experiment):

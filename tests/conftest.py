@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 import fast
 import pytest
-from worlds.project import ROOT
+from worlds.project import ROOT, enter_workspace
 from worlds.pull import LABELS, SOURCE, configure, image
 
 from tasks import key
@@ -44,11 +43,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     and state, store and key of its own."""
     folder = tmp_path / "workspace"
     folder.mkdir()
-    for name in (paths.PARAMS, paths.DVC_YAML):
-        shutil.copy(ROOT / name, folder / name)
-    for variable in ("DVC_ROOT", "MEDLOOP_STATE", "MLFLOW_TRACKING_URI", "MEDLOOP_KEY_FILE"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(folder)
+    enter_workspace(folder, monkeypatch)
     return folder
 
 

@@ -135,13 +135,13 @@ def test_a_remote_is_reached_or_broken(workspace, monkeypatch):
 
 
 def test_a_store_is_made_read_or_broken(workspace, monkeypatch):
-    assert doctor.store() == Finding("made by the first run")
+    assert "which the first run makes" in doctor.store().found
     paths.store().mkdir()
     (paths.store() / "mlflow.db").write_bytes(b"no database" * 100)
-    with pytest.raises(RegistryError, match="file is not a database"):
+    with pytest.raises(RegistryError, match="required"):
         doctor.store()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    with pytest.raises(RegistryError, match=r"no answer from http://127\.0\.0\.1:9"):
+    with pytest.raises(RegistryError, match="Connection refused"):
         doctor.store()
 
 

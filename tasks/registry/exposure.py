@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.common import documents, paths
-from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS
 from tasks.intake.file_ids import file_of
-from tasks.registry import cases, live_runs, model_versions
-from tasks.registry.store import SQLITE, Store, open_experiment
+from tasks.registry import cases, live_runs, model_versions, sqlite_file
+from tasks.registry.failures import in_one_line
+from tasks.registry.store import Store, open_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -31,19 +31,15 @@ def describe(params: Params, images: Container[str]) -> list[str]:
     Raises:
         RegistryError: the store does not answer.
     """
-    from mlflow.exceptions import MlflowException
-
-    uri = paths.tracking_uri()
-    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists():
+    path = sqlite_file.of_uri(paths.tracking_uri())
+    if path is not None and not path.exists():
         return ["no MLflow store here, so no run and no version holds them"]
-    try:
+    with in_one_line():
         store = open_experiment(params.publish.experiment)
         runs = [run for run in live_runs.search(store, {}) if live_runs.RESULT in run.data.tags]
         found = {run.info.run_id: _counts(store, run, images) for run in runs}
         models = model_versions.every(store.client, params.publish.model_name)
         lines = [_about_version(model, runs, found) for model in reversed(models)]
-    except MlflowException as error:
-        raise RegistryError(f"the MLflow store does not answer ({error.error_code})") from None
     return [*(line for line in lines if line), *_about_runs(runs, found)] or [
         "no run and no version of MLflow holds them"
     ]

@@ -6,31 +6,30 @@ ledger, which alone counts, and for people to the version's tags, the run and th
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
-from tasks.common import digests, documents, labels, paths
+from tasks.common import digests, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
-from tasks.registry import cases, last_run, ledger, model_versions, scoring
-from tasks.registry.judgement import Judgement, judge
+from tasks.registry import cases, last_run, ledger, model_versions
+from tasks.registry.examination import INSTEAD, examine
+from tasks.registry.failures import in_one_line
+from tasks.registry.promotion import settle
 from tasks.registry.store import connect
-from tasks.statistics.weighted import Array
 
 if TYPE_CHECKING:
-    from tasks.common.params.task import Task
     from tasks.common.params.whole import Params
+    from tasks.registry.judgement import Judgement
 
 Terms = dict[str, Any]
 
 
+@in_one_line()
 def gate(settings: Params) -> str:
     """Judge the version of the workspace's model; return the verdict: first, passed, failed, or
     champion where that is the version itself.
@@ -39,23 +38,70 @@ def gate(settings: Params) -> str:
     interruption left undone. The champion's alias is moved last, so it says that all is done.
 
     Raises:
-        RegistryError: the model is not registered, cannot be scored, or the ledger is broken.
+        RegistryError: the model is not registered, cannot be scored, or cannot be compared with
+            the champion; the ledger is broken, or the store does not answer.
     """
-    client, name = connect(), settings.publish.model_name
-    challenger = _challenger(client, name)
-    champion = model_versions.of_alias(client, name, model_versions.CHAMPION)
-    if champion is not None and champion.version == challenger.version:
-        reasons = [f"version {challenger.version} is the champion itself, nothing to compare"]
-        return _tell("champion", challenger, reasons)
+    with ledger.locked("the gate"):
+        client, name = connect(), settings.publish.model_name
+        settle(client, name)
+        challenger = _challenger(client, name)
+        served = model_versions.of_alias(client, name, model_versions.CHAMPION)
+        champion = served or _remembered(client, name)
+        if champion is not None and champion.version == challenger.version:
+            return _stand_by(client, challenger, served)
+        if champion is not None and served is None:
+            print(
+                f"No version has the alias champion; version {champion.version} had it last, and "
+                f"is compared with. `python -m tasks.promote {champion.version}` gives it back"
+            )
+        return _hold(client, settings, challenger, champion)
+
+
+def _hold(
+    client: MlflowClient, settings: Params, challenger: ModelVersion, champion: ModelVersion | None
+) -> str:
     test = of_split(read_manifest(), "test")
     terms = _terms(settings, champion, test)
     entry = _known(challenger, terms)
     if entry is None:
-        judgement = _examine(client, settings, challenger, champion, test)
+        judgement = examine(client, settings, challenger, champion, test)
         entry = _enter(challenger, terms, judgement)
     _mark(client, challenger, entry)
-    _move_aliases(client, challenger, champion, entry)
+    _move_aliases(client, challenger, entry)
     return _tell(entry.kind, challenger, entry.facts["reasons"])
+
+
+def _remembered(client: MlflowClient, name: str) -> ModelVersion | None:
+    """The version that was champion last, for the ledger, where no version has the alias.
+
+    Raises:
+        RegistryError: it was deleted, so nothing says that a challenger is no worse.
+    """
+    entry = ledger.champion(ledger.read(), name)
+    if entry is None:
+        return None
+    found = {int(version.version): version for version in model_versions.every(client, name)}
+    version = found.get(entry.version)
+    if version is None or version.tags.get(model_versions.DIGEST) != entry.model_digest:
+        raise RegistryError(
+            f"required: the champion, version {entry.version} of {name!r}, to compare with; "
+            f"received: none, it was deleted. {INSTEAD}"
+        )
+    return version
+
+
+def _stand_by(client: MlflowClient, challenger: ModelVersion, served: ModelVersion | None) -> str:
+    """The challenger is the champion itself, for its alias or for the ledger alone."""
+    entry = ledger.champion(ledger.read(), challenger.name)
+    if served is None and entry is not None and entry.kind == "first":  # an interruption
+        _mark(client, challenger, entry)
+        _move_aliases(client, challenger, entry)
+        return _tell(entry.kind, challenger, entry.facts["reasons"])
+    reasons = [f"version {challenger.version} is the champion itself, nothing to compare"]
+    if served is None:
+        lost = f"`python -m tasks.promote {challenger.version}` gives it the alias back"
+        reasons.append(f"it has lost the alias champion: {lost}")
+    return _tell("champion", challenger, reasons)
 
 
 def _challenger(client: MlflowClient, name: str) -> ModelVersion:
@@ -91,51 +137,9 @@ def _identity(version: ModelVersion) -> tuple[str, int, str]:
     return version.name, int(version.version), version.tags[model_versions.DIGEST]
 
 
-def _examine(
-    client: MlflowClient,
-    settings: Params,
-    challenger: ModelVersion,
-    champion: ModelVersion | None,
-    test: pd.DataFrame,
-) -> Judgement:
-    """Score both on the test images and judge."""
-    frozen = [] if champion is None else _frozen_images(client, champion)
-    scores = _score(challenger, test, settings.task, digests.of_model(paths.MODEL))
-    rival = None if champion is None else _score(champion, test, settings.task)
-    return judge(cases.from_rows(test, settings.task, frozen), scores, rival, settings.gate)
-
-
-def _score(
-    version: ModelVersion, test: pd.DataFrame, task: Task, digest: str | None = None
-) -> Array:
-    """Scores of a version; `digest` is what its network must be, where that is known."""
-    print(f"Scoring version {version.version} on {len(test)} test images ...", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        package = model_versions.download(version, Path(folder) / f"version_{version.version}")
-        if digest not in (None, model_versions.packaged_digest(package)):
-            raise RegistryError(
-                f"required: the model of {paths.MODEL}; received: another one in version "
-                f"{version.version}, whose tag {model_versions.DIGEST} was edited. Delete the "
-                "version and run `python -m tasks.register`"
-            )
-        return scoring.score(package, test, labels.scored(task.kind, task.names))
-
-
-def _frozen_images(client: MlflowClient, champion: ModelVersion) -> list[str]:
-    """The test images of the champion's day; none where its run is gone."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            file = client.download_artifacts(str(champion.run_id), cases.IMAGES_FILE, folder)
-        except (MlflowException, OSError):
-            return []
-        return list(documents.read_json(Path(file))["test"])
-
-
 def _enter(challenger: ModelVersion, terms: Terms, judgement: Judgement) -> ledger.Entry:
     """Write the verdict down. Only the first version ever to pass becomes champion by itself."""
-    name = challenger.name
-    had_first = any(e.kind == "first" and e.model_name == name for e in ledger.read())
-    passed = "passed" if terms["champion"] is not None or had_first else "first"
+    passed = "first" if terms["champion"] is None else "passed"
     kind = passed if judgement.passed else "failed"
     facts = terms | {"reasons": judgement.reasons, "figures": judgement.figures}
     return ledger.append(kind, *_identity(challenger), facts)
@@ -150,12 +154,7 @@ def _mark(client: MlflowClient, challenger: ModelVersion, entry: ledger.Entry) -
     client.log_dict(run_id, asdict(entry) | {"hash": entry.hash}, "gate.json")
 
 
-def _move_aliases(
-    client: MlflowClient,
-    challenger: ModelVersion,
-    champion: ModelVersion | None,
-    entry: ledger.Entry,
-) -> None:
+def _move_aliases(client: MlflowClient, challenger: ModelVersion, entry: ledger.Entry) -> None:
     """`challenger` to the newest version that passed; `champion` to the first one."""
     name, entries = challenger.name, ledger.read()
     for version in model_versions.every(client, name):
@@ -163,7 +162,7 @@ def _move_aliases(
         if verdict is not None and verdict.kind in ledger.PASSED:
             client.set_registered_model_alias(name, model_versions.CHALLENGER, version.version)
             break
-    if entry.kind == "first" and champion is None:
+    if entry.kind == "first":
         client.set_registered_model_alias(name, model_versions.CHAMPION, challenger.version)
 
 

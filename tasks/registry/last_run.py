@@ -11,8 +11,7 @@ from typing import Any
 
 from tasks.common import documents, paths
 from tasks.common.paths import StateEntry
-
-SQLITE = "sqlite:///"
+from tasks.registry import sqlite_file
 
 
 def read() -> dict[str, Any]:
@@ -45,16 +44,17 @@ def published(result: str, experiment: str) -> str | None:
     if any(known.get(name) != value for name, value in wanted.items()):
         return None
     run_id = str(known["run_id"])
-    if wanted["store"].startswith(SQLITE) and not _stands(wanted["store"], run_id):
+    path = sqlite_file.of_uri(wanted["store"])
+    if path is not None and not _stands(path, run_id):
         return None
     return run_id
 
 
-def _stands(uri: str, run_id: str) -> bool:
+def _stands(path: Path, run_id: str) -> bool:
     complete = "status = 'FINISHED' AND lifecycle_stage = 'active'"
     query = f"SELECT 1 FROM runs WHERE run_uuid = ? AND {complete}"
     try:
-        database = sqlite3.connect(f"{Path(uri.removeprefix(SQLITE)).as_uri()}?mode=ro", uri=True)
+        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
         try:
             return database.execute(query, [run_id]).fetchone() is not None
         finally:

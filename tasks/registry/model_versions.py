@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from tasks.common import digests, paths
+from tasks.common.errors import RegistryError
+from tasks.registry import failures
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -14,6 +18,14 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 DIGEST = "model.digest"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A packaged model on disk, and the digest of its network, whatever the version's tags say."""
+
+    folder: Path
+    digest: str
 
 
 def every(client: MlflowClient, name: str) -> list[ModelVersion]:
@@ -43,6 +55,19 @@ def download(version: ModelVersion, folder: Path) -> Path:
     return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
 
 
-def packaged_digest(package: Path) -> str:
-    """The digest of the network in a packaged model: what it is, whatever its tags say."""
-    return digests.of_model(package / "artifacts" / paths.MODEL.name)
+def unpack(version: ModelVersion, folder: Path, advice: str) -> Package:
+    """Copy the packaged model of a version into `folder`.
+
+    Raises:
+        RegistryError: its files are gone or damaged; the message ends in `advice`.
+    """
+    from mlflow import MlflowException
+
+    try:
+        package = download(version, folder)
+        return Package(package, digests.of_model(package / "artifacts" / paths.MODEL.name))
+    except (MlflowException, OSError, BadZipFile, KeyError) as error:
+        raise RegistryError(
+            f"required: the files of {version.name} version {version.version}; received: "
+            f"{failures.reason(error)}. {advice}"
+        ) from error

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from tasks.common.errors import RegistryError
 from tasks.registry import ledger, model_versions
+from tasks.registry.failures import in_one_line
 from tasks.registry.store import connect
 
 
@@ -27,7 +28,29 @@ def promote(name: str, number: int | None = None) -> int:
     Raises:
         RegistryError: there is no such version, or the ledger does not say that it passed.
     """
-    client = connect()
+    with in_one_line(), ledger.locked("a promotion"):
+        client = connect()
+        settle(client, name)
+        return _promote(client, name, number)
+
+
+def settle(client: MlflowClient, name: str) -> None:
+    """Enter what became of a promotion that ended between its first entry and its last. Needs the
+    ledger's lock.
+    """
+    intent = ledger.unsettled(ledger.read(), name)
+    if intent is None:
+        return
+    champion = model_versions.of_alias(client, name, model_versions.CHAMPION)
+    moved = champion is not None and int(champion.version) == intent.version
+    _end(intent, "promoted" if moved else "abandoned")
+    print(
+        f"The promotion of version {intent.version} that began at {intent.time} was interrupted: "
+        + ("the alias had moved" if moved else "the alias had not moved, so nothing was promoted")
+    )
+
+
+def _promote(client: MlflowClient, name: str, number: int | None) -> int:
     version = _find(client, name, number)
     champion = model_versions.of_alias(client, name, model_versions.CHAMPION)
     if champion is not None and champion.version == version.version:
@@ -36,10 +59,17 @@ def promote(name: str, number: int | None = None) -> int:
     digest = _true_digest(version)
     _hold_to_ledger(version, digest)
     before = None if champion is None else int(champion.version)
-    ledger.append("promoted", name, int(version.version), digest, {"champion": before})
+    facts = {"champion": before}
+    intent = ledger.append(ledger.INTENT, name, int(version.version), digest, facts)
     client.set_registered_model_alias(name, model_versions.CHAMPION, version.version)
+    _end(intent, "promoted")
     print(f"{name} version {version.version} is the champion now; before: {before or 'none'}")
     return int(version.version)
+
+
+def _end(intent: ledger.Entry, kind: str) -> None:
+    facts = intent.facts | {"intent": intent.hash}
+    ledger.append(kind, intent.model_name, intent.version, intent.model_digest, facts)
 
 
 def _find(client: MlflowClient, name: str, number: int | None) -> ModelVersion:
@@ -67,7 +97,7 @@ def _numbered(client: MlflowClient, name: str, number: int) -> ModelVersion | No
 def _true_digest(version: ModelVersion) -> str:
     """The digest of the network that the version really holds: its tag can be edited."""
     with tempfile.TemporaryDirectory() as folder:
-        return model_versions.packaged_digest(model_versions.download(version, Path(folder)))
+        return model_versions.unpack(version, Path(folder), "Promote another version").digest
 
 
 def _hold_to_ledger(version: ModelVersion, digest: str) -> None:

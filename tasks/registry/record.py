@@ -8,7 +8,6 @@ import io
 import json
 import math
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from ruamel.yaml import YAML
 from tasks.common import digests, documents, paths, pipeline
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
-from tasks.registry import cases, git, package, runs
+from tasks.registry import cases, git, metric_names, package, runs
 from tasks.registry.live_runs import EpochLog
 from tasks.registry.scan import Scan
 from tasks.registry.store import Store
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 NOT_AS_FILES = (paths.RAW, paths.MANIFEST, paths.MODEL)
 DIGEST_CHARACTERS = 36  # the most that MLflow takes for a data set
 INTERVAL = {"value": "", "low": "_low", "high": "_high"}  # key -> ending of the metric's name
-FORBIDDEN = re.compile(r"[^/\w.\- ]")  # in the name of a metric
 # Where the source lies and who labelled it: names of folders and files can name people.
 WHEREABOUTS = (  # and what a table of the source calls its columns
     ("pull", "path"),
@@ -91,14 +89,21 @@ def metrics(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
     of its interval `test/auroc_low` and `test/auroc_high`, `test/slices/sex/F/auroc`.
     """
     for name, value in values.items():
-        path = FORBIDDEN.sub("_", f"{prefix}{name}")
-        if isinstance(value, Mapping) and set(value) == set(INTERVAL):
-            found = ((f"{path}{end}", value[key]) for key, end in INTERVAL.items())
-            yield from ((end, float(x)) for end, x in found if _is_number(x))
-        elif isinstance(value, Mapping):
+        path = f"{prefix}{metric_names.part(name)}"
+        if isinstance(value, Mapping) and not _is_interval(value):
             yield from metrics(value, f"{path}/")
-        elif _is_number(value):
-            yield path, float(value)
+            continue
+        found = {"": value}
+        if isinstance(value, Mapping):
+            found = {end: value[key] for key, end in INTERVAL.items()}
+        for end, number in found.items():
+            if _is_number(number):
+                yield metric_names.whole(f"{path}{end}"), float(number)
+
+
+def _is_interval(value: Mapping[str, Any]) -> bool:
+    """Not so where classes or slices are called like the parts of one."""
+    return set(value) == set(INTERVAL) and not any(isinstance(x, Mapping) for x in value.values())
 
 
 def _is_number(value: Any) -> bool:

@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 from tasks.common import digests
 from tasks.common.errors import RegistryError
 from tasks.registry import last_run, model_versions, runs
+from tasks.registry.failures import in_one_line
 from tasks.registry.store import Store, open_experiment
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 REPEATED = ("result.digest", "data.digest", "test.digest", "git.commit", "git.dirty")
 
 
+@in_one_line()
 def register(settings: Params) -> ModelVersion:
     """Give the model of the workspace's result a version, or point the version it has to the
     result's run.
 
     Raises:
-        RegistryError: the result is not in MLflow.
+        RegistryError: the result is not in MLflow, or the store does not answer.
     """
     store = open_experiment(settings.publish.experiment)
     name = settings.publish.model_name

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.common import digests, paths
-from tasks.registry import last_run, ledger
+from tasks.registry import last_run, ledger, sqlite_file
 
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
 
-SQLITE = "sqlite:///"
 # Each has a column `name`, that of the registered model.
 TABLES = ("registered_model_aliases", "model_versions", "model_version_tags")
 
@@ -42,10 +41,11 @@ def _fingerprint(settings: Params) -> str | None:
     the registered model; None where the store is no SQLite file that can be read.
     """
     uri, entries = paths.tracking_uri(), ledger.path()
-    if not uri.startswith(SQLITE):
+    store = sqlite_file.of_uri(uri)
+    if store is None:
         return None
     try:
-        held = _held(Path(uri.removeprefix(SQLITE)), settings.publish.model_name)
+        held = _held(store, settings.publish.model_name)
     except sqlite3.Error:
         return None
     rests_on = [digests.of_result(), settings.model_dump(), uri, held]

@@ -56,8 +56,8 @@ def ran(workspace, monkeypatch):
     return ran
 
 
-def test_the_flow_is_the_stages_between_pull_and_gate(workspace):
-    assert list(retraining.steps()) == ["pull", *STAGES, "register", "gate"]
+def test_the_flow_is_the_stages_between_pull_and_gate_behind_a_look_at_the_store(workspace):
+    assert list(retraining.steps()) == ["store", "pull", *STAGES, "register", "gate"]
 
 
 def test_each_stage_is_reproduced_with_what_it_needs(workspace):
@@ -70,7 +70,7 @@ def test_where_dvc_cannot_say_every_step_runs(ran):
     state = retraining._run_steps()
     assert state.is_completed()
     assert state.message == "medloop version 3: passed"
-    assert list(ran.commands) == ["pull", *STAGES, "register", "gate"]
+    assert list(ran.commands) == ["store", "pull", *STAGES, "register", "gate"]
     assert ran.labels == [(), ("passed",)]
 
 
@@ -79,22 +79,22 @@ def test_what_stands_before_the_first_changed_stage_is_skipped(ran, monkeypatch,
     answers = iter([STAGES, STAGES[STAGES.index("evaluate") :]])  # `code` has changed at first
     monkeypatch.setattr(retraining, "changed", lambda: next(answers))
     retraining._run_steps()
-    assert list(ran.commands) == ["pull", "code", *STAGES[7:], "register", "gate"]
+    assert list(ran.commands) == ["store", "pull", "code", *STAGES[7:], "register", "gate"]
     assert ran.commands["evaluate"][-2:] == ["repro", "evaluate"]
     [seconds] = ran.receipts
-    assert list(seconds) == ["pull", *STAGES, "register", "gate"]
+    assert list(seconds) == ["store", "pull", *STAGES, "register", "gate"]
     assert [name for name, value in seconds.items() if value is None] == STAGES[1:7]
     told = [record.message for record in caplog.records]
     assert "Unchanged, so skipped: " + ", ".join(STAGES[1:7]) in told
     left = "explain, audit, compress, report, publish, register, gate"
-    assert f"9 of 16: evaluate; left: {left}" in told
-    assert "16 of 16: gate" in told
+    assert f"10 of 17: evaluate; left: {left}" in told
+    assert "17 of 17: gate" in told
 
 
 def test_where_publish_alone_is_left_dvc_looks_at_it_alone(ran, monkeypatch):
     monkeypatch.setattr(retraining, "changed", lambda: ["publish"])
     retraining._run_steps()
-    assert list(ran.commands) == ["pull", "publish", "register", "gate"]
+    assert list(ran.commands) == ["store", "pull", "publish", "register", "gate"]
     assert ran.commands["publish"][-3:] == ["repro", "--single-item", "publish"]
 
 

@@ -24,7 +24,7 @@ def stopped(folder, number, whole_group):
     with subprocess.Popen(
         command, cwd=folder, env=environment(), start_new_session=True, **pipes
     ) as flow:
-        said = [next(line for line in flow.stdout if "1 of 16: pull" in line)]
+        said = [next(line for line in flow.stdout if "2 of 17: pull" in line)]
         wait_for(lambda: len(psutil.Process(flow.pid).children()) == 2, 60, "pull")
         children = psutil.Process(flow.pid).children()
         (os.killpg if whole_group else os.kill)(flow.pid, number)

@@ -2,55 +2,19 @@ import json
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pytest
-from worlds.registry import make_result, write_lock, write_model
+from worlds.registry import NAME, aliases, kinds, make_result, new_model, write_lock, write_model
 
-from tasks.common import digests, editing, labels, paths
+from tasks.common import digests, editing, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.publish import publish
-from tasks.registry import last_run, ledger, live_runs, model_versions, scoring
+from tasks.registry import last_run, ledger, live_runs, model_versions
 from tasks.registry.gate import gate
 from tasks.registry.promotion import promote
 from tasks.registry.registration import register
-
-NAME = "medloop"
-
-
-@pytest.fixture
-def quality(monkeypatch):
-    """Version -> how well it scores, from 0 to 1, without running it; 1 where nothing is said."""
-    answers = {}
-
-    def score(package, images, classes):
-        version = int(package.name.removeprefix("version_"))
-        truth = labels.encode(images["label"], "binary", ["no_nodule", "nodule"])
-        noise = np.random.default_rng(version).random(truth.shape)
-        return truth * answers.get(version, 1.0) + noise * 0.5
-
-    monkeypatch.setattr(scoring, "score", score)
-    return answers
-
-
-def new_model(number):
-    """Publish and register one more model; returns its version."""
-    write_model(f"weights {number}".encode())
-    write_lock(f"result {number}")
-    settings = load(Params)
-    publish(settings)
-    return int(register(settings).version)
-
-
-def aliases(store):
-    found = store.client.get_registered_model(NAME).aliases
-    return {name: int(version) for name, version in found.items()}
-
-
-def kinds():
-    return [(entry.kind, entry.version) for entry in ledger.read()]
 
 
 def test_the_same_model_again_is_two_runs_and_one_version(result, store):
@@ -78,13 +42,13 @@ def test_the_first_to_pass_becomes_champion(result, store, quality):
     quality[1] = 0.0
     new_model(1)
     assert gate(result) == "failed"
-    assert aliases(store) == {}
+    assert aliases(store.client) == {}
     new_model(2)
     assert gate(result) == "first"
-    assert aliases(store) == {"champion": 2, "challenger": 2}
+    assert aliases(store.client) == {"champion": 2, "challenger": 2}
     new_model(3)
     assert gate(result) == "passed"
-    assert aliases(store) == {"champion": 2, "challenger": 3}
+    assert aliases(store.client) == {"champion": 2, "challenger": 3}
     assert kinds() == [("failed", 1), ("first", 2), ("passed", 3)]
 
 
@@ -95,7 +59,7 @@ def test_a_worse_challenger_fails_and_the_aliases_stay(result, store, quality):
     editing.set_values(paths.PARAMS, {"gate.floors.auroc": 0.0, "gate.floors.slice_auroc": 0.0})
     new_model(2)
     assert gate(load(Params)) == "failed"
-    assert aliases(store) == {"champion": 1, "challenger": 1}
+    assert aliases(store.client) == {"champion": 1, "challenger": 1}
     entry = ledger.read()[-1]
     assert entry.facts["figures"]["difference"]["low"] < -0.02
     assert "does not stay above" in entry.facts["reasons"][-1]
@@ -149,9 +113,9 @@ def test_an_interrupted_gate_is_set_right(result, store, quality, monkeypatch):
         patch.setattr("tasks.registry.gate._mark", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             gate(result)
-    assert (kinds(), aliases(store)) == ([("first", 1)], {})
+    assert (kinds(), aliases(store.client)) == ([("first", 1)], {})
     assert gate(result) == "first"
-    assert (kinds(), aliases(store)) == ([("first", 1)], {"champion": 1, "challenger": 1})
+    assert (kinds(), aliases(store.client)) == ([("first", 1)], {"champion": 1, "challenger": 1})
 
 
 def test_only_a_person_gives_the_title_again(result, store, quality):
@@ -160,7 +124,7 @@ def test_only_a_person_gives_the_title_again(result, store, quality):
     store.client.delete_registered_model_alias(NAME, "champion")
     new_model(2)
     assert gate(result) == "passed"
-    assert aliases(store) == {"challenger": 2}
+    assert aliases(store.client) == {"challenger": 2}
 
 
 def test_a_tampered_ledger_stops_the_gate(result, store, quality):
@@ -189,12 +153,17 @@ def test_promotion_moves_the_champion_and_back(result, store, quality):
     new_model(2)
     gate(result)
     assert promote(NAME) == 2
-    assert aliases(store)["champion"] == 2
+    assert aliases(store.client)["champion"] == 2
     assert promote(NAME, 1) == 1
-    assert aliases(store)["champion"] == 1
-    assert kinds()[-2:] == [("promoted", 2), ("promoted", 1)]
+    assert aliases(store.client)["champion"] == 1
+    assert kinds()[-4:] == [
+        ("promoting", 2),
+        ("promoted", 2),
+        ("promoting", 1),
+        ("promoted", 1),
+    ]
     promote(NAME, 1)
-    assert len(ledger.read()) == 4
+    assert len(ledger.read()) == 6
 
 
 def test_a_version_that_did_not_pass_is_not_promoted(result, store, quality):
@@ -207,7 +176,7 @@ def test_a_version_that_did_not_pass_is_not_promoted(result, store, quality):
     gate(result)
     with pytest.raises(RegistryError, match="misses the floor"):
         promote(NAME, 2)
-    assert aliases(store)["champion"] == 1
+    assert aliases(store.client)["champion"] == 1
 
 
 def test_edited_tags_do_not_promote(result, store, quality):

@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import socket
 
 import pytest
 
@@ -72,6 +73,37 @@ def test_writers_at_once_lose_nothing(workspace):
     for writer in writers:
         writer.join()
     assert len(ledger.read()) == 20
+
+
+def test_who_waits_says_for_whom(workspace, capsys):
+    context = multiprocessing.get_context("fork")
+    held, never = context.Event(), context.Event()
+
+    def hold():
+        with ledger.locked("the gate"):
+            held.set()
+            never.wait(0.5)
+            fill(1)
+
+    other = context.Process(target=hold)
+    other.start()
+    held.wait()
+    with ledger.locked("a promotion"):
+        assert len(ledger.read()) == 1
+    told = f"Waiting for the gate, process {other.pid} on {socket.gethostname()} ...\n"
+    assert capsys.readouterr().out == told
+    other.join()
+
+
+def test_a_promotion_is_unsettled_until_its_outcome_is_entered(workspace):
+    ledger.append("promoted", *ABOUT, {"champion": None})  # as old ledgers have it
+    assert ledger.unsettled(ledger.read(), "medloop") is None
+    intent = ledger.append("promoting", *ABOUT, {"champion": None})
+    ledger.append("promoting", "another", 1, "digest", {})
+    assert ledger.unsettled(ledger.read(), "medloop") == intent
+    assert ledger.champion(ledger.read(), "another") is None
+    ledger.append("abandoned", *ABOUT, {"intent": intent.hash})
+    assert ledger.unsettled(ledger.read(), "medloop") is None
 
 
 def test_the_newest_verdict_on_a_version_counts(workspace):

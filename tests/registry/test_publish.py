@@ -14,7 +14,7 @@ from tasks.common.manifest import read_manifest
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.publish import publish
-from tasks.registry import cases, git, live_runs, package, record, runs
+from tasks.registry import cases, git, live_runs, package, runs
 
 KILLED = """
 import os, signal
@@ -178,9 +178,23 @@ def test_a_deleted_experiment_is_an_error_that_helps(result, store):
         publish(result)
 
 
-def test_names_of_metrics_are_such_as_mlflow_takes():
-    values = {"test": {"slices": {"age_band": {"90+": {"auroc": METRICS["test"]["auroc"]}}}}}
-    assert dict(record.metrics(values))["test/slices/age_band/90_/auroc"] == 0.9
+def test_classes_and_slices_of_any_name_keep_their_metrics_apart(result, store):
+    names = ["<5 mm", ">5 mm", "A & B", "A + B", "A//B", "A/B", "..", "", "90+", "_x3C_5 mm"]
+    names += ["high", "low", "value", "long " * 60, "long " * 61]
+    figures = {
+        name: {"auroc": {"value": k / 100, "low": None, "high": 1.0}, "images": k}
+        for k, name in enumerate(names)
+    }
+    three = {name: figures[name] for name in ("high", "low", "value")}
+    test = METRICS["test"] | {"classes": figures, "slices": {"size (mm)": figures, "dose": three}}
+    paths.METRICS.write_text(json.dumps({"test": test}))
+    recorded = store.client.get_run(publish(result)).data.metrics
+    assert recorded["test/slices/size _x28_mm_x29_/_x3C_5 mm/auroc"] == 0.0
+    assert recorded["test/slices/size _x28_mm_x29_/_x3E_5 mm/auroc"] == 0.01
+    assert recorded["test/classes/A_x2F__x2F_B/auroc"] == 0.04
+    counts = [value for name, value in recorded.items() if name.startswith("test/classes/")]
+    assert sorted(counts) == sorted(x for k in range(15) for x in (k, k / 100, 1.0))
+    assert len([name for name in recorded if name.startswith("test/slices/dose/")]) == 9
 
 
 def test_dirty_leaves_out_what_belongs_to_the_data(workspace):

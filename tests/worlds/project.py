@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tasks.common import editing
+import pytest
+
+from tasks.common import editing, paths
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
@@ -95,3 +97,14 @@ def finished(project: Path) -> list[Any]:
 def versions(project: Path) -> list[Any]:
     """The versions of the project's registered model."""
     return list(store(project).search_model_versions("name = 'medloop'"))
+
+
+def enter_workspace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make an empty folder a workspace and the current one: with the project's own params.yaml and
+    dvc.yaml, and nothing of another workspace in the environment.
+    """
+    for name in (paths.PARAMS, paths.DVC_YAML):
+        shutil.copy(ROOT / name, folder / name)
+    for variable in ("DVC_ROOT", "MEDLOOP_STATE", "MLFLOW_TRACKING_URI", "MEDLOOP_KEY_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(folder)

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from tasks.common import digests, documents, editing, manifest, paths
@@ -17,9 +18,12 @@ from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.intake import cohort
 from tasks.privacy import pseudonyms
-from tasks.registry import record
+from tasks.publish import publish
+from tasks.registry import ledger, record
+from tasks.registry.registration import register
 from worlds.project import ROOT
 
+NAME = "medloop"  # of the registered model
 STAGES = {
     "train": {"deps": ["data/manifest.parquet"], "params": ["train"]},
     "fine_tune": {"deps": ["data/manifest.parquet"], "params": ["fine_tune"]},
@@ -110,6 +114,26 @@ def _row(i: int, image_id: str, path: str) -> dict[str, object]:
         "sex": "FM"[patient // 2 % 2],
         "split": split,
     }
+
+
+def new_model(number: int) -> int:
+    """Publish and register one more model; returns its version."""
+    write_model(f"weights {number}".encode())
+    write_lock(f"result {number}")
+    settings = load(Params)
+    publish(settings)
+    return int(register(settings).version)
+
+
+def aliases(client: MlflowClient) -> dict[str, int]:
+    """The aliases of the registered model."""
+    found = client.get_registered_model(NAME).aliases
+    return {name: int(version) for name, version in found.items()}
+
+
+def kinds() -> list[tuple[str, int]]:
+    """The entries of the ledger, and the versions that they are about."""
+    return [(entry.kind, entry.version) for entry in ledger.read()]
 
 
 def content_of(path: Path) -> bytes:
