@@ -22,7 +22,7 @@ from tasks.common.manifest import of_split, read_manifest
 from tasks.registry import cases, last_run, ledger, model_versions, scoring
 from tasks.registry.judgement import Judgement, judge
 from tasks.registry.store import connect
-from tasks.statistics.weighted import Array
+from tasks.statistics import Array
 
 if TYPE_CHECKING:
     from tasks.common.params.task import Task

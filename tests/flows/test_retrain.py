@@ -89,7 +89,7 @@ def test_a_test_far_below_val_stands_first(finished):
 
 
 def test_the_receipt_does_without_an_interval(finished):
-    """A metric that most resamples leave undefined has none."""
+    """What is too small to judge has none."""
     finished(test=(0.961, None, None))
     assert "Test AUROC    0.961\n" in receipt.render({})
 
