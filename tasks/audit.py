@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.common import labels, manifest, paths
-from tasks.common.documents import fresh_folder, write_json
+from tasks.common.documents import fresh_folder, write_csv, write_json
 from tasks.common.errors import command
 from tasks.common.params.audit import Audit
 from tasks.common.params.loading import load
@@ -110,7 +110,7 @@ def main() -> None:
     found = suspects(features, targets, table["group"].to_numpy(str), task.kind)
     likely = pd.DataFrame(columns=COLUMNS) if found is None else listed(table, found, task)
     folder = fresh_folder(paths.AUDIT)
-    likely.to_csv(folder / "labels.csv", index=False, lineterminator="\n")
+    write_csv(folder / "labels.csv", likely)
     shown = likely.head(settings.audit.examples)
     if len(shown):
         rows = table.set_index("image_id")["row"].loc[shown["image_id"]]

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.common import labels, manifest, paths
-from tasks.common.documents import fresh_folder, write_json
+from tasks.common.documents import fresh_folder, write_csv, write_json
 from tasks.common.errors import command
 from tasks.common.params.evaluate import Evaluate
 from tasks.common.params.loading import load
@@ -151,11 +151,10 @@ def main() -> None:
     table = scores.make(rows, scoring.score(files.load(paths.MODEL), images))
     found = evaluate(table, rows, settings.task, settings.evaluate)
     draw(fresh_folder(paths.FIGURES), found, settings.task)
-    for path in (paths.SCORES, paths.OPERATING_POINT, paths.ROC):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(paths.SCORES, index=False)
-    roc_table(found.test).to_csv(paths.ROC, index=False)
-    confusion_table(found.test, settings.task).to_csv(paths.CONFUSION, index=False)
+    write_csv(paths.ROC, roc_table(found.test))
+    write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
     write_json(paths.OPERATING_POINT, found.point.to_json())
     write_json(paths.METRICS, found.metrics)
     _say(found.metrics)

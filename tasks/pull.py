@@ -146,8 +146,8 @@ def _list(params: Params) -> Listing:
         return open_source(params)
     except OSError as error:  # without the folder's name, which may identify
         raise SourceError(
-            f"the source cannot be listed ({error.strerror}): check the rights of its folders, "
-            "then pull again; nothing was changed"
+            f"the source cannot be listed ({error.strerror or type(error).__name__}): check "
+            "pull.path and the rights of its folders, then pull again; nothing was changed"
         ) from None
 
 

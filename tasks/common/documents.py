@@ -1,14 +1,22 @@
-"""Files put in place at once, JSON whose bytes repeat, and folders that are made anew."""
+"""Files put in place at once, JSON and CSV whose bytes repeat, and folders that are made anew."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# How a cell begins that a spreadsheet may run (OWASP, CSV Injection), and one that is a number.
+FORMULA = re.compile(r"[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def replace(path: Path, write: Callable[[Path], object], lasting: bool = False) -> None:
@@ -61,6 +69,27 @@ def write_private(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, keys in their order; NaN is refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:
+    """Write a table without its index for whoever opens it in a spreadsheet: text that would be a
+    formula there, in cells and header, begins with an apostrophe; errors as in `replace`.
+    """
+    safe = table.map(_as_text).rename(columns=_as_text)
+    replace(
+        path,
+        lambda draft: safe.to_csv(
+            draft, index=False, float_format=float_format, lineterminator="\n"
+        ),
+    )
+
+
+def _as_text(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    marked = FORMULA.match(cell) and not NUMBER.fullmatch(cell)
+    text = cell.replace("\r", "\n")  # pandas puts the second in quotes alone; both end a row
+    return f"'{text}" if marked else text
 
 
 def read_json(path: Path) -> Any:

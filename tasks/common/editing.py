@@ -1,4 +1,10 @@
-"""Edit `params.yaml` in place: comments stay, and what changed is shown."""
+"""Edit `params.yaml` in place: comments stay, and what changed is shown.
+
+It is written in the form of `dvc exp run -S`, so that neither undoes what the other wrote: a list
+has one line per item, null is no word, and long texts are folded. DVC writes every list anew, and
+with it goes what stands between its last item and the next key; so in `params.yaml` another key
+follows each list without a comment between them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from tasks.common import documents
@@ -42,14 +47,22 @@ def set_values(path: Path, values: Mapping[str, Any]) -> str:
         ParameterError: a key does not exist, or the edited parameters are not allowed.
     """
     before = path.read_text(encoding="utf-8")
-    yaml = _yaml()
-    tree = yaml.load(before)
+    yaml = YAML()
+    tree, expected = yaml.load(before), _read(before)
     for key, value in values.items():
         _set(tree, key, value)
-    parse(Params, tree, path)
+        _set(expected, key, value)
+    parse(Params, expected, path)
+    if expected == _read(before):
+        return ""
     buffer = io.StringIO()
     yaml.dump(tree, buffer)
     after = buffer.getvalue()
+    if not _holds(after, expected):
+        raise ParameterError(
+            f"{path} cannot hold the new value of {' or '.join(values)} in YAML such that it is "
+            "read as it was given; nothing was changed: write it into the file by hand"
+        )
     documents.write_text(path, after)
     return "".join(
         difflib.unified_diff(
@@ -62,14 +75,15 @@ def set_values(path: Path, values: Mapping[str, Any]) -> str:
     )
 
 
-def _yaml() -> YAML:
-    """A reader and writer that keeps comments, long lines and the word `null`."""
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.representer.add_representer(
-        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return yaml
+def _read(text: str) -> Any:
+    return YAML(typ="safe").load(text)
+
+
+def _holds(text: str, expected: Any) -> bool:
+    try:
+        return bool(_read(text) == expected)
+    except YAMLError:
+        return False
 
 
 def _set(tree: Any, key: str, value: Any) -> None:
@@ -80,13 +94,4 @@ def _set(tree: Any, key: str, value: Any) -> None:
     if not isinstance(node, MutableMapping) or last not in node:
         raise ParameterError(f"{key} is no key of params.yaml, which lists those that can be set")
     if node[last] != value:
-        node[last] = _in_one_line(value)
-
-
-def _in_one_line(value: Any) -> Any:
-    """A list keeps to one line, as the lists of the file do."""
-    if not isinstance(value, list):
-        return value
-    sequence = CommentedSeq(value)
-    sequence.fa.set_flow_style()
-    return sequence
+        node[last] = value

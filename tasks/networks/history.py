@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from tasks.common import documents
+
 COLUMNS = ["epoch", "loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc"]
 
 
 def write(path: Path, history: list[dict[str, float]]) -> None:
     """Write one row an epoch, counted from 1; no epoch leaves the header."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"epoch": epoch, **metrics} for epoch, metrics in enumerate(history, 1)]
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False, float_format="%.7g")
+    documents.write_csv(path, pd.DataFrame(rows, columns=COLUMNS), float_format="%.7g")
 
 
 def read(path: Path) -> list[dict[str, float]]:

@@ -35,7 +35,11 @@ DIGEST_CHARACTERS = 36  # the most that MLflow takes for a data set
 INTERVAL = {"value": "", "low": "_low", "high": "_high"}  # key -> ending of the metric's name
 FORBIDDEN = re.compile(r"[^/\w.\- ]")  # in the name of a metric
 # Where the source lies and who labelled it: names of folders and files can name people.
-WHEREABOUTS = (("pull", "path"), ("pull", "labels", "table"))
+WHEREABOUTS = (  # and what a table of the source calls its columns
+    ("pull", "path"),
+    ("pull", "labels", "table"),
+    *(("pull", "columns", own) for own in ("file", "label", "patient_id", "split")),
+)
 NOT_RECORDED = "(not recorded)"
 
 

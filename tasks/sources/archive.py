@@ -27,6 +27,10 @@ from tasks.common.paths import StateEntry
 from tasks.common.progress import progress
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+OTHERS = (  # archives that are not read
+    *(f".tar.{packing}" for packing in ("bz2", "xz", "zst", "lzma", "lz4", "z")),
+    *(".tbz", ".tbz2", ".txz", ".tzst", ".7z", ".rar"),
+)
 MOST_MEMBERS = 1_000_000
 SPARE = 2 * 1024**3  # bytes of the disk that stay free
 RATIO = 100  # unpacked to packed: DICOM and tables come to a tenth of it, a bomb to a thousand
@@ -37,6 +41,7 @@ GZIP = b"\x1f\x8b"
 BLOCK = 512  # bytes; blocks of zeros end a whole tar
 DRIVE = re.compile(r"[A-Za-z]:")
 CLUTTER = "__MACOSX"  # what macOS adds to a zip, beside files that begin with a dot
+ARCHIVE = "the archive of pull.path"  # its own name may identify
 MEND = "unpack it yourself and set pull.path to the folder"
 
 
@@ -50,8 +55,8 @@ class Member:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name says so."""
-    return path.name.lower().endswith(SUFFIXES)
+    """Whether the name says so; not every one can be unpacked."""
+    return path.name.lower().endswith((*SUFFIXES, *OTHERS))
 
 
 def unpack(archive: Path) -> Path:
@@ -65,9 +70,15 @@ def unpack(archive: Path) -> Path:
     size or `SMALL`, whichever is more.
 
     Raises:
-        SourceError: the archive is damaged, cut short, encrypted, too large, or has a member that
-            is not allowed, named by its number alone; nothing of it is kept.
+        SourceError: the archive is of a kind that is not read, damaged, cut short, encrypted, too
+            large, or has a member that is not allowed, named by its number alone; nothing of it is
+            kept.
     """
+    if archive.name.lower().endswith(OTHERS):
+        raise SourceError(
+            f"{ARCHIVE} is of a kind that is not read; required: "
+            f"{', '.join(SUFFIXES)}: pack it so, or {MEND}"
+        )
     status = archive.stat()
     home = StateEntry.DOWNLOADS.path / "archives" / digests.of_json(str(archive.resolve()))[:16]
     folder = home / digests.of_json([status.st_size, status.st_mtime_ns])[:16]
@@ -92,15 +103,15 @@ def _unpack(archive: Path, draft: Path, packed: int) -> None:
     try:
         for number, member in enumerate(members(archive, limit), start=1):
             if number > MOST_MEMBERS:
-                raise SourceError(f"{archive} holds more than {MOST_MEMBERS:,} members: {MEND}")
-            _write(member, draft, f"{archive}: member {number}")
+                raise SourceError(f"{ARCHIVE} holds more than {MOST_MEMBERS:,} members: {MEND}")
+            _write(member, draft, f"{ARCHIVE}: member {number}")
     except SourceError:
         raise
     except Exception as error:  # a damaged archive fails in any way, and messages quote names
         system = error.strerror if isinstance(error, OSError) else None
         why = system or f"it is damaged or cut short: {type(error).__name__}"
         raise SourceError(
-            f"{archive} cannot be unpacked ({why}): fetch it anew, or {MEND}"
+            f"{ARCHIVE} cannot be unpacked ({why}): fetch it anew, or {MEND}"
         ) from None
 
 
@@ -122,10 +133,10 @@ def _write(member: Member, draft: Path, what: str) -> None:
         shutil.copyfileobj(content, file, CHUNK)
 
 
-def _fits(size: int, limit: int, archive: Path) -> None:
+def _fits(size: int, limit: int) -> None:
     if size > limit:
         raise SourceError(
-            f"{archive} unpacks to more than {max(limit, 0) / 1e9:.1f} GB, which is what the disk "
+            f"{ARCHIVE} unpacks to more than {max(limit, 0) / 1e9:.1f} GB, which is what the disk "
             f"has free, or {RATIO} times its own size: make room, or {MEND}"
         )
 
@@ -134,8 +145,8 @@ def _zip(archive: Path, limit: int) -> Iterator[Member]:
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
         if any(info.flag_bits & 1 for info in members):
-            raise SourceError(f"{archive} is encrypted: {MEND}")
-        _fits(sum(info.file_size for info in members), limit, archive)  # no more is read of each
+            raise SourceError(f"{ARCHIVE} is encrypted: {MEND}")
+        _fits(sum(info.file_size for info in members), limit)  # no more is read of each
         for info in progress(members, "Unpacking"):
             kind = "folder" if info.is_dir() else _kind(info.external_attr >> 16)
             yield Member(info.filename, kind, partial(opened.open, info))
@@ -154,10 +165,10 @@ def _tar(archive: Path, limit: int) -> Iterator[Member]:
         packed = file.read(2) == GZIP
         file.seek(0)
         stream = stack.enter_context(gzip.GzipFile(fileobj=file)) if packed else file
-        guarded = _Guarded(stream, lambda position: _fits(position, limit, archive))
+        guarded = _Guarded(stream, lambda position: _fits(position, limit))
         with tarfile.open(fileobj=guarded, mode="r:") as opened:
             for info in opened:
-                _fits(info.offset_data + info.size, limit, archive)
+                _fits(info.offset_data + info.size, limit)
                 kind = "file" if info.isreg() and not info.issparse() else "a special file"
                 kind = "folder" if info.isdir() else kind
                 kind = "a link" if info.issym() or info.islnk() else kind

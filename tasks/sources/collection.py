@@ -46,7 +46,7 @@ def narrow(found: Sequence[Series], pull: Pull, kind: str) -> list[Series]:
     Raises:
         SourceError: the labels cannot be used, or the table names none of the series.
     """
-    named, _ = dicom.load_labels(pull, kind)
+    named = dicom.load_labels(pull, kind).by_key
     key = pull.labels.key
     ids = {
         "SeriesInstanceUID": [one.uid for one in found],
@@ -87,7 +87,7 @@ def list_series(
     listed = dicom.list_tree(root, pull, kind, [note])
     uids = {one.uid for one in selected}  # an earlier, wider choice left others beside them
     items = [item for item in listed.items if item.name.partition("/")[0] in uids]
-    return Listing(items, listed.notes)
+    return Listing(items, listed.notes, listed.details)
 
 
 def folder_name(collection: str) -> str:

@@ -17,7 +17,7 @@ from tasks.common.errors import SourceError
 from tasks.sources import Listing
 from tasks.sources.headers import FILE, KEYS, Header, in_order, read_headers
 from tasks.sources.selection import chosen
-from tasks.sources.table import Row, read_labels
+from tasks.sources.table import Row, Rows, read_labels
 
 if TYPE_CHECKING:
     from tasks.common.params.pull import Pull
@@ -53,15 +53,14 @@ def list_tree(root: Path, pull: Pull, kind: str, notes: Sequence[str] = ()) -> L
         SourceError: no such folder, no DICOM file in it, labels that cannot be used, or no file
             with a label.
     """
-    rows, said = load_labels(pull, kind)
+    told = load_labels(pull, kind)
     headers, others = read_headers(root, pull.labels.field)
+    rows, key = told.by_key, str(pull.labels.key)
     if pull.labels.field:
         rows, key = _rows_of_field(headers, pull.labels.field, kind), FILE
-    else:
-        key = pull.labels.key
     matched = {h.name: rows[h.keys[key]] for h in headers if h.keys.get(key) in rows}
     if not matched:
-        raise SourceError(_without_labels(root, headers, others, rows, pull))
+        raise SourceError(_without_labels(headers, others, rows, pull))
     bare = [header for header in headers if header.name not in matched]
     named = key in OF_ONE_IMAGE and not pull.labels.field  # then the label is for this very file
     pictures = [h for h in headers if h.name in matched and (named or h.picture)]
@@ -78,11 +77,11 @@ def list_tree(root: Path, pull: Pull, kind: str, notes: Sequence[str] = ()) -> L
     if unused := len(rows.keys() - {h.keys.get(key) for h in headers}):
         about.append(f"labels of the table that match no file: {unused:,}")
     items = [matched[h.name].item(h.name, (root / h.name).read_bytes) for h in taken]
-    return Listing(items, [*notes, *said, *about])
+    return Listing(items, [*notes, *told.notes, *about], told.details)
 
 
-def load_labels(pull: Pull, kind: str) -> tuple[dict[str, Row], list[str]]:
-    """The rows of `pull.labels.table` by their key, and notes; none with `pull.labels.field`.
+def load_labels(pull: Pull, kind: str) -> Rows:
+    """The rows of `pull.labels.table`; none with `pull.labels.field`.
 
     Needs no image, so a source that downloads asks for it first.
 
@@ -91,9 +90,8 @@ def load_labels(pull: Pull, kind: str) -> tuple[dict[str, Row], list[str]]:
     """
     if pull.labels.field:
         check_field(pull.labels.field)
-        return {}, []
-    table = Path(pull.labels.table or "").expanduser()
-    return read_labels(table, pull.labels.key, pull.slices, kind)
+        return Rows()
+    return read_labels(pull, kind)
 
 
 def check_field(field: str) -> None:
@@ -134,10 +132,10 @@ def _rows_of_field(headers: Sequence[Header], field: str, kind: str) -> dict[str
 
 
 def _without_labels(
-    root: Path, headers: Sequence[Header], others: int, rows: Mapping[str, Row], pull: Pull
+    headers: Sequence[Header], others: int, rows: Mapping[str, Row], pull: Pull
 ) -> str:
     """What to say where no file has a label; names the keys by which some would have one."""
-    received = f"received: {len(headers):,} DICOM and {others:,} other files under {root}"
+    received = f"received: {len(headers):,} DICOM and {others:,} other files"
     if not headers:
         return f"required: DICOM files; {received}: mend pull.path"
     if pull.labels.field:

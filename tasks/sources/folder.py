@@ -34,9 +34,9 @@ def listing(pull: Pull, kind: str) -> Listing:
     if path.is_file() and is_archive(path):
         return read_archive(path, pull, kind)
     if path.is_file():
-        return read_table(path, pull.slices, kind)
+        return read_table(path, pull.slices, pull.columns.named, kind)
     raise SourceError(
-        f"pull.path must be {LAYOUT}, or an archive of either; {pull.path!r} is not there"
+        f"pull.path must be {LAYOUT}, or an archive of either; what it names is not there"
     )
 
 
@@ -55,12 +55,12 @@ def read_archive(path: Path, pull: Pull, kind: str) -> Listing:
         root = inner if (inner / TABLE).is_file() or _folders(inner) else root
     if not (root / TABLE).is_file():
         return read_class_folders(root)
-    listed = read_table(root / TABLE, pull.slices, kind)
+    listed = read_table(root / TABLE, pull.slices, pull.columns.named, kind)
     inside = [(root / item.name).resolve().is_relative_to(root.resolve()) for item in listed.items]
     if not all(inside):
         raise SourceError(
-            f"{TABLE} in {path} must name files of the archive; {inside.count(False):,} of its "
-            "rows name others: mend their column file"
+            f"{TABLE} of the archive must name files in it; {inside.count(False):,} of its rows "
+            "name others: mend their column of files"
         )
     return listed
 
@@ -72,7 +72,7 @@ def read_class_folders(root: Path) -> Listing:
     if splits and len(splits) < len(folders):
         others = len(folders) - len(splits)  # a count: names of folders may identify
         raise SourceError(
-            f"{root} mixes split folders with others ({others} of them); required: {LAYOUT}"
+            f"pull.path mixes split folders with others ({others} of them); required: {LAYOUT}"
         )
     classes = [
         (folder, folder.parent.name if splits else None)
@@ -90,7 +90,7 @@ def read_class_folders(root: Path) -> Listing:
             else:
                 ignored[suffix if suffix in mimetypes.types_map else OTHERS] += 1
     if not items:
-        raise SourceError(f"{root} holds no images; required: {LAYOUT}")
+        raise SourceError(f"pull.path holds no images; required: {LAYOUT}")
     return Listing(items, _about_ignored(ignored))
 
 

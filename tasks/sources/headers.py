@@ -70,8 +70,8 @@ def read_headers(root: Path, field: str | None = None) -> tuple[list[Header], in
             headers = [header for _, header in shown if header]
     except OSError as error:  # without the file's name, which may identify
         raise SourceError(
-            f"required: a folder of DICOM files that can be read; {root} or a file in it is not "
-            f"({error.strerror})"
+            "required: a folder of DICOM files that can be read; the folder or a file in it is not "
+            f"({error.strerror}): fix pull.path, or the rights of what it names"
         ) from None
     return headers, len(files) - len(headers)
 

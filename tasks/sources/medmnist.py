@@ -7,6 +7,7 @@ are unpacked as they are read: the largest sets do not fit into memory.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -99,16 +100,21 @@ def _read_split(file: Path, split: str, published: Published) -> Iterator[Item]:
         values = read_array(file, f"{split}_labels")
         pictures = Rows(file, f"{split}_images")
     except FileNotFoundError:
-        raise SourceError(f"pull.path must be {LAYOUT}; {file} is not there") from None
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
-        raise SourceError(f"{file} is not {LAYOUT}: {error}") from None
+        raise SourceError(f"pull.path must be {LAYOUT}; what it names is not there") from None
+    except OSError as error:  # without the file's name, which may identify
+        raise SourceError(
+            f"the .npz cannot be read ({error.strerror}): fix pull.path, or the rights of what it "
+            "names"
+        ) from None
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
+        raise SourceError(f"the file is not {LAYOUT}: {error}") from None
     shape, dtype = pictures.shape, pictures.dtype
     if dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
         raise SourceError(
-            f"{file}: {split}_images must be uint8 (N, height, width) or (N, height, width, 3); "
+            f"{split}_images must be uint8 (N, height, width) or (N, height, width, 3); "
             f"received {dtype} {shape}"
         )
-    names = _names(values, published, f"{file}: {split}_labels", shape[0])
+    names = _names(values, published, f"{split}_labels", shape[0])
     for row, label in enumerate(names):
         read = partial(picture, pictures, row)
         yield Item(f"{split}/{row:05d}", read, label, source_split=split)

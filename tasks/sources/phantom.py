@@ -81,7 +81,7 @@ class Slice:
 def listing(pull: Pull, kind: str) -> Listing:
     """Write the archive once, then list it like any other one with a table of labels."""
     archive = write_archive(pull.phantom.patients, pull.phantom.seed)
-    return read_table(archive / "labels.csv", [], kind)
+    return read_table(archive / "labels.csv", [], {}, kind)
 
 
 def write_archive(patients: int, seed: int) -> Path:

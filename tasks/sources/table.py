@@ -1,27 +1,33 @@
 """A CSV of `key,label[,patient_id][,split][,slice columns]`, checked whole before it is used.
 
 Slice columns are `age` (kept as a decade), `sex`, `site`, `device` and those that `pull.slices`
-names; any other column is dropped, since it may identify a person.
+names; any other column is dropped, since it may identify a person. `pull.columns` says where the
+CSV calls one otherwise. For the log everything is counted or named by its line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from errno import ENAMETOOLONG
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tasks.common import labels
 from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
+from tasks.common.paths import StateEntry
 from tasks.privacy import demographics
-from tasks.sources import Item, Listing
+from tasks.sources import Item, Listing, delimited
 from tasks.sources.headers import FILE
 
+if TYPE_CHECKING:
+    from tasks.common.params.pull import Pull
+
+LABEL = "label"
 OPTIONAL = ("patient_id", "split")
-SHOWN = 10  # problems of one kind that a message spells out
 
 # Column of the CSV -> column of the cohort and how a value is brought into its form.
 KNOWN_SLICES: dict[str, tuple[str, Callable[[str], str]]] = {
@@ -48,123 +54,177 @@ class Row:
         return Item(name, read, self.label, self.patient_id, self.source_split, self.slices)
 
 
-def read_table(path: Path, named: Sequence[str], kind: str) -> Listing:
+@dataclass(frozen=True)
+class Rows:
+    """What a table says by its keys, with notes and details as in `Listing`."""
+
+    by_key: Mapping[str, Row] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    details: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a CSV is read.
+
+    Attributes:
+        what: how a message calls it.
+        keys: names of the column of keys; the first that is there counts.
+        named: columns that the CSV calls otherwise, by their own names (`pull.columns`).
+        slices: further columns that are kept (`pull.slices`).
+        kind: `task.kind`.
+    """
+
+    what: str
+    keys: Sequence[str]
+    named: Mapping[str, str]
+    slices: Sequence[str]
+    kind: str
+
+    def columns(self, header: Sequence[str]) -> dict[str, str]:
+        """The columns that are used, by their own names; `FILE` is the column of keys. What is
+        named or required is among them even where the header has no such column.
+        """
+        key = next((name for name in self.keys if name in header), self.keys[0])
+        own = {FILE: key, LABEL: LABEL} | dict(self.named)
+        own |= {c: c for c in OPTIONAL if c in header and c not in {*own, *own.values()}}
+        known = {c: c for c in KNOWN_SLICES if c in header and c not in own.values()}
+        return own | known | {c: c for c in self.slices}
+
+    def fits(self, header: Sequence[str]) -> bool:
+        """Whether a header has all of them."""
+        return set(self.columns(header).values()) <= set(header)
+
+
+def read_table(path: Path, slices: Sequence[str], named: Mapping[str, str], kind: str) -> Listing:
     """List the CSV at `path`, whose column `file` holds paths relative to it.
 
-    `named` is `pull.slices`, `kind` is `task.kind`.
+    `slices` is `pull.slices`, `named` `pull.columns.named`, `kind` `task.kind`.
 
     Raises:
         SourceError: columns, files or values are missing or not allowed; the message collects
-            all, with their row in the file (the header is row 1).
+            all, with their lines in the file.
     """
     root = path.parent
 
     def absent(table: pd.DataFrame) -> list[str]:
-        found = table[FILE].map(lambda file: bool(file) and (root / file).is_file())
-        return _spell(found[~found.astype(bool)], f"no such file under {root}")
+        found = table[FILE].map(lambda file: bool(file) and _is_file(root / file))
+        return _spell(table[~found.astype(bool)], "no such file beside the CSV")
 
-    rows, notes = _read(path, [FILE], named, kind, absent)
-    return Listing([row.item(row.key, (root / row.key).read_bytes) for row in rows], notes)
+    form = Form("the CSV of pull.path", [FILE], named, slices, kind)
+    rows, notes, details = _read(path, form, absent)
+    items = [row.item(row.key, (root / row.key).read_bytes) for row in rows]
+    return Listing(items, notes, details)
 
 
-def read_labels(
-    path: Path, key: str, named: Sequence[str], kind: str
-) -> tuple[dict[str, Row], list[str]]:
-    """What the CSV at `path` says by key, and notes; its column is called `key` or as `key` says.
-
-    `named` is `pull.slices`, `kind` is `task.kind`.
+def read_labels(pull: Pull, kind: str) -> Rows:
+    """What the CSV `pull.labels.table` says; its column of keys is called `key`, or as
+    `pull.labels.key` says, or as `pull.columns.file` names it.
 
     Raises:
         SourceError: it is not there, columns or values are missing or not allowed, or two rows of
             one key differ; the message collects all.
     """
-    column = "key"
-    used = {column, "label", *OPTIONAL, *KNOWN_SLICES, *named}
+    path, key = Path(pull.labels.table or "").expanduser(), pull.labels.key
 
     def unclear(table: pd.DataFrame) -> list[str]:
-        apart = table[[c for c in table if c in used]].drop_duplicates()
+        apart = table.drop_duplicates()
         return [
-            *_spell(table[table[column] == ""], "the key is empty"),
-            *_spell(apart[apart[column].duplicated()], "an earlier row says otherwise of this key"),
+            *_spell(table[table[FILE] == ""], "the key is empty"),
+            *_spell(apart[apart[FILE].duplicated()], "an earlier row says otherwise of this key"),
         ]
 
     if not path.is_file():
-        raise SourceError(f"pull.labels.table must be a CSV of {key},label; {path} is not there")
-    rows, notes = _read(path, [column, key], named, kind, unclear)
-    return {row.key: row for row in rows}, notes
+        raise SourceError(f"pull.labels.table must be a CSV of {key},label; it is not there")
+    what, named = "the CSV of pull.labels.table", pull.columns.named
+    form = Form(what, ["key", key], named, pull.slices, kind)
+    rows, notes, details = _read(path, form, unclear)
+    return Rows({row.key: row for row in rows}, notes, details)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == ENAMETOOLONG:
+            return False
+        raise
 
 
 def _read(
-    path: Path,
-    keys: Sequence[str],
-    named: Sequence[str],
-    kind: str,
-    check: Callable[[pd.DataFrame], list[str]],
-) -> tuple[list[Row], list[str]]:
-    """The rows and notes; the key's column has one of the names `keys` and comes out as the first.
-
-    `check` gives the problems that only the caller can see.
-    """
-    table = _load(path)
-    if keys[0] not in table:
-        table = table.rename(columns={keys[-1]: keys[0]})
-    _check_columns(path, table, keys, named)
-    if keys[-1] == FILE:  # ./a.dcm is a.dcm
-        table[keys[0]] = table[keys[0]].map(lambda file: file and PurePosixPath(file).as_posix())
+    path: Path, form: Form, check: Callable[[pd.DataFrame], list[str]]
+) -> tuple[list[Row], list[str], list[str]]:
+    """The rows, notes and details; `check` gives the problems that only the caller can see."""
+    cells = delimited.read(path, form.what, form.fits)
+    used = form.columns(list(cells.columns))
+    _check_columns(cells, used, form)
+    table = cells[list(used.values())].set_axis(list(used), axis=1)
+    if form.keys[-1] == FILE:  # ./a.dcm is a.dcm
+        table[FILE] = table[FILE].map(lambda file: file and PurePosixPath(file).as_posix())
     slices = {name: known for name, known in KNOWN_SLICES.items() if name in table}
-    slices |= {name: (f"slice_{name}", str) for name in named if name not in KNOWN_SLICES}
-    _check_rows(path, table, slices, kind, check(table))
-    dropped = [c for c in table.columns if c not in {keys[0], "label", *OPTIONAL, *slices}]
-    return [_row(row, keys[0], slices, kind) for row in _rows(table)], _about(dropped)
+    slices |= {name: (f"slice_{name}", str) for name in form.slices if name not in KNOWN_SLICES}
+    _check_rows(table, slices, form, check(table))
+    dropped = [column for column in cells.columns if column and column not in used.values()]
+    rows = [_row(row, slices, form.kind) for row in _rows(table)]
+    return rows, _about(dropped), [f"dropped column of the CSV: {name}" for name in dropped]
 
 
 def _about(dropped: list[str]) -> list[str]:
     if not dropped:
         return []
-    columns = ", ".join(dropped)
-    return [f"columns dropped, as they may identify (pull.slices keeps those it names): {columns}"]
+    return [
+        f"columns of the CSV dropped, as they may identify: {len(dropped)}. pull.slices keeps "
+        f"those it names; {StateEntry.PULL_DETAILS.path.name} in the state folder lists them"
+    ]
 
 
-def _load(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read as a CSV in UTF-8: {error}") from None
-    table.columns = table.columns.str.strip()
-    stripped: pd.DataFrame = table.apply(lambda column: column.str.strip())
-    return stripped
-
-
-def _check_columns(
-    path: Path, table: pd.DataFrame, keys: Sequence[str], named: Sequence[str]
-) -> None:
-    required = (keys[0], "label")
-    missing = [column for column in (*required, *named) if column not in table.columns]
-    reserved = [column for column in named if column in (*required, *OPTIONAL)]
-    spelling = {keys[0]: " or ".join(map(repr, keys))}
-    problems = [f"column {spelling.get(c, repr(c))} is missing" for c in missing]
-    problems += [f"pull.slices names {column!r}, which is no slice" for column in reserved]
-    if not problems and table.empty:
+def _check_columns(cells: pd.DataFrame, used: Mapping[str, str], form: Form) -> None:
+    header = list(cells.columns)
+    problems = []
+    for own, column in used.items():
+        if column not in header:
+            problems.append(f"{_called(own, form)} is missing")
+        elif header.count(column) > 1:
+            problems.append(f"{_called(own, form)} is there {header.count(column)} times")
+    if used[FILE] == used[LABEL]:
+        problems.append("pull.columns names one column twice")
+    no_slices = {FILE, LABEL, *OPTIONAL, *form.keys, *form.named.values()}
+    problems += [
+        f"pull.slices names as its entry {number} a column that is no slice"
+        for number, column in enumerate(form.slices, start=1)
+        if column in no_slices
+    ]
+    if not problems and cells.empty:
         problems = ["it has no rows"]
     if problems:
         raise SourceError(
-            f"{path} must hold {','.join(required)}[,patient_id][,split][,slices]: "
-            f"{'; '.join(problems)}; received {_received(table, [*required, *named])}"
+            f"{form.what} must hold {form.keys[0]},label[,patient_id][,split][,slices], separated "
+            f"by commas, semicolons or tabs: {'; '.join(problems)}; received "
+            f"{_received(header, form)}. pull.columns says what the CSV calls them"
         )
 
 
-def _received(table: pd.DataFrame, asked: Sequence[str]) -> str:
+def _called(own: str, form: Form) -> str:
+    """A column as a message calls it: names that are no words of ours are those of parameters."""
+    if own in form.named:
+        return f"the column that pull.columns.{own} names"
+    if own in form.slices and own not in KNOWN_SLICES:
+        return f"the column that pull.slices names as its entry {form.slices.index(own) + 1}"
+    names = dict.fromkeys(form.keys) if own == FILE else [own]
+    return f"column {' or '.join(map(repr, names))}"
+
+
+def _received(header: Sequence[str], form: Form) -> str:
     """The recognised columns; others are counted: without a header they are the first image's."""
-    recognised = {*asked, *OPTIONAL, *KNOWN_SLICES}
-    found = [repr(column) for column in table.columns if column in recognised]
-    return f"the columns {', '.join(found) or 'none'} and {table.shape[1] - len(found)} others"
+    ours = {*form.keys, LABEL, *OPTIONAL, *KNOWN_SLICES}
+    there = [column for column in dict.fromkeys(header) if column in ours]
+    others = len(header) - sum(column in ours for column in header)
+    return f"the columns {', '.join(map(repr, there)) or 'none'} and {others} others"
 
 
-def _check_rows(
-    path: Path, table: pd.DataFrame, slices: Slices, kind: str, problems: list[str]
-) -> None:
-    if kind != "multilabel":  # there an empty label says that nothing was found
-        problems = problems + _spell(table[table["label"] == ""], "label is empty")
+def _check_rows(table: pd.DataFrame, slices: Slices, form: Form, problems: list[str]) -> None:
+    if form.kind != "multilabel":  # there an empty label says that nothing was found
+        problems = problems + _spell(table[table[LABEL] == ""], "label is empty")
     if "split" in table:
         bad = ~table["split"].isin([*SPLITS, ""])
         problems += _spell(table[bad], f"split must be {', '.join(SPLITS)} or empty")
@@ -174,7 +234,7 @@ def _check_rows(
             problems += _spell(rows, str(reason))
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
-        raise SourceError(f"{path} cannot be used:\n{listed}")
+        raise SourceError(f"{form.what} cannot be used:\n{listed}")
 
 
 def _refusal(value: str, convert: Callable[[str], str]) -> str | None:
@@ -186,22 +246,18 @@ def _refusal(value: str, convert: Callable[[str], str]) -> str | None:
 
 
 def _spell(bad: pd.DataFrame | pd.Series[Any], why: str) -> list[str]:
-    """Rows are named by number alone: file names and values may identify, and errors are logged."""
-    if bad.empty:
-        return []
-    rows = ", ".join(str(int(str(row)) + 2) for row in bad.index[:SHOWN])
-    more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    return [f"{why}: row {rows}{more}"]
+    """Rows are named by line alone: file names and values may identify, and errors are logged."""
+    return [] if bad.empty else [f"{why}: {delimited.spell_lines(list(bad.index))}"]
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, str]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.to_numpy().tolist()]
 
 
-def _row(row: Mapping[str, str], key: str, slices: Slices, kind: str) -> Row:
+def _row(row: Mapping[str, str], slices: Slices, kind: str) -> Row:
     return Row(
-        key=row[key],
-        label=labels.SEPARATOR.join(sorted(labels.names(row["label"], kind))),
+        key=row[FILE],
+        label=labels.SEPARATOR.join(sorted(labels.names(row[LABEL], kind))),
         patient_id=row.get("patient_id") or None,
         source_split=row.get("split") or None,
         slices={

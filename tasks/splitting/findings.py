@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tasks.common import paths
+from tasks.common import documents, paths
 from tasks.splitting import leaks
 
 OTHER = ("image_id", "group", "label", "source_split", "split")
@@ -36,10 +36,7 @@ def write(table: pd.DataFrame, pairs: pd.DataFrame) -> None:
         names = [f"{how} picture {where}" for how in likeness[of]]
         listed.append(_of_pairs(rows, pairs[of]).assign(finding=names))
     order = ["finding", "group", "image_id", "other_image_id"]
-    paths.SPLIT_FINDINGS.parent.mkdir(parents=True, exist_ok=True)
-    pd.concat(listed)[COLUMNS].sort_values(order).to_csv(
-        paths.SPLIT_FINDINGS, index=False, lineterminator="\n"
-    )
+    documents.write_csv(paths.SPLIT_FINDINGS, pd.concat(listed)[COLUMNS].sort_values(order))
 
 
 def two_labels(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series[bool]:

@@ -1,4 +1,8 @@
+import csv
+
+import pandas as pd
 import pytest
+from worlds.project import ROOT
 
 from tasks.common import documents
 
@@ -48,3 +52,31 @@ def test_a_private_file_is_its_owners_alone_also_where_another_lay_there(tmp_pat
     documents.write_private(path, "after")
     assert path.read_text() == "after"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_spreadsheet_would_run_is_marked_as_text(tmp_path):
+    cells = ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "\nx", "\0x", "\uff1d1", "-", "a\r=1"]
+    harmless = ["a=1", "-1", "+1.5e-3", "1", "", " x", "'=1", "no-x", ".5", None, "-2."]
+    documents.write_csv(tmp_path / "a.csv", pd.DataFrame({"=head": cells, "-1": harmless}))
+    with (tmp_path / "a.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["'=head", "-1"]
+    marked = ["'=1+1", "'+x", "'-x", "'@x", "'\tx", "'\nx", "'\nx", "'\0x", "'\uff1d1", "'-"]
+    assert [row[0] for row in rows] == [*marked, "a\n=1"]
+    assert [row[1] for row in rows] == [cell or "" for cell in harmless]
+
+
+def test_numbers_and_plain_text_are_written_as_they_are(tmp_path):
+    table = pd.DataFrame(
+        {"n": [-1, 2], "x": [-0.12345678, float("nan")], "text": ['say "a", b', "é\nü"]}
+    )
+    documents.write_csv(tmp_path / "new" / "a.csv", table, float_format="%.3g")
+    expected = 'n,x,text\n-1,-0.123,"say ""a"", b"\n2,,"é\nü"\n'
+    assert (tmp_path / "new" / "a.csv").read_bytes() == expected.encode()
+    documents.write_csv(tmp_path / "b.csv", table.head(0))
+    assert (tmp_path / "b.csv").read_text() == "n,x,text\n"
+
+
+def test_every_table_for_a_spreadsheet_is_written_so():
+    files = {file.name for file in ROOT.glob("tasks/**/*.py") if ".to_csv(" in file.read_text()}
+    assert files == {"documents.py"}

@@ -70,6 +70,28 @@ def test_all_problems_are_listed_at_once(values):
     assert "trian: unknown key" in message
 
 
+def test_a_section_that_does_not_fit_is_not_quoted(values):
+    values["pull"] |= {"source": "dicom", "path": "/data/Smith"}
+    values["pull"]["columns"] |= {"label": "Jones", "file": "Jones"}
+    with pytest.raises(ParameterError) as caught:
+        parse(Params, values)
+    values["pull"]["columns"] |= {"label": None}
+    with pytest.raises(ParameterError) as of_pull:
+        parse(Params, values)
+    assert "each must name another column" in str(caught.value)
+    assert "needs one of labels.table" in str(of_pull.value)
+    for message in (str(caught.value), str(of_pull.value)):
+        assert "Smith" not in message
+        assert "Jones" not in message
+
+
+def test_a_file_of_before_names_no_columns(values):
+    del values["pull"]["columns"]
+    assert parse(Params, values).pull.columns.named == {}
+    values["pull"]["columns"] = {"label": "dx"}
+    assert parse(Params, values).pull.columns.named == {"label": "dx"}
+
+
 def test_missing_and_malformed_files_say_so(tmp_path):
     with pytest.raises(ParameterError, match="run from the project's root"):
         load(Params, tmp_path / "params.yaml")

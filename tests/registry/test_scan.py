@@ -123,9 +123,13 @@ def test_publish_names_the_artifact_and_not_the_patient(known, store):
 
 
 def test_a_parameter_is_searched_and_the_whereabouts_are_not_recorded(known, store):
-    editing.set_values(paths.PARAMS, {"pull.path": "/data/Quillfeather"})
+    editing.set_values(
+        paths.PARAMS,
+        {"pull.path": "/data/Quillfeather", "pull.columns.label": "Quillfeather"},
+    )
     found = store.client.get_run(publish(load(Params)))
     assert found.data.params["pull.path"] == "(not recorded)"
+    assert found.data.params["pull.columns.label"] == "(not recorded)"
     assert found.data.params["pull.labels.table"] == "None"
     assert b"/data/" not in content_of(paths.store())
     editing.set_values(paths.PARAMS, {"report.title": "Anselmina, day 2"})

@@ -108,7 +108,8 @@ def test_the_table_gives_all_it_knows_and_the_patient_stays_with_the_header(root
     assert (first.patient_id, first.source_split) == ("P1", "test")
     assert first.slices == {"age_band": "60-69", "sex": "M", "slice_ward": "7"}
     assert (second.patient_id, second.source_split, second.slices) == (None, None, {})
-    assert any("nurse" in note for note in listing.notes)
+    assert listing.notes[0].startswith("columns of the CSV dropped, as they may identify: 1.")
+    assert listing.details == ["dropped column of the CSV: nurse"]
     assert "labels of the table that match no file: 1" in listing.notes
 
 
@@ -119,10 +120,10 @@ def test_problems_of_the_table_are_collected_without_a_value(root):
     with pytest.raises(SourceError) as caught:
         by_table(root, "\n".join(rows), "PatientID")
     for problem in (
-        "an earlier row says otherwise of this key: row 3",
-        "the key is empty: row 5",
-        "label is empty: row 6",
-        "split must be train, val, test or empty: row 6",
+        "an earlier row says otherwise of this key: line 3",
+        "the key is empty: line 5",
+        "label is empty: line 6",
+        "split must be train, val, test or empty: line 6",
     ):
         assert problem in str(caught.value)
     assert SURNAME not in str(caught.value)
@@ -143,9 +144,26 @@ def test_a_table_that_fits_no_file_says_what_would(root, text, match):
     assert SURNAME not in str(caught.value)
 
 
+def test_the_columns_of_the_table_can_be_named(root):
+    grow(root, "1/a", PatientID=SURNAME)
+    text = f"patient_id\tdiagnosis\tpart\n{SURNAME}\tsick\ttest\n"
+    columns = {"file": "patient_id", "label": "diagnosis", "split": "part"}
+    listing = by_table(root, text, "PatientID", columns=columns)
+    (item,) = listing.items
+    assert (item.label, item.source_split, item.patient_id) == ("sick", "test", None)
+
+
+def test_no_identifier_stands_for_a_line(root):
+    grow(root, "1/a", PatientID="1234567")
+    text = "PatientID,label,site\n1234567,sick,x,\n\n1234568,,y,\n"
+    with pytest.raises(SourceError, match="label is empty: line 4") as caught:
+        by_table(root, text, "PatientID")
+    assert "12345" not in str(caught.value)
+
+
 def test_two_spellings_of_a_path_are_one_key(root):
     grow(root, "1/a")
-    with pytest.raises(SourceError, match="an earlier row says otherwise of this key: row 3"):
+    with pytest.raises(SourceError, match="an earlier row says otherwise of this key: line 3"):
         by_table(root, "key,label\n1/a,sick\n./1/a,well\n")
     assert names(by_table(root, "key,label\n1/a,sick\n./1//a,sick\n")) == ["1/a"]
 

@@ -103,15 +103,16 @@ def test_table_gives_all_it_knows(tmp_path, defaults):
         "device": "Maker",
     }
     assert (second.patient_id, second.source_split, second.slices) == (None, None, {})
-    assert "ward" in listing.notes[0]
+    assert "columns of the CSV dropped, as they may identify: 1." in listing.notes[0]
+    assert "ward" not in listing.notes[0]
+    assert listing.details == ["dropped column of the CSV: ward"]
 
 
 def test_named_slices_are_kept(tmp_path):
     path = table(tmp_path, "file,label,ward,nurse\na.png,sick,7,Ann\n", "a.png")
     listing = folder.listing(pull_of(path, ("ward",)), "binary")
     assert listing.items[0].slices == {"slice_ward": "7"}
-    assert "nurse" in listing.notes[0]
-    assert "ward" not in listing.notes[0]
+    assert listing.details == ["dropped column of the CSV: nurse"]
 
 
 def test_every_problem_is_named_by_row_and_no_value_is_quoted(tmp_path):
@@ -121,19 +122,20 @@ def test_every_problem_is_named_by_row_and_no_value_is_quoted(tmp_path):
         folder.listing(pull_of(table(tmp_path, "\n".join(rows), "a.png")), "binary")
     message = str(caught.value)
     for problem in (
-        f"no such file under {tmp_path}: row 3",
-        "label is empty: row 4",
-        "split must be train, val, test or empty: row 4",
-        "row 4, 5",
-        "a sex is F, M or O: row 4",
+        "no such file beside the CSV: line 3",
+        "label is empty: line 4",
+        "split must be train, val, test or empty: line 4",
+        "line 4, 5",
+        "a sex is F, M or O: line 4",
     ):
         assert problem in message
     assert "Smith" not in message
+    assert str(tmp_path) not in message
 
 
 def test_many_problems_are_shortened(tmp_path):
     path = table(tmp_path, "file,label\n" + "gone.png,sick\n" * 30)
-    with pytest.raises(SourceError, match=r"row 2, 3, .*11 and 20 more"):
+    with pytest.raises(SourceError, match=r"line 2, 3, .*11 and 20 more"):
         folder.listing(pull_of(path), "binary")
 
 
@@ -141,10 +143,10 @@ def test_many_problems_are_shortened(tmp_path):
     ("text", "slices", "match"),
     [
         ("image,label\na.png,sick\n", (), "column 'file' is missing.*columns 'label' and 1 others"),
-        ("file,label\na.png,sick\n", ("ward",), "column 'ward' is missing"),
+        ("file,label\na.png,sick\n", ("ward",), "pull.slices names as its entry 1 is missing"),
         ("file,label,split\na.png,sick,train\n", ("split",), "is no slice"),
         ("file,label\n", (), "no rows"),
-        ("", (), "cannot be read"),
+        ("", (), "is empty"),
         ('file,label\n"a.png,sick\n', (), "cannot be read"),
     ],
 )
@@ -170,3 +172,71 @@ def test_multilabels_are_brought_into_one_order(tmp_path):
 def test_one_spelling_of_a_path_is_the_name(tmp_path):
     path = table(tmp_path, "file,label\n./x//a.png,sick\n", "x/a.png")
     assert [item.name for item in folder.listing(pull_of(path), "binary").items] == ["x/a.png"]
+
+
+def test_columns_are_called_as_the_csv_calls_them(tmp_path):
+    path = table(
+        tmp_path,
+        "Bild;label;Befund, final;Fall;Teil;age\na.png;old;sick;P1;train;61\n",
+        "a.png",
+    )
+    columns = {"file": "Bild", "label": "Befund, final", "patient_id": "Fall", "split": "Teil"}
+    listing = folder.listing(sources.pull_of("folder", path, columns=columns), "binary")
+    (item,) = listing.items
+    assert (item.name, item.label, item.patient_id, item.source_split, item.slices) == (
+        *("a.png", "sick", "P1", "train"),
+        {"age_band": "60-69"},
+    )
+    assert listing.details == ["dropped column of the CSV: label"]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "match"),
+    [
+        (
+            "file,label\na.png,x\n",
+            {"label": "Smith"},
+            r"pull\.columns\.label names is missing",
+        ),
+        ("file,label\na.png,x\n", {"patient_id": "Smith"}, r"pull\.columns\.patient_id names is m"),
+        ("file,label\na.png,x\n", {"split": "Smith"}, r"pull\.columns\.split names is missing"),
+        ("Smith,label\na.png,x\n", {"label": "Smith"}, "column 'file' is missing"),
+        ("file,label\na.png,x\n", {"label": "file"}, "names one column twice"),
+        ("file,label, label\na.png,x,y\n", {}, "column 'label' is there 2 times"),
+        ("file,label,Smith,Smith\na.png,x,1,2\n", {"split": "Smith"}, "split names is there 2 t"),
+        ("file,split,label,split\na.png,,x,\n", {}, "column 'split' is there 2 times"),
+    ],
+)
+def test_columns_that_are_not_there_or_there_twice(tmp_path, text, columns, match):
+    path = table(tmp_path, text, "a.png")
+    with pytest.raises(SourceError, match=match) as caught:
+        folder.listing(sources.pull_of("folder", path, columns=columns), "binary")
+    message = str(caught.value)
+    assert "must hold file,label[,patient_id][,split][,slices]" in message
+    assert "Smith" not in message
+
+
+def test_columns_twice_that_nobody_needs_are_dropped(tmp_path):
+    path = table(tmp_path, "file,label,Smith,Smith,\na.png,x,1,2,\n", "a.png")
+    listing = folder.listing(pull_of(path), "binary")
+    assert len(listing.items) == 1
+    assert listing.details == ["dropped column of the CSV: Smith"] * 2
+
+
+def test_two_columns_are_not_called_alike():
+    with pytest.raises(ValueError, match="each must name another column"):
+        sources.pull_of("folder", Path("l.csv"), columns={"label": "a", "split": "a"})
+
+
+def test_a_file_name_too_long_for_the_disk_is_a_file_that_is_not_there(tmp_path):
+    path = table(tmp_path, f"file,label\n{'Smith' * 200}.png,x\n")
+    with pytest.raises(SourceError, match="no such file beside the CSV: line 2"):
+        folder.listing(pull_of(path), "binary")
+
+
+@pytest.mark.parametrize("name", ["a.tar.bz2", "a.TXZ", "a.tar.xz", "a.7z", "a.rar", "a.tar.zst"])
+def test_archives_that_are_not_read_name_those_that_are(tmp_path, name):
+    (tmp_path / name).write_bytes(b"Smith")
+    with pytest.raises(SourceError, match=r"required: \.zip, \.tar, \.tar\.gz, \.tgz") as caught:
+        folder.listing(pull_of(tmp_path / name), "binary")
+    assert str(tmp_path) not in str(caught.value)

@@ -74,7 +74,7 @@ def test_auto_writes_the_classes_found():
     configure(task__classes="auto")
     summary = run()
     assert load(Params).task.names == ["sick", "well"]
-    assert "[sick, well]" in str(summary)
+    assert "+  - sick\n+  - well\n" in str(summary)
 
 
 @pytest.mark.usefixtures("source")

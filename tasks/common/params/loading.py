@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,4 +47,6 @@ def _describe(problem: Any) -> str:
         return f"{key}: unknown key; remove it or fix its spelling"
     if problem["type"] == "missing":
         return f"{key}: required, but missing"
+    if isinstance(problem["input"], Mapping):  # a whole section: where the source is, too
+        return f"{key}: {problem['msg']}"
     return f"{key}: {problem['msg']}; received {problem['input']!r}"

@@ -8,12 +8,38 @@ from pydantic import Field, model_validator
 
 from tasks.common.params.section import Section, Seed
 
+Name = Annotated[str, Field(min_length=1)]
+
 
 class PhantomSource(Section):
     """The synthetic default source."""
 
     patients: Annotated[int, Field(ge=10, le=100_000)]
     seed: Seed
+
+
+class Columns(Section):
+    """What the CSV, of `path` or of `labels.table`, calls its columns; null: by their own names.
+
+    `file` is the column that says which images a row is for.
+    """
+
+    file: Name | None = None
+    label: Name | None = None
+    patient_id: Name | None = None
+    split: Name | None = None
+
+    @model_validator(mode="after")
+    def _each_is_another(self) -> Columns:
+        given = [name for name in self.named.values() if name]
+        if len(set(given)) < len(given):
+            raise ValueError("each must name another column")
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The columns that the CSV calls otherwise, by their own names."""
+        return {own: name for own, name in self.model_dump().items() if name is not None}
 
 
 class Labels(Section):
@@ -47,6 +73,7 @@ class Pull(Section):
     source: Literal["phantom", "folder", "dicom", "medmnist", "tcia", "idc"]
     path: str | None
     slices: list[str]
+    columns: Columns = Columns()  # earlier files have none
     labels: Labels
     take: Annotated[str, Field(pattern=r"^(all|middle|every [1-9]\d{0,3})$")]
     collection: Collection
