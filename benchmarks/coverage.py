@@ -2,8 +2,8 @@
 
 Patients have several images that resemble one another; scores are normal, so that AUROC,
 sensitivity and specificity are known (the binormal model), and predictive values follow from them
-by Bayes' theorem. Half the patients have the finding, drawn anew each time; the images of one patient
-correlate by 0.5. The operating point lies halfway.
+by Bayes' theorem. Half the patients have the finding, drawn anew each time; the images of one
+patient correlate by 0.5. The operating point lies halfway.
 
 There is no reference: the bars are absolute. With 20 patients, most draws are too small to judge;
 these cells are printed without a bar.

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.common.wording import ENOUGH
 from tasks.registry.cases import Cases, Flags
 from tasks.statistics import Array
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import auroc
 from tasks.statistics.paired_difference import paired_auroc_difference
-from tasks.statistics.patients import ENOUGH, Patients, enough
+from tasks.statistics.patients import Patients, enough
 
 if TYPE_CHECKING:
     from tasks.common.params.gate import Gate

@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tasks.common.wording import ENOUGH
 from tasks.statistics import Array
-
-ENOUGH = 10  # patients with, and without, a finding: with fewer a figure is shown and not judged
 
 
 class Patients:

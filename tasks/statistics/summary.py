@@ -53,7 +53,7 @@ def _json(figures: Mapping[str, Interval]) -> dict[str, Any]:
 
 
 def _remark(judged: bool) -> dict[str, bool]:
-    return {"too_small": not judged}
+    return {"judged": judged}
 
 
 def _count(sample: Sample, groups: NDArray[Any], k: int) -> dict[str, int]:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tasks.statistics.patients import ENOUGH, Patients, enough
+from tasks.common.wording import ENOUGH
+from tasks.statistics.patients import Patients, enough
 
 INFLUENCE = np.array([0.2, -0.1, 0.3, -0.4, 0.1, -0.1])
 

@@ -22,7 +22,7 @@ def test_the_whole_is_strict_json_with_intervals_and_counts(make_sample):
     assert (summary["images"], summary["patients"]) == (200, 100)
     assert summary["positives"] == sample.targets.sum()
     assert summary["patients_with"] + summary["patients_without"] >= 100
-    assert summary["too_small"] is False
+    assert summary["judged"] is True
     assert "classes" not in summary
 
 
@@ -45,7 +45,7 @@ def test_a_slice_with_one_outcome_has_no_auroc(make_sample):
         "north"
     ]
     assert north["auroc"] == NONE
-    assert north["too_small"] is True
+    assert north["judged"] is False
     assert north["patients_without"] == 0
     assert north["sensitivity"]["value"] is not None
     assert north["sensitivity"]["low"] is None
@@ -58,4 +58,4 @@ def test_several_classes_stand_below_the_same_names(make_sample):
     each = [summary["classes"][name]["auroc"]["value"] for name in "abc"]
     assert summary["auroc"]["value"] == pytest.approx(np.mean(each), abs=1e-5)
     assert sum(summary["classes"][name]["positives"] for name in "abc") == 200
-    assert not any(summary["classes"][name]["too_small"] for name in "abc")
+    assert all(summary["classes"][name]["judged"] for name in "abc")
