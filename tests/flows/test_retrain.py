@@ -96,8 +96,8 @@ def test_a_test_too_small_to_judge_is_said_and_has_no_interval(finished):
     text = receipt.render({})
     assert "Test AUROC    0.961\n" in text
     assert text.splitlines()[1] == (
-        "Look first    Test is too small to judge: required are 10 patients with the finding and 10 "
-        "without, it has 4 and 30"
+        "Look first    Test is too small to judge: required are 10 patients with the finding and "
+        "10 without, it has 4 and 30"
     )
 
 
