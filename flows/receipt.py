@@ -7,6 +7,15 @@ from typing import Any
 
 from tasks.common import paths, wording
 from tasks.common.documents import read_json
+from tasks.common.params.loading import load
+from tasks.common.params.section import Part
+from tasks.common.params.task import Task
+
+
+class Settings(Part):
+    """What the receipt reads of params.yaml."""
+
+    task: Task
 
 
 def render(seconds: Mapping[str, float]) -> str:
@@ -23,6 +32,7 @@ def render(seconds: Mapping[str, float]) -> str:
             f"  {'total':<12}{sum(seconds.values()):8.1f} s",
             "",
             f"Test AUROC    {wording.interval(metrics['test']['auroc'])}",
+            *_positive(load(Settings).task),
             *_remarks(split),
             f"MLflow run    {registry['run_id']}",
             f"Model         {registry['model_name']} version {registry['version']}",
@@ -42,6 +52,10 @@ def _first(metrics: Mapping[str, Any]) -> list[str]:
     lines += [small] if small else []
     starts = ["Look first    ", *["              "] * 2]
     return ["", *map(str.__add__, starts, lines)] if lines else []
+
+
+def _positive(task: Task) -> list[str]:
+    return [f"Positive      {task.names[1]}"] if task.kind == "binary" else []
 
 
 def _remarks(split: Mapping[str, Any]) -> list[str]:

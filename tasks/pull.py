@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -23,12 +23,11 @@ from tasks.common.manifest import REPLACED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.common.paths import StateEntry
-from tasks.intake import arrivals, cohort, data_versions, exclusion
+from tasks.intake import arrivals, classes, cohort, data_versions, exclusion
 from tasks.intake.arrivals import CONFLICT, Arrivals
-from tasks.intake.classes import settle
 from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
-from tasks.sources import Listing, open_source
+from tasks.sources import Listing, itemise, open_source
 
 NEXT = f"Commit {paths.RAW_DVC}; `dvc repro` makes the results anew"
 
@@ -48,9 +47,11 @@ class PullSummary:
         redescribed: taken, but the source has another patient, split or slice too; the first stays.
         changed: known, but the file has other bytes at the source now; the old ones stay.
         mended: files that were refused before; new.
-        vanished: in `data/raw`, but no longer at the source; they stay.
+        vanished: in `data/raw`, but no longer at the source or passed by there; they stay.
+        passed_by: of those, what is passed by, and is trained on.
         withdrawn: at the source still, and not brought.
         notes: what a person should know about the source.
+        positive: the positive class of a binary task.
     """
 
     batch: int | None
@@ -67,7 +68,9 @@ class PullSummary:
     mended: int
     vanished: int
     withdrawn: int
+    passed_by: int = 0
     notes: tuple[str, ...] = ()
+    positive: str | None = None
 
     def __str__(self) -> str:
         """A few lines for the log; they name no file and no patient."""
@@ -89,12 +92,18 @@ class PullSummary:
             f"{paths.RAW_DVC} away and pull anew": self.redescribed,
             "known files have other content at the source now; the first one stays. Give the new "
             "file another name to pull it as well": self.changed,
-            "known images are no longer at the source; they stay": self.vanished,
+            "known images are no longer at the source, or are passed by there; they stay": (
+                self.vanished
+            ),
+            "of those are passed by, such as masks beside their pictures, and are trained on as "
+            f"before. Their ids stand in {StateEntry.PULL_DETAILS.path}; `python -m tasks.pull "
+            "--exclude ID ..` leaves them out": self.passed_by,
             "files of withdrawn patients are still at the source; they were not brought, and "
             "should be deleted there": self.withdrawn,
         }
         counted = [f"  {count:,} {what}" for what, count in remarks.items() if count]
-        return "\n".join([*self.notes, first, *self._refusals(), *counted])
+        last = [f"the positive class is {self.positive}"] if self.positive else []
+        return "\n".join([*self.notes, first, *self._refusals(), *counted, *last])
 
     def _refusals(self) -> list[str]:
         total = sum(self.refused.values())
@@ -116,14 +125,18 @@ def pull(params: Params) -> PullSummary:
     cohort.guard(params.pull)
     pseudonyms, key = Pseudonyms(load_key(params)), params.deid.key_id
     listing = _list(params)
-    _write_details(listing)
+    found = [item.label for item in listing.items]
+    _write_details(listing, {"labels that are refused": classes.refused(params.task, found)})
     remote = data_versions.has_remote()
     data_versions.restore(remote)
     known, marks = cohort.read(key), cohort.read_marks(key)
-    diff = settle(params.task, [item.label for item in listing.items])
+    settled = classes.settle(params.task, found)
     present = cohort.present(known)
     told = arrivals.known_of(present, cohort.read_withdrawn(key))
-    came = arrivals.Door(params, pseudonyms, told, all_headers=marks is None).bring(listing.items)
+    door = arrivals.Door(params, pseudonyms, told, all_headers=marks is None)
+    came = door.bring([replace(i, label=settled.spelled[i.label]) for i in listing.items])
+    if kept := _kept_though_passed_by(listing, door, present):
+        _write_details(listing, {"files of data/raw that are passed by, by their id": kept})
     new = arrivals.as_batch(came, batch=int(known["batch"].max()) + 1 if len(known) else 0)
     replaced = known["image_id"].map(cohort.digest_of).isin(came.replaced)
     stand_ins = cohort.stand_ins(known[replaced], REPLACED)
@@ -138,7 +151,9 @@ def pull(params: Params) -> PullSummary:
         data_versions.save()
     if remote:
         data_versions.push()
-    return summarise(present, new, came, (*listing.notes, *([diff] if diff else [])))
+    notes = (*listing.notes, *([settled.diff] if settled.diff else []))
+    positive = settled.classes[1] if params.task.kind == "binary" else None
+    return replace(summarise(present, new, came, notes), passed_by=len(kept), positive=positive)
 
 
 def _list(params: Params) -> Listing:
@@ -151,13 +166,22 @@ def _list(params: Params) -> Listing:
         ) from None
 
 
-def _write_details(listing: Listing) -> None:
-    """Put what the notes count where only the owner of the data looks, or clear it away."""
-    path = StateEntry.PULL_DETAILS.path
-    if listing.details:
-        documents.write_private(path, "\n".join(listing.details) + "\n")
+def _write_details(listing: Listing, more: Mapping[str, Collection[str]]) -> None:
+    """Put what messages count where only the owner of the data looks, or clear it away."""
+    path, lines = StateEntry.PULL_DETAILS.path, [*listing.details, *itemise(more)]
+    if lines:
+        documents.write_private(path, "\n".join(lines) + "\n")
     else:
         path.unlink(missing_ok=True)
+
+
+def _kept_though_passed_by(
+    listing: Listing, door: arrivals.Door, present: pd.DataFrame
+) -> set[str]:
+    """The digests of files whose images are trained on, though the source passes them by now."""
+    passed_by = door.known_among(name for names in listing.passed_by.values() for name in names)
+    trained = present["image_id"][present["reason"].isna()].map(cohort.digest_of)
+    return passed_by.intersection(trained) - door.arrivals.labels.keys()
 
 
 def summarise(

@@ -61,7 +61,7 @@ def write_private(path: Path, text: str) -> None:
     def write(draft: Path) -> None:
         draft.touch(mode=0o600)
         draft.chmod(0o600)  # a killed process of the same number may have left another
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files
 
     replace(path, write)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.common import paths
 from tasks.common.errors import DataError
 
 SEPARATOR = "|"
-SPELLED = 10  # unknown names of a message; more are rather patients' folders than classes
+UNFIT = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that no class name may hold
 
 
 def scores_per_image(kind: str, classes: Sequence[str]) -> int:
@@ -24,23 +26,21 @@ def scored(kind: str, classes: Sequence[str]) -> list[str]:
 
 
 def check(labels: Iterable[str], kind: str, classes: Sequence[str]) -> None:
-    """Hold labels to the task.
+    """Hold labels to the task. Unknown ones are counted: they may be names of people.
 
     Raises:
         DataError: a label names a class that the task does not have.
     """
     known = set(classes)
-    unknown = sorted({name for label in labels for name in names(label, kind)} - known)
-    if len(unknown) > SPELLED:
+    wrong = [others for label in labels if (others := set(names(label, kind)) - known)]
+    if wrong:
         raise DataError(
-            f"required: a label among {list(classes)}, as task.classes has them; received: "
-            f"{len(unknown)} unknown labels; is pull.path one level too high?"
-        )
-    if unknown:
-        raise DataError(
-            f"required: a label among {list(classes)}; received: {unknown}. "
-            "Add it to task.classes in params.yaml (at the end, the order is part of the model), "
-            "or mend the label at the source"
+            f"required: labels among {list(classes)}, as task.classes has them; received: "
+            f"{len(wrong):,} images with {len(set().union(*wrong)):,} other labels; a pull lists "
+            f"those in {paths.StateEntry.PULL_DETAILS.path}. Fix them at the source, or set "
+            "pull.path to the folder of the class folders, or add them to task.classes at its end, "
+            "since the order is part of a model; where nothing was trained yet, "
+            "`--set task.classes=auto` makes the pull write down those it finds"
         )
 
 
@@ -49,6 +49,27 @@ def names(label: str, kind: str) -> list[str]:
     if kind != "multilabel":
         return [label]
     return [name for name in label.split(SEPARATOR) if name]
+
+
+def spelled(label: str, kind: str, classes: Sequence[str]) -> str:
+    """A source's label as it is kept: several names in the order of the alphabet.
+
+    A name is the class that it equals, or else the one that differs only in blanks at its ends or
+    in how its letters are composed (Unicode's NFC and NFD), or else its NFC without such blanks.
+    """
+    own = {_canonical(name): name for name in classes} | {name: name for name in classes}
+    plain = {name: _canonical(name) for name in names(label, kind)}
+    found = {own.get(name) or own.get(to, to) for name, to in plain.items()}
+    return SEPARATOR.join(sorted(found - {""}))
+
+
+def _canonical(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def is_unfit(name: str) -> bool:
+    """Whether a name is empty or holds control characters, line separators or undecoded bytes."""
+    return not name or any(unicodedata.category(each) in UNFIT for each in name)
 
 
 def encode(labels: Iterable[str], kind: str, classes: Sequence[str]) -> NDArray[np.float32]:

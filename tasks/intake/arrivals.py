@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tasks.common import digests, manifest
+from tasks.common import digests, manifest, paths
 from tasks.common.errors import DecodeError, SourceError
 from tasks.common.progress import progress
 from tasks.imaging.deidentification import Clean, deidentify
@@ -99,7 +100,7 @@ class Door:
     ) -> None:
         """`all_headers`: read those of known files too, for their identifying values."""
         self._pull, self._burned_in = params.pull, params.deid.burned_in
-        self._scope = _scope(params.pull)
+        self._scopes = _scopes(params.pull)
         self._pseudonyms, self._known, self._all_headers = pseudonyms, known, all_headers
         self.arrivals = Arrivals()
 
@@ -122,7 +123,7 @@ class Door:
             return
         content = _read(item)
         digest = hashlib.sha256(content).hexdigest()
-        name = self._pseudonyms.source_name(f"{self._scope}\0{item.name}")
+        name = self._name(item.name)
         before = known.names.get(name, digest)
         if digest in known.images:
             arrivals.counts["withdrawn"] += 1
@@ -136,6 +137,15 @@ class Door:
             arrivals.changed.add(before)
         else:
             self._bring_one(item, content, digest, name, before)
+
+    def known_among(self, names: Iterable[str]) -> set[str]:
+        """The digests of files in `data/raw` that have these names at the source."""
+        return {digest for name in names if (digest := self._known.names.get(self._name(name)))}
+
+    def _name(self, name: str) -> str:
+        """The pseudonym by which a file's name is known, or from now on will be."""
+        keyed = [self._pseudonyms.source_name(f"{scope}\0{name}") for scope in self._scopes]
+        return next((one for one in keyed if one in self._known.names), keyed[0])
 
     def _said(self, item: Item) -> Row:
         """What the source itself says of an image, in the cohort's columns."""
@@ -213,10 +223,34 @@ def _sides(row: Mapping[Any, Any]) -> list[str]:
     return known.split("|") if isinstance(known, str) else []
 
 
-def _scope(pull: Pull) -> str:
-    """What a file's name at the source is a name in: another folder may have the same names."""
-    chosen_by = [pull.source, pull.path, pull.collection.name, pull.phantom.seed]
-    return digests.of_json([*chosen_by, pull.medmnist.model_dump()])
+def _scopes(pull: Pull) -> list[str]:
+    """What a file's name at the source is a name in: another folder may have the same names.
+
+    The first is for new files; those of other spellings of `pull.path` find the files of before.
+    """
+    return [
+        digests.of_json(
+            [pull.source, path, pull.collection.name, pull.phantom.seed, pull.medmnist.model_dump()]
+        )
+        for path in (_spellings(pull.path) if pull.path else [pull.path])
+    ]
+
+
+def _spellings(path: str) -> list[str]:
+    """One spelling of a path first, whichever was given, then that, and others that mean the same.
+
+    A path inside the workspace is relative to it, so that both can move. A link is not resolved in
+    the first: where it leads to a newer release, changed files are still known by their names.
+    """
+    there, here = Path(path).expanduser(), paths.root()
+    places = dict.fromkeys([Path(os.path.normpath(Path.cwd() / there)), there.resolve()])
+    plain = [
+        f"{before}{place.relative_to(base)}"
+        for place in places
+        for base, before in ((here, ""), (here, "./"), (Path("/"), "/"), (Path.home(), "~/"))
+        if place.is_relative_to(base)
+    ]
+    return list(dict.fromkeys([plain[0], path, *plain, *(f"{each}/" for each in plain)]))
 
 
 def _read(item: Item) -> bytes:

@@ -37,6 +37,7 @@ FORBIDDEN = re.compile(r"[^/\w.\- ]")  # in the name of a metric
 # Where the source lies and who labelled it: names of folders and files can name people.
 WHEREABOUTS = (  # and what a table of the source calls its columns
     ("pull", "path"),
+    ("pull", "exclude"),
     ("pull", "labels", "table"),
     *(("pull", "columns", own) for own in ("file", "label", "patient_id", "split")),
 )
@@ -144,7 +145,7 @@ def _redact(values: Any) -> None:
         section = values
         for part in sections:
             section = section.get(part, {})
-        if section.get(name) is not None:
+        if section.get(name):
             section[name] = NOT_RECORDED
 
 

@@ -10,7 +10,7 @@ the same for every source and stand in `tasks.pull`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -49,11 +49,19 @@ class Listing:
         items: the images.
         notes: for the log, so they name no file, column or value of the source.
         details: what the notes count, by name. They may identify, so they go to a local file.
+        passed_by: names of what was left out, by the reason; notes and details speak of them.
     """
 
     items: Sequence[Item]
     notes: Sequence[str] = ()
     details: Sequence[str] = ()
+    passed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def itemise(named: Mapping[str, Collection[str]]) -> list[str]:
+    """Details: names below what they have in common."""
+    blocks = [[f"{what}:", *sorted(names)] for what, names in sorted(named.items()) if names]
+    return [line for block in blocks for line in block]
 
 
 def open_source(params: Params) -> Listing:

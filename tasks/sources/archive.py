@@ -40,7 +40,6 @@ LONGEST_READ = 16 * 1024**2  # bytes; tarfile reads a whole extended header into
 GZIP = b"\x1f\x8b"
 BLOCK = 512  # bytes; blocks of zeros end a whole tar
 DRIVE = re.compile(r"[A-Za-z]:")
-CLUTTER = "__MACOSX"  # what macOS adds to a zip, beside files that begin with a dot
 ARCHIVE = "the archive of pull.path"  # its own name may identify
 MEND = "unpack it yourself and set pull.path to the folder"
 
@@ -63,8 +62,7 @@ def unpack(archive: Path) -> Path:
     """The folder with what `archive` holds, unpacked once for its path, size and time of change.
 
     It stands under `StateEntry.DOWNLOADS`, readable by its owner alone: it may identify as much as
-    the archive. Copies of an earlier state of the archive are removed. Of what comes out, files
-    that begin with a dot are left away, as they are in a folder.
+    the archive. Copies of an earlier state of the archive are removed.
 
     The unpacked size is limited to the free disk less `SPARE`, and to `RATIO` times the packed
     size or `SMALL`, whichever is more.
@@ -122,8 +120,6 @@ def _write(member: Member, draft: Path, what: str) -> None:
         raise SourceError(f"{what} has a path that leads outside the archive: {MEND}")
     if member.kind not in ("file", "folder"):
         raise SourceError(f"{what} is {member.kind}; required: files and folders: {MEND}")
-    if CLUTTER in path.parts or any(part.startswith(".") for part in path.parts):
-        return
     target = draft / path
     if member.kind == "folder":
         target.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ def list_series(
     listed = dicom.list_tree(root, pull, kind, [note])
     uids = {one.uid for one in selected}  # an earlier, wider choice left others beside them
     items = [item for item in listed.items if item.name.partition("/")[0] in uids]
-    return Listing(items, listed.notes, listed.details)
+    return replace(listed, items=items)
 
 
 def folder_name(collection: str) -> str:

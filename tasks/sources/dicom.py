@@ -18,6 +18,7 @@ from tasks.sources import Listing
 from tasks.sources.headers import FILE, KEYS, Header, in_order, read_headers
 from tasks.sources.selection import chosen
 from tasks.sources.table import Row, Rows, read_labels
+from tasks.sources.tree import Tree
 
 if TYPE_CHECKING:
     from tasks.common.params.pull import Pull
@@ -45,7 +46,7 @@ def list_tree(root: Path, pull: Pull, kind: str, notes: Sequence[str] = ()) -> L
 
     Args:
         root: the folder.
-        pull: the settings of which only `labels`, `slices` and `take` matter here.
+        pull: the settings of which only `labels`, `slices`, `exclude` and `take` matter here.
         kind: `task.kind`.
         notes: what the source itself has to say; they come first.
 
@@ -54,13 +55,15 @@ def list_tree(root: Path, pull: Pull, kind: str, notes: Sequence[str] = ()) -> L
             with a label.
     """
     told = load_labels(pull, kind)
-    headers, others = read_headers(root, pull.labels.field)
+    tree = Tree(root, pull.exclude)
+    headers, others = read_headers(tree, pull.labels.field)
     rows, key = told.by_key, str(pull.labels.key)
     if pull.labels.field:
         rows, key = _rows_of_field(headers, pull.labels.field, kind), FILE
     matched = {h.name: rows[h.keys[key]] for h in headers if h.keys.get(key) in rows}
     if not matched:
-        raise SourceError(_without_labels(headers, others, rows, pull))
+        said_by = "".join(f"; {each}" for each in tree.counts())
+        raise SourceError(f"{_without_labels(headers, others, rows, pull)}{said_by}")
     bare = [header for header in headers if header.name not in matched]
     named = key in OF_ONE_IMAGE and not pull.labels.field  # then the label is for this very file
     pictures = [h for h in headers if h.name in matched and (named or h.picture)]
@@ -77,7 +80,7 @@ def list_tree(root: Path, pull: Pull, kind: str, notes: Sequence[str] = ()) -> L
     if unused := len(rows.keys() - {h.keys.get(key) for h in headers}):
         about.append(f"labels of the table that match no file: {unused:,}")
     items = [matched[h.name].item(h.name, (root / h.name).read_bytes) for h in taken]
-    return Listing(items, [*notes, *told.notes, *about], told.details)
+    return tree.listing(items, [*notes, *told.notes, *about], told.details)
 
 
 def load_labels(pull: Pull, kind: str) -> Rows:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from pydicom.multival import MultiValue
 from tasks.common.errors import DecodeError, SourceError
 from tasks.common.progress import progress
 from tasks.imaging.formats import sniff
+from tasks.sources.tree import Tree
 
 THREADS = 4  # they wait for the disk together, no more: parsing holds Python's lock
 HEAD = 132  # bytes by which a file shows that it is DICOM
-DIRECTORY = "DICOMDIR"  # the index of a medium, always of this name (DICOM PS3.10, 8.6)
 FILE = "file"
 KEYS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID")
 PLACE = ("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "SliceLocation")
@@ -52,20 +51,18 @@ class Header:
         return len(self.keys) == 1
 
 
-def read_headers(root: Path, field: str | None = None) -> tuple[list[Header], int]:
-    """The headers of the DICOM files under `root` in the order of their names, and the number of
+def read_headers(tree: Tree, field: str | None = None) -> tuple[list[Header], int]:
+    """The headers of the DICOM files of a tree in the order of their names, and the number of
     other files.
-
-    Hidden files and folders, links to folders and DICOMDIR are passed by.
 
     Raises:
         SourceError: the folder or a file cannot be read.
     """
     try:
-        files = sorted(_files(root))
+        files = tree.files(tree.root)
         with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
             warnings.simplefilter("ignore")  # pydicom's warnings quote values
-            read = pool.map(lambda file: _header(root, file, field), files)
+            read = pool.map(lambda file: _header(tree, file, field), files)
             shown = zip(progress(files, "Reading headers"), read, strict=True)
             headers = [header for _, header in shown if header]
     except OSError as error:  # without the file's name, which may identify
@@ -93,21 +90,9 @@ def in_order(series: list[Header]) -> list[Header]:
     )
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for folder, below, names in os.walk(root, onerror=_raise):
-        below[:] = [name for name in below if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and name.upper() != DIRECTORY:
-                yield Path(folder, name)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _header(root: Path, file: Path, field: str | None) -> Header | None:
+def _header(tree: Tree, file: Path, field: str | None) -> Header | None:
     """The header of one file, or None if it is no DICOM."""
-    name = file.relative_to(root).as_posix()
+    name = tree.name(file)
     with file.open("rb") as opened:
         head = opened.read(HEAD)
     if not _is_dicom(head):

@@ -16,10 +16,10 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from tasks.sources.transfer import CHUNK, AttemptError
+from tasks.sources.tree import RECEIPT
 
 DIGESTS = "md5hashes.csv"  # the server writes it last, so without it a zip is not whole
 DIGESTS_BYTES = 1 << 26
-RECEIPT = ".whole.json"  # size in bytes of each file
 
 
 def unpack(archive: Path, folder: Path, images: int, limit: int) -> None:
@@ -106,6 +106,7 @@ def name_by_instance(folder: Path) -> None:
 
 def settle(draft: Path, folder: Path) -> None:
     """Give the checked `draft` its place in one step; an older folder there goes."""
+    # The receipt tells the size in bytes of each file.
     (draft / RECEIPT).write_text(json.dumps(_sizes(draft)), encoding="utf-8")
     if folder.exists():
         shutil.rmtree(folder)

@@ -22,6 +22,7 @@ from tasks.common.paths import StateEntry
 from tasks.privacy import demographics
 from tasks.sources import Item, Listing, delimited
 from tasks.sources.headers import FILE
+from tasks.sources.split_names import side_of
 
 if TYPE_CHECKING:
     from tasks.common.params.pull import Pull
@@ -159,6 +160,8 @@ def _read(
     used = form.columns(list(cells.columns))
     _check_columns(cells, used, form)
     table = cells[list(used.values())].set_axis(list(used), axis=1)
+    if "split" in table:
+        table["split"] = table["split"].map(lambda name: side_of(name) or name)
     if form.keys[-1] == FILE:  # ./a.dcm is a.dcm
         table[FILE] = table[FILE].map(lambda file: file and PurePosixPath(file).as_posix())
     slices = {name: known for name, known in KNOWN_SLICES.items() if name in table}

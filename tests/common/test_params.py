@@ -1,8 +1,11 @@
 import copy
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from worlds import sources
 
+from tasks.common import paths
 from tasks.common.errors import ParameterError
 from tasks.common.params.loading import load, parse
 from tasks.common.params.task import Task
@@ -103,3 +106,21 @@ def test_missing_and_malformed_files_say_so(tmp_path):
 def test_auto_classes_have_no_names_yet():
     with pytest.raises(ParameterError, match="still 'auto'"):
         _ = Task(kind="binary", classes="auto").names
+
+
+def test_parameters_of_before_there_was_anything_to_exclude_still_load(workspace):
+    text = paths.PARAMS.read_text("utf-8")
+    lines = [line for line in text.splitlines(keepends=True) if not line.startswith("  exclude:")]
+    paths.PARAMS.write_text("".join(lines), "utf-8")
+    assert load(Params).pull.exclude == []
+
+
+@pytest.mark.parametrize("pattern", ["", ".", "/", "**", "/data/masks"])
+def test_a_pattern_that_can_match_nothing_below_the_source_is_refused(pattern):
+    with pytest.raises(ValueError, match=r"a pattern of names below pull\.path"):
+        sources.pull_of("folder", Path("x"), exclude=[pattern])
+
+
+def test_what_has_no_files_has_none_to_exclude():
+    with pytest.raises(ValueError, match=r"has no files to exclude"):
+        sources.pull_of("phantom", exclude=["masks"])

@@ -61,6 +61,7 @@ def test_the_receipt_says_what_a_person_asks(finished):
     text = receipt.render({"pull": 1.5, "train": 20.0})
     for words in ("0.961 (0.940 to 0.980)", "abc", "version 3", "passed", "report.html", "21.5 s"):
         assert words in text
+    assert "Positive      nodule\n" in text
     assert "two sides" not in text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,10 @@ from worlds.pull import LABELS, SOURCE, broken, cohort, configure, image, run, t
 
 from tasks.common import digests, manifest, paths
 from tasks.common.errors import DecodeError
-from tasks.intake import arrivals
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
+from tasks.common.paths import StateEntry
+from tasks.intake import arrivals, exclusion
 from tasks.sources import phantom
 
 
@@ -248,3 +252,94 @@ def test_a_cohort_of_before_the_later_columns_still_opens():
     assert run().new == 1
     assert cohort()["source_name"].isna().sum() == 4
     assert paths.IDENTIFIERS.exists()
+
+
+@pytest.fixture
+def spelled(source, monkeypatch):
+    """A source in a folder whose name has a blank, a link to it, and the workspace as home."""
+    monkeypatch.setenv("HOME", str(source))
+    SOURCE.rename("my data")
+    (source / "linked").symlink_to("my data")
+    return ["my data", "my data/", "./my data", "././my data//", f"{source}/my data", "~/my data/"]
+
+
+def renew(number: int, seed: int) -> None:
+    """Other bytes under a known name."""
+    image(f"../my data/{LABELS[number % 2]}/Smith_{number}.png", seed)
+
+
+@pytest.mark.parametrize("before", [1, 3])
+def test_a_path_spelled_otherwise_is_the_same_source(spelled, before):
+    configure(pull__path=spelled[before])
+    run()
+    SOURCE.mkdir()
+    renew(0, 99)
+    for spelling in [*spelled, "linked/../my data", "linked"]:
+        configure(pull__path=spelling)
+        summary = run()
+        assert (summary.changed, summary.new, summary.vanished) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("before", [1, 2, 5])
+def test_names_that_an_earlier_version_kept_by_a_spelling_are_known(spelled, before, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(arrivals, "_spellings", lambda path: [path])  # as it was
+        configure(pull__path=spelled[before])
+        run()
+    SOURCE.mkdir()
+    renew(0, 99)
+    for spelling in (spelled[before], spelled[0], spelled[4]):
+        configure(pull__path=spelling)
+        assert (run().changed, run().vanished) == (1, 0)
+
+
+def test_a_plain_path_has_the_scope_that_it_always_had(source, defaults):
+    for path in ("source", "/data/chest", "labels.csv"):
+        pull = defaults.pull.model_copy(update={"source": "folder", "path": path})
+        parts = [pull.source, path, None, pull.phantom.seed, pull.medmnist.model_dump()]
+        assert arrivals._scopes(pull)[0] == digests.of_json(parts)
+
+
+def test_a_link_that_leads_to_a_newer_release_is_the_same_source(spelled):
+    configure(pull__path="linked")
+    run()
+    shutil.copytree("my data", "release 2")
+    SOURCE.mkdir()
+    image("../release 2/sick/Smith_0.png", 99)
+    Path("linked").unlink()
+    Path("linked").symlink_to("release 2")
+    assert (run().changed, run().new) == (1, 0)
+
+
+@pytest.mark.usefixtures("source")
+def test_what_is_passed_by_now_stays_and_its_ids_are_told(monkeypatch):
+    image("sick/Smith_0_mask.png", 40)
+    image("well/Smith_1 overlay.png", 41)
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.sources.masks.among", lambda files: [])  # as it was
+        assert run().new == 6
+    before = cohort()
+    configure(pull__exclude=["*overlay.png"])
+    summary = run()
+    assert (summary.new, summary.known, summary.vanished, summary.passed_by) == (0, 4, 2, 2)
+    assert "  2 of those are passed by" in str(summary)
+    pd.testing.assert_frame_equal(cohort(), before)
+    *_, title, first, second = StateEntry.PULL_DETAILS.path.read_text().splitlines()
+    files = [SOURCE / "sick/Smith_0_mask.png", SOURCE / "well/Smith_1 overlay.png"]
+    assert title.endswith("by their id:")
+    assert [first, second] == sorted(digests.of_file(file) for file in files)
+    assert exclusion.exclude(load(Params), [first, second]) == 2
+    assert (run().vanished, run().passed_by) == (2, 0)
+
+
+@pytest.mark.usefixtures("source")
+def test_classes_of_a_workspace_keep_the_letters_they_were_written_in():
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    (SOURCE / "well").rename(SOURCE / apart)
+    configure(task__classes=["sick", apart])
+    run()
+    (SOURCE / apart).rename(SOURCE / composed)
+    image(f"{composed}/new.png", 50)
+    summary = run()
+    assert (summary.new, summary.relabelled, summary.known) == (1, 0, 4)
+    assert set(cohort()["label"]) == {"sick", apart}

@@ -83,10 +83,16 @@ def test_class_folders(tmp_path, name):
 
 
 @every_kind
-def test_a_single_folder_is_stepped_into_and_the_clutter_of_a_mac_left_away(tmp_path, name):
+def test_a_single_folder_is_stepped_into_and_the_clutter_of_a_mac_passed_by(tmp_path, name):
     files = {"./set/sick/a.png": b"1", "set/well/b.png": b"2", "__MACOSX/set/._a.png": b"3"}
     path = make(tmp_path / name, files | {"set/.DS_Store": b"4", "set/well/inner.zip": b"PK"})
-    assert labels(path) == {"sick/a.png": "sick", "well/b.png": "well"}
+    listed = folder.listing(pull_of("folder", path), "")
+    assert [(item.name, item.label) for item in listed.items] == [
+        ("sick/a.png", "sick"),
+        ("well/b.png", "well"),
+    ]
+    passed_by = {"__MACOSX/set/._a.png", ".DS_Store", "well/inner.zip"}
+    assert set().union(*listed.passed_by.values()) == passed_by
 
 
 def test_a_single_split_or_class_is_not_stepped_into(tmp_path):
@@ -94,6 +100,8 @@ def test_a_single_split_or_class_is_not_stepped_into(tmp_path):
     assert {item.source_split for item in folder.listing(pull_of("folder", split), "").items} == {
         "train"
     }
+    other = make_zip(tmp_path / "c.zip", {"Training/sick/a.png": b"1", "Training/well/b.png": b""})
+    assert labels(other) == {"Training/sick/a.png": "sick", "Training/well/b.png": "well"}
     assert labels(make_zip(tmp_path / "b.zip", {"sick/a.png": b"1"})) == {"sick/a.png": "sick"}
 
 

@@ -67,7 +67,24 @@ def test_files_of_any_name_are_found_by_their_content(root):
         ("7/bare", "well"),
     ]
     assert listing.items[0].read() == content
-    assert listing.notes == ["left out: 3 files that are no DICOM"]
+    assert listing.notes[0] == "left out: 3 files that are no DICOM"
+    assert [line.partition(" files")[0] for line in listing.notes[1:]] == ["passed by: 3"]
+
+
+def test_hidden_and_excluded_files_are_counted_and_linked_folders_followed(root):
+    grow(root, "7/a")
+    grow(root, "7/.hidden")
+    grow(root, "scouts/b")
+    grow(root.parent / "elsewhere", "c")
+    (root / "linked").symlink_to(root.parent / "elsewhere")
+    listing = by_table(root, "file,label\n7/a,sick\nlinked/c,sick\n", exclude=["scouts"])
+    assert names(listing) == ["7/a", "linked/c"]
+    assert listing.notes == [
+        "followed: 1 links to folders",
+        "passed by: 1 files by pull.exclude",
+        "passed by: 1 files that are hidden or a system's own, such as .DS_Store, __MACOSX and "
+        "Thumbs.db",
+    ]
 
 
 def test_a_file_that_begins_like_a_tiff_is_found(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from tasks.common.params.pull import Pull
 from tasks.sources import folder, open_source
 
 
-def pull_of(path: Path, slices: tuple[str, ...] = ()) -> Pull:
-    return sources.pull_of("folder", path, slices=list(slices))
+def pull_of(path: Path, slices: tuple[str, ...] = (), exclude: Sequence[str] = ()) -> Pull:
+    return sources.pull_of("folder", path, slices=list(slices), exclude=list(exclude))
 
 
 def grow(root: Path, *files: str) -> Path:
@@ -54,13 +55,21 @@ def test_files_that_are_no_images_are_counted(tmp_path):
     root = grow(tmp_path, "sick/a.png", "sick/notes.txt", "well/b.png", "well/more.txt")
     listing = folder.listing(pull_of(root), "binary")
     assert len(listing.items) == 2
-    assert listing.notes == ["ignored files that are no images: 2 .txt"]
+    assert listing.notes == ["passed by: 2 files that are no images (.txt)"]
+    assert listing.details == [
+        "files that are no images (.txt):",
+        "sick/notes.txt",
+        "well/more.txt",
+    ]
 
 
 def test_an_ending_that_may_be_a_name_is_not_told(tmp_path):
     root = grow(tmp_path, "sick/a.png", "sick/scan.Smith", "well/b.Smith^Jane", "well/c.csv")
     listing = folder.listing(pull_of(root), "binary")
-    assert listing.notes == ["ignored files that are no images: 1 .csv, 2 others"]
+    assert listing.notes == [
+        "passed by: 1 files that are no images (.csv)",
+        "passed by: 2 files that are no images (other)",
+    ]
 
 
 def test_files_named_by_a_uid_or_a_number_are_images(tmp_path):
@@ -69,11 +78,101 @@ def test_files_named_by_a_uid_or_a_number_are_images(tmp_path):
     assert [item.label for item in items] == ["sick", "well"]
 
 
-def test_splits_and_classes_do_not_mix(tmp_path):
-    root = grow(tmp_path, "train/sick/a.png", "Smith/b.png")
-    with pytest.raises(SourceError, match="1 of them") as caught:
+@pytest.mark.parametrize(
+    ("folders", "sides"),
+    [
+        (("Training", "Testing"), ("train", "test")),
+        (("TRAIN", "Valid"), ("train", "val")),
+        (("train_set", "dev"), ("train", "val")),
+    ],
+)
+@pytest.mark.parametrize("above", ["", "chest_xray/", "a/b/"])
+def test_split_folders_have_many_names_and_stand_below_single_folders(
+    tmp_path, folders, sides, above
+):
+    """Kaggle's chest_xray/train is one."""
+    root = grow(tmp_path, *(f"{above}{folder}/sick/a.png" for folder in folders))
+    grow(root, f"{above}{folders[0]}/well/b.png", f"{above}__MACOSX/x/._a.png", "readme.txt")
+    listing = folder.listing(pull_of(root), "binary")
+    assert {(item.name, item.source_split, item.label) for item in listing.items} == {
+        (f"{folders[0]}/sick/a.png", sides[0], "sick"),
+        (f"{folders[0]}/well/b.png", sides[0], "well"),
+        (f"{folders[1]}/sick/a.png", sides[1], "sick"),
+    }
+    assert [line.partition(" files")[0] for line in listing.notes] == ["passed by: 1"] * 2
+
+
+def test_a_split_below_the_classes_is_told_not_to_count(tmp_path):
+    root = grow(tmp_path, "sick/train/a.png", "well/train/b.png", "well/Testing/x/c.png")
+    listing = folder.listing(pull_of(grow(root, "well/d.png")), "binary")
+    assert [item.source_split for item in listing.items] == [None] * 4
+    assert listing.notes[0].startswith("3 images lie in folders named as the sides of a split")
+
+
+def test_a_single_class_is_not_stepped_into(tmp_path):
+    items = folder.listing(pull_of(grow(tmp_path, "sick/p1/a.png", "sick/p2/b.png")), "").items
+    assert [(item.name, item.label) for item in items] == [
+        ("sick/p1/a.png", "sick"),
+        ("sick/p2/b.png", "sick"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "counted"),
+    [
+        (["train/sick/a.png", "Smith/b.png"], "under pull.path: 1 folders.*beside 1 others"),
+        (["Valid/sick/a.png", "Smith/b.png", "Jones/c.png"], "1 folders.*beside 2 others"),
+        (["train/test/a.png", "train/Smith/b.png"], "below those of a split: 1 .*beside 1 others"),
+        (["train/train/sick/a.png", "test/test/sick/b.png"], "2 folders.*beside 0 others"),
+    ],
+)
+def test_splits_and_classes_do_not_mix(tmp_path, files, counted):
+    with pytest.raises(SourceError, match=counted) as caught:
+        folder.listing(pull_of(grow(tmp_path, *files)), "binary")
+    assert "pull.exclude" in str(caught.value)
+    assert not any(name in str(caught.value) for name in ("Smith", "Jones", str(tmp_path)))
+
+
+def test_a_copy_of_the_set_in_itself_is_excluded(tmp_path):
+    """As Kaggle packs chest_xray.zip: the pattern does not mean the folder above."""
+    files = ["train/sick/a.png", "test/well/b.png"]
+    root = grow(tmp_path, *(f"chest_xray/{top}{f}" for f in files for top in ("", "chest_xray/")))
+    with pytest.raises(SourceError, match=r"2 folders.*beside 1 others"):
         folder.listing(pull_of(root), "binary")
-    assert "Smith" not in str(caught.value)
+    listing = folder.listing(pull_of(root, exclude=["chest_xray"]), "binary")
+    assert [item.name for item in listing.items] == ["test/well/b.png", "train/sick/a.png"]
+    assert listing.notes == ["passed by: 2 files by pull.exclude"]
+
+
+def test_what_is_passed_by_is_counted_by_its_reason_and_named_in_the_details(tmp_path):
+    root = grow(tmp_path, "sick/a.png", "sick/a_mask_1.png", "well/b.png", "well/b_overlay.png")
+    grow(root, "sick/.thumbnails/a.png", "well/notes.txt", "c.png", "readme/d.txt")
+    listing = folder.listing(pull_of(root, exclude=["*_overlay.png", "readme", "x"]), "binary")
+    assert [item.name for item in listing.items] == ["sick/a.png", "well/b.png"]
+    assert listing.notes == [
+        "pull.exclude: nothing matches pattern 3, by its place there",
+        "passed by: 2 files by pull.exclude",
+        "passed by: 1 files outside of the class folders",
+        "passed by: 1 files that are hidden or a system's own, such as .DS_Store, __MACOSX and "
+        "Thumbs.db",
+        "passed by: 1 files that are no images (.txt)",
+        "passed by: 1 masks of pictures that lie beside them",
+    ]
+    assert {"readme/d.txt", "c.png", "sick/a_mask_1.png"} <= set(listing.details)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([f"{n}.png" for n in range(150)], "0 class folders, none with an image, 150 images.*into"),
+        (["train/a.png", "test/b.png"], "2 folders of a split, 0 class folders.*2 images"),
+        (["a.png", "labels.csv"], "1 images outside.*by: 1 tables.*set pull.path to the table"),
+        (["sick/a.nii", "well/b.nii"], r"2 class folders.*passed by: 2 files.*\(other\)"),
+    ],
+)
+def test_without_an_image_in_a_class_it_says_what_is_there(tmp_path, files, said):
+    with pytest.raises(SourceError, match=said):
+        folder.listing(pull_of(grow(tmp_path, *files)), "binary")
 
 
 @pytest.mark.parametrize("name", ["absent", "empty"])
@@ -240,3 +339,21 @@ def test_archives_that_are_not_read_name_those_that_are(tmp_path, name):
     with pytest.raises(SourceError, match=r"required: \.zip, \.tar, \.tar\.gz, \.tgz") as caught:
         folder.listing(pull_of(tmp_path / name), "binary")
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_the_split_of_a_table_has_many_names_too(tmp_path):
+    path = table(tmp_path, "file,label,split\na.png,x,Training\na.png,x,VALID\na.png,x,\n", "a.png")
+    sides = [item.source_split for item in folder.listing(pull_of(path), "binary").items]
+    assert sides == ["train", "val", None]
+
+
+def test_a_pattern_takes_rows_of_a_table(tmp_path):
+    files = ["x/a.png", "x/a_mask.png", "masks/b.png"]
+    path = table(tmp_path, "file,label\n" + "".join(f"{f},sick\n" for f in files), *files)
+    kept = folder.listing(pull_of(path), "binary").items
+    assert [item.name for item in kept] == files  # whoever lists a mask means it
+    listing = folder.listing(pull_of(path, exclude=["masks", "*_mask.png"]), "binary")
+    assert [item.name for item in listing.items] == ["x/a.png"]
+    assert listing.notes == ["passed by: 2 files by pull.exclude"]
+    with pytest.raises(SourceError, match=r"3, and pull\.exclude matches each"):
+        folder.listing(pull_of(path, exclude=["*.png"]), "binary")

@@ -64,17 +64,38 @@ def test_new_images_make_the_next_batch_and_leave_the_old_rows():
 @pytest.mark.usefixtures("source")
 def test_unknown_class_stops_before_anything_is_written():
     image("odd/a.png", 9)
-    with pytest.raises(DataError, match="odd"):
+    with pytest.raises(DataError, match="1 images with 1 other labels") as caught:
         run()
+    assert "odd" not in str(caught.value)
+    assert "'odd'" in StateEntry.PULL_DETAILS.path.read_text()
     assert not paths.RAW.exists()
 
 
 @pytest.mark.usefixtures("source")
-def test_auto_writes_the_classes_found():
+def test_auto_writes_the_classes_found_and_says_which_is_positive():
+    (SOURCE / "well").rename(SOURCE / "no_sickness")
+    (SOURCE / "sick").rename(SOURCE / "sickness")
     configure(task__classes="auto")
     summary = run()
-    assert load(Params).task.names == ["sick", "well"]
-    assert "+  - sick\n+  - well\n" in str(summary)
+    assert load(Params).task.names == ["no_sickness", "sickness"]
+    assert "+  - no_sickness\n+  - sickness\n" in str(summary)
+    assert str(summary).splitlines()[-1] == "the positive class is sickness"
+
+
+@pytest.mark.usefixtures("source")
+def test_auto_stores_nothing_where_no_name_tells_which_is_positive():
+    configure(task__classes="auto")
+    with pytest.raises(ParameterError, match=r"--set 'task.classes=\[\"well\", \"sick\"\]'"):
+        run()
+    assert not paths.RAW.exists()
+    assert load(Params).task.classes == "auto"
+
+
+@pytest.mark.usefixtures("source")
+def test_one_label_however_it_is_spelled():
+    image("sick /a.png", 8)
+    assert run().new == 5
+    assert cohort()["label"].value_counts().to_dict() == {"sick": 3, "well": 2}
 
 
 @pytest.mark.usefixtures("source")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tasks.common.params.section import Section, Seed
 
 Name = Annotated[str, Field(min_length=1)]
+
+
+def _compares(pattern: str) -> str:
+    """A pattern that can match a path below `pull.path`."""
+    if PurePosixPath(pattern).is_absolute() or not PurePosixPath(pattern.strip("*/")).parts:
+        raise ValueError("a pattern of names below pull.path, such as masks or *_mask.png")
+    return pattern
 
 
 class PhantomSource(Section):
@@ -74,6 +82,7 @@ class Pull(Section):
     path: str | None
     slices: list[str]
     columns: Columns = Columns()  # earlier files have none
+    exclude: list[Annotated[str, AfterValidator(_compares)]] = Field(default_factory=list)
     labels: Labels
     take: Annotated[str, Field(pattern=r"^(all|middle|every [1-9]\d{0,3})$")]
     collection: Collection
@@ -91,6 +100,8 @@ class Pull(Section):
         value, what = needs.get(self.source, ("", ""))
         if what and not value:
             raise ValueError(f"source {self.source!r} needs {what}")
+        if self.exclude and self.source in ("phantom", "medmnist"):
+            raise ValueError(f"source {self.source!r} has no files to exclude: empty exclude")
         given = [name for name in (self.labels.table, self.labels.field) if name]
         if self.source in ("dicom", "tcia", "idc") and len(given) != 1:
             raise ValueError(
