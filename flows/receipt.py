@@ -93,9 +93,12 @@ def _time(seconds: float | None) -> str:
 
 def _first(metrics: Mapping[str, Any]) -> list[str]:
     """What a person must know before any figure."""
-    far = wording.far_below(metrics)
+    far, small = wording.far_below(metrics), wording.too_small(metrics)
     why = f"val and test are not alike: see the sides of the split in {paths.REPORT}"
-    return ["", f"Look first    {far}:", f"              {why}"] if far else []
+    lines = [f"{far}:", f"  {why}"] if far else []
+    lines += [small] if small else []
+    starts = ["Look first    ", *["              "] * 2]
+    return ["", *map(str.__add__, starts, lines)] if lines else []
 
 
 def _positive(task: Task) -> list[str]:

@@ -22,9 +22,8 @@ from tasks.compression.export import export
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import files
-from tasks.statistics import scores, weighted
-from tasks.statistics.metrics import macro
-from tasks.statistics.weighted import Array
+from tasks.statistics import Array, scores
+from tasks.statistics.metrics import auroc
 
 
 class Settings(Part):
@@ -40,27 +39,30 @@ def spread(rows: NDArray[Any], count: int) -> NDArray[Any]:
     return np.asarray(rows[places])
 
 
-def compare(targets: Array, original: Array, compressed: Array) -> dict[str, Any]:
+def compare(
+    targets: Array, original: Array, compressed: Array, groups: NDArray[Any]
+) -> dict[str, Any]:
     """AUROC of both models on the same images, and how far their scores lie apart.
 
     Args:
         targets: `(N, K)`.
         original: scores `(N, K)` of the float model.
         compressed: scores `(N, K)` of the int8 model.
+        groups: `(N,)`, the patient of each.
     """
     apart = np.abs(original - compressed)
     return {
         "images": len(targets),
-        "float_auroc": _auroc(targets, original),
-        "int8_auroc": _auroc(targets, compressed),
+        "float_auroc": _auroc(targets, original, groups),
+        "int8_auroc": _auroc(targets, compressed, groups),
         "max_difference": round(float(apart.max()), 6),
         "mean_difference": round(float(apart.mean()), 6),
     }
 
 
-def _auroc(targets: Array, given: Array) -> float | None:
-    value = macro(weighted.auroc, np.ones((1, len(targets))), targets, given)[0, 0]
-    return None if np.isnan(value) else round(float(value), 6)
+def _auroc(targets: Array, given: Array, groups: NDArray[Any]) -> float | None:
+    value = auroc(targets, given, groups)
+    return None if np.isnan(value) else round(value, 6)
 
 
 @command
@@ -80,7 +82,8 @@ def main() -> None:
         int8.quantise(source, paths.ONNX, calibration)
         sizes = {"float_bytes": source.stat().st_size, "int8_bytes": paths.ONNX.stat().st_size}
     compressed = int8.score(paths.ONNX, test).astype(np.float64)
-    found = compare(scores.targets(table, settings.task), scores.values(table), compressed)
+    targets, groups = scores.targets(table, settings.task), table["group"].to_numpy(str)
+    found = compare(targets, scores.values(table), compressed, groups)
     write_json(paths.COMPRESSION, found | sizes | {"calibration_images": len(calibration)})
     print(
         f"int8: {sizes['int8_bytes'] / 1e6:.1f} MB of {sizes['float_bytes'] / 1e6:.1f} MB, "

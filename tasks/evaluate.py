@@ -26,7 +26,7 @@ from tasks.pictures import charts
 from tasks.statistics import curves, operating_point, scores
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
-from tasks.statistics.summary import Resampling, summarise
+from tasks.statistics.summary import summarise
 
 
 class Settings(Part):
@@ -52,7 +52,7 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
         table: the score table, val and test rows.
         rows: of the manifest, for the subgroups.
         task: kind and classes.
-        settings: rule of the operating point, confidence, resamples, seed.
+        settings: rule of the operating point, confidence, prevalence, what a patient's score is.
 
     Raises:
         DataError: val or test has no images, or val lacks a class.
@@ -69,18 +69,35 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
         rule.target,
     )
     samples = {split: scores.sample(part, task, point) for split, part in parts.items()}
-    resampling = Resampling(settings.confidence, settings.resamples, settings.seed)
     metrics = {
         split: summarise(
             samples[split],
             part["group"].to_numpy(str),
             outputs,
             subgroups(rows, part["image_id"]),
-            resampling,
+            settings.confidence,
+            settings.prevalence,
         )
+        | {"per_patient": _per_patient(part, task, point, settings)}
         for split, part in parts.items()
     }
     return Evaluation(point, metrics, samples["test"])
+
+
+def _per_patient(
+    part: pd.DataFrame, task: Task, point: OperatingPoint, settings: Evaluate
+) -> dict[str, Any]:
+    """The metrics with one score per patient."""
+    merged = scores.per_patient(part, settings.per_patient)
+    summary = summarise(
+        scores.sample(merged, task, point),
+        merged["group"].to_numpy(str),
+        labels.scored(task.kind, task.names),
+        {},
+        settings.confidence,
+        settings.prevalence,
+    )
+    return {name: value for name, value in summary.items() if name != "slices"}
 
 
 def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArray[Any]]:

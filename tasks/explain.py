@@ -23,10 +23,9 @@ from tasks.common.params.task import Task
 from tasks.imaging.pack import open_pack
 from tasks.networks import features, files, gradcam, layers
 from tasks.pictures import gallery
-from tasks.statistics import curves, scores
+from tasks.statistics import Array, curves, scores
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
-from tasks.statistics.weighted import Array
 
 if TYPE_CHECKING:
     import keras

@@ -135,7 +135,7 @@ def test_a_remote_is_reached_or_broken(workspace, monkeypatch):
 
 
 def test_a_store_is_made_read_or_broken(workspace, monkeypatch):
-    assert "which the first run makes" in doctor.store().found
+    assert "which the first run makes" in doctor.store().says
     paths.store().mkdir()
     (paths.store() / "mlflow.db").write_bytes(b"no database" * 100)
     with pytest.raises(RegistryError, match="required"):

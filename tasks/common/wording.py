@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+ENOUGH = 10  # patients with, and without, a finding: with fewer a figure is shown and not judged
 FAR = 0.05  # AUROC of test below that of val, past which the two sides are not alike
 
 
@@ -35,6 +36,22 @@ def far_below(metrics: Mapping[str, Any]) -> str:
     if val["value"] - test["value"] <= FAR:
         return ""
     return f"AUROC on test {interval(test)} is far below that on val {interval(val)}"
+
+
+def too_small(metrics: Mapping[str, Any]) -> str:
+    """That test is too small to judge, in the numbers of `reports/metrics.json`; empty if it is
+    not.
+    """
+    test = metrics["test"]
+    if test["judged"]:
+        return ""
+    found = "no class has them"
+    if "patients_with" in test:
+        found = f"it has {test['patients_with']:,} and {test['patients_without']:,}"
+    return (
+        f"Test is too small to judge: required are {ENOUGH} patients with the finding and {ENOUGH} "
+        f"without, {found}"
+    )
 
 
 def leak(numbers: Mapping[str, Any]) -> str:

@@ -12,10 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tasks.pictures.canvas import BLUE, FAINT, INK, ORANGE, PALETTE, drawn, panels
-from tasks.statistics import curves
+from tasks.statistics import Array, curves
 from tasks.statistics.curves import Confusion
 from tasks.statistics.metrics import Sample
-from tasks.statistics.weighted import Array
 
 COLUMNS = 3  # panels in a row where every class has its own
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from tasks.common.wording import allowed, ends, far_below, interval, leak, number
+from tasks.common.wording import allowed, ends, far_below, interval, leak, number, too_small
 from tasks.pictures import templates
 
 TEMPLATES = Path(templates.__file__).parent
@@ -18,6 +18,10 @@ WORDS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
     "brier": "Brier score",
+    "ppv": "positive predictive value",
+    "npv": "negative predictive value",
+    "f1": "F1",
+    "mcc": "Matthews correlation",
     "ece": "expected calibration error",
     "loss": "cross-entropy",
     "id": "ID",
@@ -34,7 +38,8 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    filters = (far_below, leak, number, ends, worded, heading, allowed, pairs, grids, grid)
+    wordings = (far_below, too_small, leak, number, ends, allowed)
+    filters = (*wordings, worded, heading, pairs, grids, grid)
     environment.filters |= {of.__name__: of for of in filters}
     return environment.get_template(template).render(content)
 

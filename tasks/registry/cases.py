@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.common import digests, labels
 from tasks.common.manifest import of_split, slice_columns
-from tasks.statistics.weighted import Array
+from tasks.statistics import Array
 
 if TYPE_CHECKING:
     from tasks.common.params.task import Task

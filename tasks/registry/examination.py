@@ -21,7 +21,7 @@ from tasks.registry.judgement import Judgement, judge
 if TYPE_CHECKING:
     from tasks.common.params.task import Task
     from tasks.common.params.whole import Params
-    from tasks.statistics.weighted import Array
+    from tasks.statistics import Array
 
 Images = dict[str, list[str]]  # split -> images
 LEARNED_FROM = ("train", "val")

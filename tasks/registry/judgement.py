@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.common.wording import ENOUGH
 from tasks.registry.cases import Cases, Flags
-from tasks.statistics import weighted
+from tasks.statistics import Array
 from tasks.statistics.intervals import Interval
-from tasks.statistics.metrics import macro
+from tasks.statistics.metrics import auroc
 from tasks.statistics.paired_difference import paired_auroc_difference
-from tasks.statistics.weighted import Array
+from tasks.statistics.patients import Patients, enough
 
 if TYPE_CHECKING:
     from tasks.common.params.gate import Gate
@@ -46,9 +47,11 @@ def judge(cases: Cases, challenger: Array, champion: Array | None, rules: Gate) 
         champion: likewise, or None where there is none to compare with.
         rules: the gate's parameters.
     """
-    value = auroc(cases.targets, challenger)
+    value = auroc(cases.targets, challenger, cases.groups)
     slices = dict(_slice_aurocs(cases, challenger, rules.floors.min_images))
-    checks = [_floor("AUROC", value, rules.floors.auroc)]
+    size = _size(cases)
+    checks = [] if size.holds else [size]
+    checks.append(_floor("AUROC", value, rules.floors.auroc))
     checks += [_floor(f"AUROC of {n}", x, rules.floors.slice_auroc) for n, x in slices.items()]
     figures: dict[str, Any] = {
         "images": len(cases.targets),
@@ -59,31 +62,32 @@ def judge(cases: Cases, challenger: Array, champion: Array | None, rules: Gate) 
         difference = _difference(cases, challenger, champion, rules)
         checks.append(_no_worse(difference, rules.margin))
         figures["difference"] = difference.to_json()
-        figures["champion_auroc"] = _json(auroc(cases.targets, champion))
+        figures["champion_auroc"] = _json(auroc(cases.targets, champion, cases.groups))
         figures["frozen"] = _frozen(cases, challenger, champion, rules)
     return Judgement(all(c.holds for c in checks), [c.reason for c in checks], figures)
 
 
-def auroc(targets: Array, scores: Array) -> float:
-    """AUROC, mean over the outputs that have both outcomes; NaN if none has."""
-    varied = _varied(targets)
-    if not varied.any():
-        return math.nan
-    weights = np.ones((1, len(targets)))
-    return float(macro(weighted.auroc, weights, targets[:, varied], scores[:, varied])[0, 0])
-
-
-def _varied(targets: Array) -> Flags:
-    """The outputs `(K,)` of which positives and negatives are there."""
-    return np.asarray(targets.any(axis=0) & ~targets.all(axis=0))
+def _can_be_judged(cases: Cases, chosen: Flags) -> bool:
+    """Whether enough patients are among the chosen images for one output at least."""
+    patients = Patients(cases.groups[chosen])
+    return any(enough(column, patients) for column in cases.targets[chosen].T)
 
 
 def _slice_aurocs(cases: Cases, scores: Array, min_images: int) -> Iterator[tuple[str, float]]:
-    """The slices that are judged: large enough, and with both outcomes."""
+    """The slices that are judged: large enough, in images and in patients."""
     for name, chosen in cases.slices.items():
-        value = auroc(cases.targets[chosen], scores[chosen])
-        if chosen.sum() >= min_images and not math.isnan(value):
-            yield name, value
+        if chosen.sum() >= min_images and _can_be_judged(cases, chosen):
+            yield name, auroc(cases.targets[chosen], scores[chosen], cases.groups[chosen])
+
+
+def _size(cases: Cases) -> Check:
+    """That the test set can judge at all."""
+    holds = _can_be_judged(cases, np.ones(len(cases.targets), bool))
+    return Check(
+        holds,
+        "the test set is too small to judge: required are "
+        f"{ENOUGH} patients with the finding and {ENOUGH} without",
+    )
 
 
 def _floor(name: str, value: float, floor: float) -> Check:
@@ -108,17 +112,8 @@ def _frozen(cases: Cases, challenger: Array, champion: Array, rules: Gate) -> di
 
 
 def _difference(cases: Cases, challenger: Array, champion: Array, rules: Gate) -> Interval:
-    varied = _varied(cases.targets)
-    if not varied.any():
-        return Interval(math.nan, math.nan, math.nan)
     return paired_auroc_difference(
-        cases.targets[:, varied],
-        champion[:, varied],
-        challenger[:, varied],
-        cases.groups,
-        rules.confidence,
-        rules.resamples,
-        rules.seed,
+        cases.targets, champion, challenger, cases.groups, rules.confidence
     )
 
 

@@ -14,7 +14,8 @@ import pandas as pd
 from tasks.common import paths
 from tasks.common.errors import RegistryError
 from tasks.registry import QUIET
-from tasks.statistics.weighted import Array
+from tasks.statistics import Array
+from tasks.statistics.scores import fault
 
 SCRIPT = Path(__file__).with_name("score_version.py")
 OURS = ("PYTHON", "MLFLOW_", "MEDLOOP_", "DVC_", "PREFECT_")
@@ -32,7 +33,8 @@ def score(package: Path, images: pd.DataFrame, classes: Sequence[str]) -> Array:
         `(N, K)` scores.
 
     Raises:
-        RegistryError: the model fails, or does not score one of the classes.
+        RegistryError: the model fails, does not score one of the classes, or gives scores that
+            cannot be judged.
     """
     listing, answers = package.with_suffix(".json"), package.with_suffix(".parquet")
     listing.write_text(json.dumps(_listing(images)), encoding="utf-8")
@@ -40,7 +42,13 @@ def score(package: Path, images: pd.DataFrame, classes: Sequence[str]) -> Array:
     done = subprocess.run(command, cwd=package.parent, env=_environment(), check=False)
     if done.returncode != 0:
         raise RegistryError(f"required: scores of {package.name}; its model failed, see above")
-    return _columns(pd.read_parquet(answers), classes)
+    scores = _columns(pd.read_parquet(answers), classes)
+    if problem := fault(scores):
+        raise RegistryError(
+            f"required: scores of {package.name} that say something; received: {problem}. A model "
+            "that answers so cannot be judged, and must not serve: train another"
+        )
+    return scores
 
 
 def _listing(images: pd.DataFrame) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from tasks.statistics.weighted import Array
+from tasks.statistics import Array
 
 Confusion = tuple[list[str], NDArray[np.int64]]
 

@@ -1,27 +1,25 @@
-"""Confidence intervals by a bootstrap that resamples patients.
+"""Confidence intervals in closed form, for figures of images that come several per patient.
 
-Images of one patient resemble one another, so resampling single images would give intervals that
-are too narrow. Whole groups are drawn with replacement, as many as there are (Field & Welsh 2007,
-J. R. Stat. Soc. B 69:369), and the interval is that of the percentiles of the resampled values
-(Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13).
+- Shares, and means of what lies in [0, 1]: Wilson's interval (1927, J. Am. Stat. Assoc. 22:209) at
+  the effective number of images, as Korn & Graubard do (1998, Surv. Methodol. 24:193).
+- Sums and differences of figures: MOVER, which carries the two sides of each interval over (Zou &
+  Donner 2008, Stat. Med. 27:1693).
+- Areas under the ROC curve: `areas`.
 
-Limits: a resample in which a statistic is not defined (a class is missing) is left out for that
-statistic; if that happens to more than half of them, or there are fewer than two groups, there is
-no interval (NaN). A perfect value has an interval of no width.
+All have width where a figure is perfect.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from tasks.statistics.weighted import Array
-
-CHUNK = 4_000_000  # weights held at once
+from tasks.statistics import Array
 
 
 class Interval(NamedTuple):
@@ -37,61 +35,73 @@ class Interval(NamedTuple):
         return {name: None if math.isnan(x) else round(x, 6) for name, x in items}
 
 
-def bootstrap(
-    measure: Callable[[Array], dict[str, Array]],
-    groups: ArrayLike,
-    confidence: float,
-    resamples: int,
-    seed: int,
-) -> dict[str, list[Interval]]:
-    """Intervals of every statistic that `measure` computes, all from the same resamples.
+UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
-    Args:
-        measure: weights `(R, N)` -> name -> `(R, C)` values.
-        groups: `(N,)`, what is resampled as a whole.
-        confidence: such as 0.95.
-        resamples: number of draws.
-        seed: of the draws.
 
-    Returns:
-        Name -> C intervals.
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its interval, and its influence per patient `(P,)`, which says how it varies
+    with other figures of the same patients.
     """
-    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
-    values = measure(np.ones((1, len(codes))))
-    drawn = [measure(weights) for weights in resample(codes, resamples, seed)]
-    return {
-        name: _intervals(row[0], [d[name] for d in drawn], confidence)
-        for name, row in values.items()
-    }
+
+    interval: Interval
+    totals: Array
 
 
-def resample(codes: NDArray[np.intp], resamples: int, seed: int) -> Iterator[Array]:
-    """Weights `(R, N)` in parts: how often each image is drawn. `codes` `(N,)` number its group.
-    With fewer than two groups there is nothing to draw.
+def deviate(confidence: float) -> float:
+    """How many standard errors an interval reaches to each side: 1.96 at 0.95."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def wilson(value: float, size: float, confidence: float) -> Interval:
+    """Wilson's interval of a share, or of a mean in [0, 1], of `size` independent values."""
+    z2 = deviate(confidence) ** 2
+    centre = (value + z2 / (2 * size)) / (1 + z2 / size)
+    spread = math.sqrt(z2 * (value * (1 - value) / size + z2 / (4 * size**2))) / (1 + z2 / size)
+    return Interval(
+        value, min(max(centre - spread, 0.0), value), max(min(centre + spread, 1.0), value)
+    )
+
+
+def combine(estimates: Sequence[Estimate], coefficients: Sequence[float]) -> Estimate:
+    """A linear combination of figures of the same patients, by MOVER."""
+    factors = np.asarray(coefficients)
+    values, lows, highs = np.array([estimate.interval for estimate in estimates]).T
+    totals = np.stack([estimate.totals for estimate in estimates])
+    tied = np.sign(factors)[:, None] * correlation(totals) * np.sign(factors)
+    below = np.abs(factors) * np.where(factors > 0, values - lows, highs - values)
+    above = np.abs(factors) * np.where(factors > 0, highs - values, values - lows)
+    value = float(factors @ values)
+    interval = Interval(value, value - _length(below, tied), value + _length(above, tied))
+    return Estimate(interval, factors @ totals)
+
+
+def _length(parts: Array, tied: Array) -> float:
+    return math.sqrt(max(float(parts @ tied @ parts), 0.0))
+
+
+def correlation(totals: Array) -> Array:
+    """How figures vary together, `(F, F)`, from their influence per patient `(F, P)`; one that
+    does not vary is tied to none.
     """
-    count = int(codes.max(initial=-1)) + 1
-    if count < 2:
-        return
-    generator = np.random.default_rng(seed)
-    part = max(1, CHUNK // len(codes))
-    for start in range(0, resamples, part):
-        rows = min(part, resamples - start)
-        drawn = generator.integers(count, size=(rows, count)) + count * np.arange(rows)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
-        yield times.astype(float)[:, codes]
+    lengths = np.sqrt((totals**2).sum(axis=1))
+    units = totals / np.where(lengths > 0, lengths, 1)[:, None]
+    tied: Array = np.clip(units @ units.T, -1, 1)
+    np.fill_diagonal(tied, 1)
+    return tied
 
 
-def _intervals(values: Array, drawn: list[Array], confidence: float) -> list[Interval]:
-    columns = np.concatenate([np.empty((0, len(values))), *drawn]).T
-    return [
-        _interval(value, column, confidence) for value, column in zip(values, columns, strict=True)
-    ]
+def ratio(part: Estimate, whole: Estimate) -> Interval:
+    """Interval of the ratio of two independent figures above 0, by MOVER (Donner & Zou 2012, Stat.
+    Methods Med. Res. 21:347); the upper end is infinite where `whole` may be 0.
+    """
+    (a, low, high), (b, least, most) = part.interval, whole.interval
+    if b == 0:
+        return UNDEFINED
 
+    def end(x: float, y: float, sign: int) -> float:
+        root = max((a * b) ** 2 - x * y * (2 * a - x) * (2 * b - y), 0.0)
+        below = y * (2 * b - y)
+        return (a * b + sign * math.sqrt(root)) / below if below > 0 else math.inf
 
-def _interval(value: float, drawn: Array, confidence: float) -> Interval:
-    defined = drawn[~np.isnan(drawn)]
-    if np.isnan(value) or len(defined) == 0 or len(defined) < len(drawn) / 2:
-        return Interval(float(value), math.nan, math.nan)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return Interval(float(value), float(low), float(high))
+    return Interval(a / b, end(low, most, -1), end(high, least, 1))

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tasks.statistics import weighted
+from tasks.statistics import areas
 from tasks.statistics.out_of_fold import folds, probabilities
 
 # Strongly regularised: with more features than images a plain fit would be sure of everything. With
@@ -87,7 +87,9 @@ def _of_classes(
     if scores is None:
         return None
     likely, quality = np.zeros(len(given), bool), np.ones(len(given))
-    auroc = float(np.mean([_auroc(dense == k, scores[:, k]) for k in range(len(judged))]))
+    auroc = float(
+        np.mean([areas.auroc((dense == k).astype(float), scores[:, k]) for k in range(len(judged))])
+    )
     likely[rows], quality[rows] = _judge(dense, scores, auroc)
     said = given.copy()
     said[rows] = np.asarray(judged)[scores.argmax(axis=1)]
@@ -103,12 +105,8 @@ def _of_one(
     scores = _out_of_fold(features, given, groups, 2)
     if scores is None:
         return None
-    auroc = _auroc(given, scores[:, 1])
+    auroc = areas.auroc(given.astype(float), scores[:, 1])
     return *_judge(given, scores, auroc), auroc
-
-
-def _auroc(there: NDArray[Any], scores: NDArray[np.float64]) -> float:
-    return float(weighted.auroc(np.ones((1, len(scores))), there.astype(float), scores)[0])
 
 
 def _out_of_fold(

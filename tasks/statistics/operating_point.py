@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.common.errors import DataError
-from tasks.statistics.weighted import Array
+from tasks.statistics import Array
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,21 @@ def threshold(targets: Array, scores: Array, rule: str, target: float) -> float:
     distinct = np.unique(scores.astype(np.float64))
     halfway = (distinct[1:] + distinct[:-1]) / 2
     candidates = np.concatenate([distinct[:1], halfway, [np.nextafter(distinct[-1], np.inf)]])
-    sensitivity = 1 - _share_below(scores[targets > 0], candidates)
-    specificity = _share_below(scores[targets == 0], candidates)
+    there = targets > 0
+    missed, found = (_below(scores[side], candidates) for side in (there, ~there))
+    positives, negatives = int(there.sum()), int((~there).sum())
     if rule == "sensitivity":
-        return float(candidates[sensitivity >= target][-1])
+        return float(candidates[positives - missed >= _needed(target, positives)][-1])
     if rule == "specificity":
-        return float(candidates[specificity >= target][0])
-    return float(candidates[np.argmax(sensitivity + specificity)])
+        return float(candidates[found >= _needed(target, negatives)][0])
+    # Whole numbers, so that equals are equal: the sum of both shares times the number of pairs.
+    return float(candidates[np.argmax((positives - missed) * negatives + found * positives)])
 
 
-def _share_below(scores: Array, candidates: Array) -> Array:
-    return np.searchsorted(np.sort(scores), candidates, side="left") / len(scores)
+def _needed(target: float, images: int) -> int:
+    """How many of the images a share of `target` asks for, as written: 0.66 of 50 is 33, not 34."""
+    return math.ceil(Fraction(str(target)) * images)
+
+
+def _below(scores: Array, candidates: Array) -> NDArray[np.int64]:
+    return np.searchsorted(np.sort(scores), candidates, side="left")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tasks.statistics import weighted
-from tasks.statistics.intervals import Interval, bootstrap
-from tasks.statistics.metrics import macro
-from tasks.statistics.weighted import Array
+from tasks.statistics import Array
+from tasks.statistics.areas import area, combined
+from tasks.statistics.intervals import UNDEFINED, Interval
+from tasks.statistics.metrics import compared
+from tasks.statistics.patients import Patients, enough
 
 
 def paired_auroc_difference(
@@ -17,13 +18,10 @@ def paired_auroc_difference(
     challenger: ArrayLike,
     groups: ArrayLike,
     confidence: float,
-    resamples: int,
-    seed: int,
 ) -> Interval:
-    """AUROC of the challenger minus that of the champion, mean over the outputs.
+    """AUROC of the challenger minus that of the champion, mean over the outputs that can be judged.
 
-    Both are measured on the same resamples of patients, so what they share cancels out (the paired
-    bootstrap of Efron & Tibshirani 1993; patients as in `intervals`).
+    What both share, since they score the same images of the same patients, cancels out (`areas`).
 
     Args:
         targets: `(N, K)` or `(N,)` in {0, 1}.
@@ -31,16 +29,19 @@ def paired_auroc_difference(
         challenger: scores, shaped like the targets.
         groups: `(N,)`, the patient of each image.
         confidence: such as 0.95.
-        resamples: number of draws.
-        seed: of the draws.
+
+    Returns:
+        Without ends where no output can be judged, not defined where none has both outcomes.
     """
     truth, old, new = (_columns(values) for values in (targets, champion, challenger))
-
-    def difference(weights: Array) -> dict[str, Array]:
-        before, after = (macro(weighted.auroc, weights, truth, s)[:, :1] for s in (old, new))
-        return {"difference": after - before}
-
-    return bootstrap(difference, groups, confidence, resamples, seed)["difference"][0]
+    patients, outputs = Patients(groups), compared(truth, groups)
+    if not outputs:
+        return UNDEFINED
+    found = [area(truth[:, k], s[:, k], patients) for s in (new, old) for k in outputs]
+    share = 1 / len(outputs)
+    interval = combined(found, [share] * len(outputs) + [-share] * len(outputs), confidence)
+    judged = enough(truth[:, outputs[0]], patients)
+    return interval if judged else UNDEFINED._replace(value=interval.value)
 
 
 def _columns(values: ArrayLike) -> Array:

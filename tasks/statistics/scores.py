@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tasks.common import labels
 from tasks.common.errors import DataError, TrainingError
+from tasks.statistics import Array
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
-from tasks.statistics.weighted import Array
 
 if TYPE_CHECKING:
     from tasks.common.params.task import Task
@@ -26,16 +26,27 @@ def make(rows: pd.DataFrame, scores: NDArray[np.floating[Any]]) -> pd.DataFrame:
         scores: `(N, K)`.
 
     Raises:
-        TrainingError: a score is not a finite number.
+        TrainingError: see `fault`.
     """
-    if not np.isfinite(scores).all():
-        broken = int((~np.isfinite(scores)).any(axis=1).sum())
+    if problem := fault(scores):
         raise TrainingError(
-            f"required: finite scores; received: {broken} of {len(scores)} images with NaN or "
-            "infinity. The training diverged: lower train.learning_rate or fine_tune.learning_rate"
+            f"required: scores that say something; received: {problem}. The training diverged: "
+            "lower train.learning_rate or fine_tune.learning_rate"
         )
     named = {f"score_{k}": column for k, column in enumerate(scores.T)}
     return rows[["image_id", "group", "split", "label"]].reset_index(drop=True).assign(**named)
+
+
+def fault(scores: NDArray[np.floating[Any]]) -> str:
+    """Why scores `(N, K)` cannot be judged: some are no numbers, or all images have the same;
+    empty if they can.
+    """
+    broken = int((~np.isfinite(scores)).any(axis=1).sum())
+    if broken:
+        return f"{broken:,} of {len(scores):,} images with NaN or infinity"
+    if len(scores) > 1 and (scores == scores[0]).all():
+        return f"the same score for all of {len(scores):,} images"
+    return ""
 
 
 def of_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -50,6 +61,16 @@ def of_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
             f"required: images in {split}; received: none. Raise split.{split} in params.yaml"
         )
     return rows
+
+
+def per_patient(table: pd.DataFrame, how: str) -> pd.DataFrame:
+    """One row per patient and label, with the mean (`mean`) or highest (`max`) of its scores.
+
+    A patient whose images have several labels, such as of a healthy and of a sick side, has a row
+    for each: no one label would be right for all.
+    """
+    columns = [column for column in table if str(column).startswith("score_")]
+    return table.groupby(["group", "label"], as_index=False, sort=True)[columns].agg(how)
 
 
 def targets(table: pd.DataFrame, task: Task) -> Array:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from tasks.statistics import weighted
+from tasks.statistics.areas import auroc
 from tasks.statistics.out_of_fold import folds, probabilities
 
 ALL = "all at once"
@@ -100,7 +100,7 @@ def _auroc(
             outcomes = column[held].astype(float)
             count = outcomes.sum() * (1 - outcomes).sum()
             if count:
-                won += count * float(weighted.auroc(np.ones((1, len(held))), outcomes, given)[0])
+                won += count * auroc(outcomes, given)
                 pairs += count
         if pairs:
             found.append(won / pairs)

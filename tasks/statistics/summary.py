@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.statistics.intervals import Interval, bootstrap
-from tasks.statistics.metrics import Sample, measure
+from tasks.statistics.intervals import Interval
+from tasks.statistics.metrics import Figures, Sample, measure
+from tasks.statistics.patients import Patients
 
 SLICED = ("auroc", "sensitivity", "specificity")
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How intervals are made: `confidence` such as 0.95, `resamples` draws from `seed`."""
-
-    confidence: float
-    resamples: int
-    seed: int
 
 
 def summarise(
@@ -29,73 +20,71 @@ def summarise(
     groups: ArrayLike,
     classes: Sequence[str],
     slices: Mapping[str, ArrayLike],
-    resampling: Resampling,
+    confidence: float,
+    prevalence: float | None = None,
 ) -> dict[str, Any]:
-    """Metrics with intervals, then counts, `classes` (with several outputs) and `slices`.
+    """Metrics with intervals and counts, then `classes` (with several outputs) and `slices`.
 
     Args:
         sample: the images of the split.
         groups: `(N,)`, the patient of each.
         classes: the class behind each output.
         slices: column -> `(N,)` values; missing ones belong to no slice.
-        resampling: how intervals are made.
+        confidence: of the intervals, such as 0.95.
+        prevalence: share of positives for which predictive values are given too.
     """
     groups = np.asarray(groups)
-    intervals = _intervals(sample, groups, resampling)
-    summary: dict[str, Any] = {name: of[0].to_json() for name, of in intervals.items()}
-    # Resampling bends the calibration error upwards, so percentiles would not be its interval.
-    summary["ece"] |= {"low": None, "high": None}
-    summary |= _counts(sample, groups)
+    figures = measure(sample, groups, confidence, prevalence)
+    summary = _json(figures.mean | figures.whole) | _counts(sample, groups, figures)
     if len(classes) > 1:
-        summary["classes"] = _by_class(sample, intervals, classes)
+        summary["classes"] = {
+            name: _json(figures.outputs[k]) | _count(sample, groups, k) | _remark(figures.judged[k])
+            for k, name in enumerate(classes)
+        }
     summary["slices"] = {
-        column: _by_value(sample, groups, np.asarray(values, object), resampling)
+        column: _by_value(sample, groups, np.asarray(values, object), confidence)
         for column, values in slices.items()
     }
     return summary
 
 
-def _intervals(
-    sample: Sample, groups: NDArray[Any], resampling: Resampling
-) -> dict[str, list[Interval]]:
-    return bootstrap(
-        lambda weights: measure(sample, weights),
-        groups,
-        resampling.confidence,
-        resampling.resamples,
-        resampling.seed,
-    )
+def _json(figures: Mapping[str, Interval]) -> dict[str, Any]:
+    return {name: interval.to_json() for name, interval in figures.items()}
 
 
-def _counts(sample: Sample, groups: NDArray[Any]) -> dict[str, int]:
-    counts = {"images": len(sample), "patients": len(np.unique(groups))}
-    if sample.kind == "binary":
-        counts["positives"] = int(sample.targets.sum())
-    return counts
+def _remark(judged: bool) -> dict[str, bool]:
+    return {"judged": judged}
 
 
-def _by_class(
-    sample: Sample, intervals: Mapping[str, list[Interval]], classes: Sequence[str]
-) -> dict[str, Any]:
-    named = {name: of[1:] for name, of in intervals.items() if len(of) > 1}
+def _count(sample: Sample, groups: NDArray[Any], k: int) -> dict[str, int]:
+    """Images, and patients, with the finding of output `k` and patients without."""
+    targets, patients = sample.targets[:, k], Patients(groups)
     return {
-        of: {name: values[k].to_json() for name, values in named.items()}
-        | {"positives": int(sample.targets[:, k].sum())}
-        for k, of in enumerate(classes)
+        "positives": int(targets.sum()),
+        "patients_with": patients.having(targets),
+        "patients_without": patients.having(1 - targets),
     }
 
 
+def _counts(sample: Sample, groups: NDArray[Any], figures: Figures) -> dict[str, int]:
+    counts = {"images": len(sample), "patients": len(np.unique(groups))}
+    if sample.kind == "binary":
+        counts |= _count(sample, groups, 0)
+    return counts | _remark(any(figures.judged))
+
+
 def _by_value(
-    sample: Sample, groups: NDArray[Any], values: NDArray[Any], resampling: Resampling
+    sample: Sample, groups: NDArray[Any], values: NDArray[Any], confidence: float
 ) -> dict[str, Any]:
     """The metrics of each value of one slice column."""
     known = sorted({value for value in values if isinstance(value, str)})
     return {
-        value: _slice(sample.where(values == value), groups[values == value], resampling)
+        value: _slice(sample.where(values == value), groups[values == value], confidence)
         for value in known
     }
 
 
-def _slice(sample: Sample, groups: NDArray[Any], resampling: Resampling) -> dict[str, Any]:
-    intervals = _intervals(sample, groups, resampling)
-    return {name: intervals[name][0].to_json() for name in SLICED} | _counts(sample, groups)
+def _slice(sample: Sample, groups: NDArray[Any], confidence: float) -> dict[str, Any]:
+    figures = measure(sample, groups, confidence)
+    named = {name: figures.mean[name] for name in SLICED}
+    return _json(named) | _counts(sample, groups, figures)

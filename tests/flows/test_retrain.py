@@ -22,8 +22,11 @@ def finished(workspace):
         ' "reasons": ["0.961 over the floor 0.8"]}'
     )
 
-    def write(test=(0.961, 0.94, 0.98), val=(0.97, 0.96, 0.98), leaking=0, copies=0, **split):
+    def write(
+        test=(0.961, 0.94, 0.98), val=(0.97, 0.96, 0.98), leaking=0, copies=0, judged=True, **split
+    ):
         metrics = {"test": {"auroc": interval(*test)}, "val": {"auroc": interval(*val)}}
+        metrics["test"] |= {"judged": judged, "patients_with": 4, "patients_without": 30}
         (workspace / "reports/metrics.json").write_text(json.dumps(metrics))
         numbers = {
             "patients_on_two_sides": leaking,
@@ -75,10 +78,14 @@ def test_a_test_far_below_val_stands_first(finished):
         assert "far below" not in receipt.render({})
 
 
-def test_the_receipt_does_without_an_interval(finished):
-    """A metric that most resamples leave undefined has none."""
-    finished(test=(0.961, None, None))
-    assert "Test AUROC    0.961\n" in receipt.render({})
+def test_a_test_too_small_to_judge_is_said_and_has_no_interval(finished):
+    finished(test=(0.961, None, None), judged=False)
+    text = receipt.render({})
+    assert "Test AUROC    0.961\n" in text
+    assert text.splitlines()[1] == (
+        "Look first    Test is too small to judge: required are 10 patients with the finding and "
+        "10 without, it has 4 and 30"
+    )
 
 
 def test_a_wrong_setting_ends_before_anything_runs(workspace, monkeypatch, capsys):

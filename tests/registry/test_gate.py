@@ -99,12 +99,12 @@ def test_a_larger_test_set_is_judged_anew_and_the_frozen_one_told(result, store,
     gate(result)
     new_model(2)
     gate(result)
-    make_result(images=40)
+    make_result(images=60)
     write_model(b"weights 2")
     assert gate(result) == "passed"
     figures = ledger.read()[-1].facts["figures"]
     assert len(ledger.read()) == 3
-    assert (figures["images"], figures["frozen"]["images"]) == (20, 12)
+    assert (figures["images"], figures["frozen"]["images"]) == (30, 22)
 
 
 def test_an_interrupted_gate_is_set_right(result, store, quality, monkeypatch):

@@ -1,25 +1,25 @@
-import math
-
 import numpy as np
 import pytest
 
 from tasks.registry.cases import Cases
-from tasks.registry.judgement import auroc, judge
+from tasks.registry.judgement import judge
+from tasks.statistics.metrics import auroc
 
 TRUTH = np.tile([0.0, 1.0], 50)[:, None]
 GOOD = TRUTH * 0.5 + np.linspace(0, 0.4, 100)[:, None]
 FAIR = GOOD + np.where(np.arange(100) % 10 == 1, -0.6, 0.0)[:, None]
 BAD = 1 - GOOD
+PATIENTS = np.arange(100) // 2
 
 
 @pytest.fixture
 def rules(defaults):
-    return defaults.gate.model_copy(update={"resamples": 200})
+    return defaults.gate
 
 
 def cases(**slices):
     frozen = np.arange(100) < 40
-    return Cases(TRUTH, np.arange(100) // 2, slices, frozen)
+    return Cases(TRUTH, PATIENTS, slices, frozen)
 
 
 def where(low, high):
@@ -58,7 +58,7 @@ def test_a_challenger_that_is_worse_past_the_margin_fails(rules):
     worse = judge(cases(), FAIR, GOOD, rules)
     assert not worse.passed
     assert worse.figures["difference"]["value"] == pytest.approx(
-        auroc(TRUTH, FAIR) - auroc(TRUTH, GOOD), abs=1e-6
+        auroc(TRUTH, FAIR, PATIENTS) - auroc(TRUTH, GOOD, PATIENTS), abs=1e-6
     )
     assert "does not stay above -0.02" in worse.reasons[-1]
     assert judge(cases(), FAIR, GOOD, rules.model_copy(update={"margin": 0.9})).passed
@@ -76,12 +76,25 @@ def test_the_frozen_set_is_told_and_not_judged(rules):
     }
 
 
-def test_outputs_without_both_outcomes_do_not_count():
-    targets = np.column_stack([TRUTH[:, 0], np.zeros(100)])
-    assert auroc(targets, np.column_stack([GOOD[:, 0], GOOD[:, 0]])) == auroc(TRUTH, GOOD)
-    assert math.isnan(auroc(np.zeros((4, 1)), np.zeros((4, 1))))
-
-
 def test_a_test_set_of_one_outcome_fails(rules):
     one = Cases(np.zeros((100, 1)), np.arange(100), {}, where(0, 0))
     assert not judge(one, GOOD, GOOD, rules).passed
+
+
+def test_a_test_set_of_few_patients_cannot_judge(rules):
+    few = Cases(TRUTH, np.arange(100) % 9, {}, where(0, 40))
+    verdict = judge(few, GOOD, GOOD, rules)
+    assert not verdict.passed
+    assert verdict.reasons[0] == (
+        "the test set is too small to judge: required are 10 patients with the finding and 10 "
+        "without"
+    )
+    assert verdict.figures["difference"] == {"value": 0.0, "low": None, "high": None}
+
+
+def test_a_slice_of_many_images_and_few_patients_is_not_judged(rules):
+    """Three positives must not fail a model."""
+    scores = np.where(where(0, 40)[:, None], BAD, GOOD)
+    patients = np.where(where(0, 40), np.arange(100) % 4, PATIENTS + 50)
+    found = judge(Cases(TRUTH, patients, {"sex=F": where(0, 40)}, where(0, 0)), scores, None, rules)
+    assert found.figures["slices"] == {}

@@ -60,7 +60,6 @@ def tiny(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
     def make(settings: dict[str, Any] | None = None, count: int = 40) -> pd.DataFrame:
         small = {
             "preprocess.size": [SIZE, SIZE],
-            "evaluate.resamples": 100,
             "compress.calibration_images": 8,
             "deid.key_id": "0123456789abcdef",
         }

@@ -80,7 +80,10 @@ def test_calibration_images_are_spread_over_the_training_images():
 def test_comparison_of_known_scores():
     targets = np.array([[0.0], [1.0], [1.0]])
     found = compress.compare(
-        targets, np.array([[0.1], [0.6], [0.9]]), np.array([[0.5], [0.4], [0.9]])
+        targets,
+        np.array([[0.1], [0.6], [0.9]]),
+        np.array([[0.5], [0.4], [0.9]]),
+        np.array(["a", "b", "c"]),
     )
     assert found == {
         "images": 3,

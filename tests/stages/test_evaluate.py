@@ -95,8 +95,7 @@ def test_several_outputs(kind, defaults, tmp_path):
     given = np.clip(0.2 + 0.5 * truth + generator.normal(0, 0.2, truth.shape), 0.01, 0.99)
     if kind == "multiclass":
         given /= given.sum(axis=1, keepdims=True)
-    settings = defaults.evaluate.model_copy(update={"resamples": 100})
-    found = evaluate.evaluate(scores.make(rows, given), rows, task, settings)
+    found = evaluate.evaluate(scores.make(rows, given), rows, task, defaults.evaluate)
     evaluate.draw(tmp_path, found, task)
     assert list(found.metrics["test"]["classes"]) == names
     assert found.metrics["test"]["auroc"]["value"] > 0.85

@@ -15,7 +15,7 @@ from tasks.pictures.page import own_text
 INTERVAL = {"value": 0.95812, "low": 0.9, "high": 0.98}
 UNKNOWN = {"value": None, "low": None, "high": None}
 SEXES = {"F": {"auroc": INTERVAL, "images": 30}, "M": {"auroc": UNKNOWN, "images": 30}}
-SPLIT = {
+ALL = {
     **dict.fromkeys(
         ("loss", "accuracy", "brier", "ece", "auroc", "auprc", "sensitivity", "specificity"),
         INTERVAL,
@@ -23,6 +23,12 @@ SPLIT = {
     "images": 60,
     "patients": 20,
     "positives": 30,
+    "patients_with": 12,
+    "patients_without": 14,
+    "judged": True,
+}
+SPLIT = ALL | {
+    "per_patient": ALL | {"images": 26},
     "slices": {
         "sex": {"F": {"auroc": INTERVAL, "images": 30}, "M": {"auroc": UNKNOWN, "images": 30}}
     },
@@ -214,6 +220,17 @@ def test_a_test_far_below_val_is_said_before_any_figure(made):
     documents.write_json(paths.METRICS, metrics)
     told = "AUROC on test 0.854 (0.830 to 0.880) is far below that on val 0.985 (0.970 to 0.990)"
     html = page()
+    assert html.index(told) < html.index('<div class="tiles">')
+
+
+def test_a_test_too_small_to_judge_is_said_before_any_figure(made):
+    assert "too small to judge" not in page()
+    test = SPLIT | {"judged": False, "patients_with": 4}
+    documents.write_json(paths.METRICS, {"test": test, "val": SPLIT})
+    html = page()
+    told = (
+        "too small to judge: required are 10 patients with the finding and 10 without, it has 4 and"
+    )
     assert html.index(told) < html.index('<div class="tiles">')
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from tasks.common.params.section import Confidence, Resamples, Section, Seed, Share
+from pydantic import Field
+
+from tasks.common.params.section import Confidence, Section, Share
+
+Prevalence = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class OperatingRule(Section):
@@ -17,9 +21,13 @@ class OperatingRule(Section):
 
 
 class Evaluate(Section):
-    """Metrics and their intervals (patient-clustered bootstrap)."""
+    """Metrics and their intervals, patients as units.
+
+    With a `prevalence`, predictive values are also given for such a share of positives.
+    `per_patient` says how the scores of a patient's images become the patient's.
+    """
 
     operating_point: OperatingRule
     confidence: Confidence
-    resamples: Resamples
-    seed: Seed
+    prevalence: Prevalence | None
+    per_patient: Literal["mean", "max"]

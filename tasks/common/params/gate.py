@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.common.params.section import Confidence, Positive, Resamples, Section, Seed, Share
+from tasks.common.params.section import Confidence, Positive, Section, Share
 
 
 class Floors(Section):
@@ -23,5 +23,3 @@ class Gate(Section):
     floors: Floors
     margin: Share
     confidence: Confidence
-    resamples: Resamples
-    seed: Seed

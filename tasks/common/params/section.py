@@ -11,7 +11,6 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1.0)]
-Resamples = Annotated[int, Field(ge=100, le=100_000)]
 
 
 class Section(BaseModel):
