@@ -74,7 +74,6 @@ class StateEntry(Enum):
     DOWNLOADS = "downloads", True  # what sources fetched, as it came
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
     PREFECT = "prefect", False
-    GROUPS = "groups", False  # processes of a flow
     FLOW_LOCK = "flow.lock", False
     LAST_RUN = "last_run.json", False
 
