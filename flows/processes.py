@@ -7,7 +7,6 @@ outright, the group outlives it: its environment says who started it, so the nex
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from tasks.common import paths
+from tasks.common import locks, paths
 
 GRACE_SECONDS = 10.0
 STARTED_BY = "MEDLOOP_STARTED_BY"  # of a command: the id of who started it, and the state folder
@@ -36,26 +35,17 @@ class BusyError(Exception):
 def only_flow() -> Iterator[None]:
     """Be the one flow of this workspace: two would pull over each other.
 
-    The lock is the kernel's, so it ends with its process, however that ends.
-
     Raises:
         BusyError: another process holds it.
     """
-    path = paths.StateEntry.FLOW_LOCK.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise BusyError(
-                f"another flow works in this workspace (process {file.read() or 'unknown'}): "
-                "wait for its end, or end it, and start again"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    try:
+        with locks.held(paths.StateEntry.FLOW_LOCK.path):
+            yield
+    except locks.HeldError as holder:
+        raise BusyError(
+            f"another flow works in this workspace ({holder}): wait for its end, or end it, and "
+            "start again"
+        ) from None
 
 
 def environment() -> dict[str, str]:

@@ -202,13 +202,14 @@ def main() -> None:
     choice.add_argument("--exclude", nargs="+", metavar="ID", help="leave images out")
     choice.add_argument("--include", nargs="+", metavar="ID", help="take excluded images back")
     chosen, params = parser.parse_args(), load(Params)
-    if chosen.exclude:
-        count = exclusion.exclude(params, chosen.exclude)
-        print(f"{count:,} images are left out from now on; --include takes them back. {NEXT}")
-    elif chosen.include:
-        print(f"{exclusion.include(params, chosen.include):,} images are back. {NEXT}")
-    else:
-        print(pull(params))
+    with cohort.only_writer():
+        if chosen.exclude:
+            count = exclusion.exclude(params, chosen.exclude)
+            print(f"{count:,} images are left out from now on; --include takes them back. {NEXT}")
+        elif chosen.include:
+            print(f"{exclusion.include(params, chosen.include):,} images are back. {NEXT}")
+        else:
+            print(pull(params))
 
 
 if __name__ == "__main__":

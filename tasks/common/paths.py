@@ -75,6 +75,7 @@ class StateEntry(Enum):
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
     PREFECT = "prefect", False
     FLOW_LOCK = "flow.lock", False
+    RAW_LOCK = "raw.lock", False  # of the process that changes data/raw
     LAST_RUN = "last_run.json", False
 
     @property
