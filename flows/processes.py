@@ -38,6 +38,7 @@ def only_flow() -> Iterator[None]:
     Raises:
         BusyError: another process holds it.
     """
+    paths.clear_state()
     try:
         with locks.held(paths.StateEntry.FLOW_LOCK.path):
             yield

@@ -16,15 +16,23 @@ MedloopError                 something a person can mend; the message says how
 Every message states what was required, what was received, and the command or key that mends it.
 
 Outside of the tree, and caught before a person meets them: `AttemptError` (one of several attempts
-at a download failed), and of the flows `CommandError` (a command's status is not 0; the command has
-said why) and `BusyError` (another flow works in this workspace).
+at a download failed), `HeldError` (another process holds a lock), and of the flows `CommandError`
+(a command's status is not 0; the command has said why) and `BusyError` (another flow works in this
+workspace).
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
+
+# What a disk, or whoever set its rights, refuses; any other error of the system is a fault here.
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}
+IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}  # a file for a folder, or the reverse
 
 
 class MedloopError(Exception):
@@ -72,14 +80,48 @@ class RegistryError(MedloopError):
 
 
 def command(main: Callable[[], None]) -> Callable[[], None]:
-    """Make `main` end a mendable error with its message and status 1, without a traceback."""
+    """Make `main` end a mendable error, or what the disk refuses, with a message and status 1,
+    without a traceback.
+    """
 
     @wraps(main)
     def run() -> None:
+        from tasks.common import paths
+
         try:
+            paths.clear_state()
             main()
         except MedloopError as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             sys.exit(1)
+        except OSError as error:
+            if error.errno not in REFUSED | IN_THE_WAY:
+                raise
+            print(f"{type(error).__name__}: {_refusal(error)}", file=sys.stderr)
+            sys.exit(1)
 
     return run
+
+
+def _refusal(error: OSError) -> str:
+    place = _place(error.filename)
+    if error.errno in IN_THE_WAY:
+        cure = "move away what stands in its way"
+    else:
+        cure = "free space or fix the rights there"
+    return (
+        f"required: {place} as it can be read and written; received: {error.strerror or error}. "
+        f"Fix: {cure}, then run the same again (MEDLOOP_STATE names another folder of state)"
+    )
+
+
+def _place(file: object) -> str:
+    """The folder of this project that a file is in; the file's own name may identify somebody."""
+    from tasks.common import paths
+
+    if not isinstance(file, str | os.PathLike):
+        return "the disk"
+    path = Path(file).absolute()
+    own = {value.parts[0] for value in vars(paths).values() if isinstance(value, Path)}
+    homes = [paths.state(), paths.store(), *(Path.cwd() / name for name in sorted(own))]
+    return next((str(home) for home in homes if path.is_relative_to(home)), "the disk")
