@@ -28,7 +28,7 @@ Activations = NDArray[np.float16]
 Mapped = np.memmap[Any, np.dtype[np.float16]]
 KEPT = 12  # files; older passes make room
 SHARE_OF_DISK = 0.5  # of the free disk that one pass may fill
-AT_ONCE = 1 << 24  # bytes read at a time
+AT_ONCE = 1 << 22  # bytes read at a time
 _in_use: WeakValueDictionary[tuple[str, int], Activations] = WeakValueDictionary()  # key and id
 
 
@@ -192,12 +192,13 @@ def _hash(file: Path, activations: Mapped, rows: int) -> blake3:
     ends the process.
     """
     hashed, left = _new_hash(), size_of((rows, *activations.shape[1:]))
+    buffer = memoryview(bytearray(min(AT_ONCE, left)))
     with file.open("rb", buffering=0) as opened:
         opened.seek(activations.offset)
         try:
-            while left and (content := opened.read(min(AT_ONCE, left))):
-                hashed.update(content)
-                left -= len(content)
+            while left and (count := opened.readinto(buffer[: min(AT_ONCE, left)])):
+                hashed.update(buffer[:count])
+                left -= count
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
