@@ -104,15 +104,16 @@ def command(main: Callable[[], None]) -> Callable[[], None]:
 
 
 def _refusal(error: OSError) -> str:
+    from tasks.common import paths
+
     place = _place(error.filename)
+    reason = os.strerror(error.errno or 0)  # the error's own text may name a file
+    cure = "free space or fix the rights there"
     if error.errno in IN_THE_WAY:
-        cure = "move away what stands in its way"
-    else:
-        cure = "free space or fix the rights there"
-    return (
-        f"required: {place} as it can be read and written; received: {error.strerror or error}. "
-        f"Fix: {cure}, then run the same again (MEDLOOP_STATE names another folder of state)"
-    )
+        cure = "move away what stands in the way"
+    if place == str(paths.state()):
+        cure += ", or set MEDLOOP_STATE to another folder"
+    return f"required: {place} to be writable; received: {reason}. Fix: {cure}, then run again"
 
 
 def _place(file: object) -> str:

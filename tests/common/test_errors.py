@@ -88,11 +88,11 @@ def test_what_the_disk_refuses_is_one_line_that_identifies_nobody(
     workspace, capsys, number, file, place
 ):
     def main():
-        raise OSError(number, os.strerror(number), file)
+        raise OSError(number, "Failed to open '/home/Smith^Jane'", file)
 
     line = said(capsys, main)
     where = place if place == "the disk" else str(workspace / place)
-    assert f"required: {where} as it can be" in line
+    assert f"required: {where} to be writable" in line
     assert f"received: {os.strerror(number)}. Fix: " in line
     assert "Smith" not in line
 
@@ -111,5 +111,5 @@ def test_any_other_error_of_the_system_is_a_fault_and_shown_whole(workspace, err
 def test_a_file_in_place_of_the_state_folder(workspace, capsys):
     paths.state().write_text("")
     line = said(capsys, lambda: (paths.state() / "packs").mkdir(parents=True))
-    assert line.endswith("(MEDLOOP_STATE names another folder of state)")
-    assert str(workspace / ".medloop") in line
+    assert f"required: {workspace}/.medloop to be writable; received: Not a directory" in line
+    assert "set MEDLOOP_STATE to another folder" in line
