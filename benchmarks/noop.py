@@ -49,9 +49,7 @@ def running_server() -> Iterator[str]:
         stdout=nowhere,
         stderr=nowhere,
     )
-    url = f"http://{servers.HOST}:{port}/api"
-    with processes.recorded(process.pid):
-        yield from _answering(process, url)
+    yield from _answering(process, f"http://{servers.HOST}:{port}/api")
 
 
 def _answering(process: subprocess.Popen[bytes], url: str) -> Iterator[str]:

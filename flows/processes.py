@@ -2,29 +2,26 @@
 
 DVC starts each stage as a child. Killing DVC alone leaves that child writing, so a command is
 started as the leader of a new session and ended as a group. Where the flow itself is killed
-outright, the group outlives it: its record in the state folder lets the next flow end it.
+outright, the group outlives it: its environment says who started it, so the next flow can end it.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from tasks.common import paths
-from tasks.common.documents import read_json, write_json
-from tasks.common.paths import StateEntry
+from tasks.common import locks, paths
 
 GRACE_SECONDS = 10.0
+STARTED_BY = "MEDLOOP_STARTED_BY"  # of a command: the id of who started it, and the state folder
 
 
 class CommandError(Exception):
@@ -79,32 +76,27 @@ def _ask(number: int, frame: object) -> None:
 def only_flow() -> Iterator[None]:
     """Be the one flow of this workspace: two would pull over each other.
 
-    The lock is the kernel's, so it ends with its process, however that ends.
-
     Raises:
         BusyError: another process holds it.
     """
-    path = paths.StateEntry.FLOW_LOCK.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise BusyError(
-                f"another flow works in this workspace (process {file.read() or 'unknown'}): "
-                "wait for its end, or end it, and start again"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    paths.clear_state()
+    try:
+        with locks.held(paths.StateEntry.FLOW_LOCK.path):
+            yield
+    except locks.HeldError as holder:
+        raise BusyError(
+            f"another flow works in this workspace ({holder}): wait for its end, or end it, and "
+            "start again"
+        ) from None
 
 
 def environment() -> dict[str, str]:
-    """The environment of a command: this interpreter first on the path, and quiet tools."""
+    """The environment of a command: this interpreter first on the path, quiet tools, and whose
+    command it is.
+    """
     binaries = str(Path(sys.executable).parent)
     return os.environ | {
+        STARTED_BY: f"{os.getpid()} {paths.state()}",
         "PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")]),
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -136,7 +128,7 @@ def run(
         env=environment() | (extra or {}),
         start_new_session=True,
     )
-    with recorded(process.pid), process:
+    with process:
         try:
             _stop.group = process.pid
             if _stop.asked:  # since the first look
@@ -174,51 +166,46 @@ def end_group(group: int) -> None:
 
 
 def end_orphans() -> list[int]:
-    """End the groups that a killed flow left running; return their ids.
+    """End the groups that a killed flow of this workspace left running; return their ids.
 
-    A group is an orphan when the process that started it is gone. Process ids are reused, so a
-    group counts only if its leader or a member was started when the record says.
+    An orphan carries in its environment, which children inherit, that a process started it which
+    is gone. Ids are no evidence: another process has them after a while, or after a reboot.
     """
-    ended = []
-    for record in StateEntry.GROUPS.path.glob("*.json"):
-        try:
-            entry = read_json(record)
-        except (json.JSONDecodeError, FileNotFoundError):
-            record.unlink(missing_ok=True)
-            continue
-        if _started(entry["owner"]) == entry["owner_started"]:
-            continue
-        if any(p.create_time() >= entry["started"] for p in _members(entry["group"])):
-            end_group(entry["group"])
-            ended.append(entry["group"])
-        record.unlink(missing_ok=True)
+    spared = _groups([psutil.Process(), *psutil.Process().parents()])
+    orphans = [process for process in psutil.process_iter() if _is_orphan(process)]
+    ended = sorted(_groups(orphans) - spared)
+    for group in ended:
+        end_group(group)
     return ended
 
 
-@contextmanager
-def recorded(group: int) -> Iterator[None]:
-    """Let a later `end_orphans` end a group that this process has started, if it cannot itself."""
-    record = StateEntry.GROUPS.path / f"{group}.json"
-    owner = os.getpid()
-    entry = {
-        "group": group,
-        "started": _started(group),
-        "owner": owner,
-        "owner_started": _started(owner),
-    }
-    write_json(record, entry)
+def _is_orphan(process: psutil.Process) -> bool:
     try:
-        yield
-    finally:
-        record.unlink(missing_ok=True)
+        owner, _, state = process.environ().get(STARTED_BY, "").partition(" ")
+        return state == str(paths.state()) and not _lived(int(owner), process.create_time())
+    except (psutil.Error, OSError, ValueError):  # not ours to look at, or to understand
+        return False
 
 
-def _started(pid: int) -> float:
-    """When a process started, in seconds since the epoch; 0 if there is none."""
+def _lived(pid: int, then: float) -> bool:
+    """Whether the process with this id was there `then` and still is.
+
+    Both times are to be asked now: when the clock is set, what processes are said to have started
+    at moves with it.
+    """
     try:
-        return float(psutil.Process(pid).create_time())
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= then
     except psutil.NoSuchProcess:
-        return 0.0
+        return False
+
+
+def _groups(processes: Iterable[psutil.Process]) -> set[int]:
+    groups = set()
+    for process in processes:
+        with suppress(ProcessLookupError):
+            groups.add(os.getpgid(process.pid))
+    return groups
 
 
 def _members(group: int) -> list[psutil.Process]:

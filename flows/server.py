@@ -100,7 +100,6 @@ def _serve(started: Mapping[str, Sequence[str]]) -> int:
 
 def _start(command: Sequence[str], stack: ExitStack) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, env=processes.environment(), start_new_session=True)
-    stack.enter_context(processes.recorded(process.pid))
     stack.callback(processes.end_group, process.pid)
     return process
 

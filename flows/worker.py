@@ -41,13 +41,12 @@ def main() -> int:
         return 0
     command = [*PREFECT, "worker", "start", "--pool", POOL]
     worker = subprocess.Popen(command, env=environment, start_new_session=True)
-    with processes.recorded(worker.pid):
-        try:
-            return worker.wait()
-        except KeyboardInterrupt:
-            print("Ending ...", flush=True)
-            _end(worker)
-            return 0
+    try:
+        return worker.wait()
+    except KeyboardInterrupt:
+        print("Ending ...", flush=True)
+        _end(worker)
+        return 0
 
 
 def _about() -> dict[str, str]:

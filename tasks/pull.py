@@ -230,15 +230,17 @@ def main() -> None:
     choice.add_argument("--include", nargs="+", metavar="ID", help="take excluded images back")
     choice.add_argument("--where", nargs="+", metavar="ID", help="print their names at the source")
     chosen, params = parser.parse_args(), load(Params)
-    if chosen.exclude:
-        count = exclusion.exclude(params, chosen.exclude)
-        print(f"{count:,} images are left out from now on; --include takes them back. {NEXT}")
-    elif chosen.include:
-        print(f"{exclusion.include(params, chosen.include):,} images are back. {NEXT}")
-    elif chosen.where:
+    if chosen.where:
         print("\n".join(originals.where(chosen.where)))
-    else:
-        print(pull(params))
+        return
+    with cohort.only_writer():
+        if chosen.exclude:
+            count = exclusion.exclude(params, chosen.exclude)
+            print(f"{count:,} images are left out from now on; --include takes them back. {NEXT}")
+        elif chosen.include:
+            print(f"{exclusion.include(params, chosen.include):,} images are back. {NEXT}")
+        else:
+            print(pull(params))
 
 
 if __name__ == "__main__":

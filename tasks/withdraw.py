@@ -137,8 +137,9 @@ def main() -> None:
     )
     patient = parser.parse_args().patient
     params = load(Params)
-    cohort.guard(params.pull)
-    print(withdraw(params, patient))
+    with cohort.only_writer():
+        cohort.guard(params.pull)
+        print(withdraw(params, patient))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ LEFT_OUT = (
     "benchmarks",
     "fuzz",
     "imaging/test_cluster.py",
+    "intake/test_data_versions.py",
     "model",
     "networks",
     "pipeline",

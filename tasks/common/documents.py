@@ -114,7 +114,14 @@ def read_json(path: Path) -> Any:
 
 
 def fresh_folder(path: Path) -> Path:
-    """An empty folder at `path`, whatever was there before."""
-    shutil.rmtree(path, ignore_errors=True)
+    """An empty folder at `path`, whatever was there before.
+
+    Raises:
+        OSError: what was there cannot be removed, or no folder be made.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
     path.mkdir(parents=True)
     return path

@@ -7,6 +7,7 @@ Workspace paths are relative: DVC runs each stage in the folder of `dvc.yaml`, w
 from __future__ import annotations
 
 import os
+import shutil
 from enum import Enum
 from pathlib import Path
 
@@ -64,8 +65,9 @@ def root() -> Path:
 
 
 class StateEntry(Enum):
-    """What lies in the state folder: its name, and whether patients show in it: by images, as they
-    are or as what a network made of them, or by names. Such must go when one is withdrawn.
+    """What lies in the state folder: its name, with an ending if it is a file, and whether patients
+    show in it: by images, as they are or as what a network made of them, or by names. Such must go
+    when one is withdrawn.
     """
 
     PACKS = "packs", True
@@ -75,9 +77,9 @@ class StateEntry(Enum):
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
     ORIGINALS = "originals.json", True  # what the source calls the files of `data/raw`
     PREFECT = "prefect", False
-    GROUPS = "groups", False  # processes of a flow
     FLOW_LOCK = "flow.lock", False
     SERVERS = "servers.json", False  # where those of `make server` answer
+    RAW_LOCK = "raw.lock", False  # of the process that changes data/raw
     LAST_RUN = "last_run.json", False
 
     @property
@@ -89,6 +91,17 @@ class StateEntry(Enum):
 def state() -> Path:
     """The state folder: all of it can be deleted at any time."""
     return Path(os.environ.get("MEDLOOP_STATE") or root() / ".medloop").resolve()
+
+
+def clear_state() -> None:
+    """Remove what has a name of the state folder's own but is a file in place of a folder, or the
+    reverse: what is meant there could not be written.
+    """
+    for path in (entry.path for entry in StateEntry):
+        if path.suffix and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif not path.suffix and path.exists() and not path.is_dir():
+            path.unlink()
 
 
 def state_of_machine(number: int) -> Path:

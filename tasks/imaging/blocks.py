@@ -1,7 +1,8 @@
 """Folders of prepared images in the state folder: what is never decoded twice.
 
 A block is whole or not there: it is written beside and renamed at the end. Blocks of one home were
-all made with the same settings by the same code, so an image in any of them is the image.
+all made with the same settings by the same code, so an image in any of them is the image. An image
+that has been damaged since leaves its block, as if it had never been prepared.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.common import documents
-from tasks.common.errors import DataError
+from tasks.common import digests, documents
+from tasks.imaging import verification
+from tasks.imaging.disk import storing
 from tasks.imaging.levels import Pixels
 
 TABLE = "images.parquet"  # image_id, row in the pixels, digest of these, and what is known
@@ -81,8 +83,7 @@ class Draft:
         """Write further images, those of another block."""
         size = prod(self._shape[1:])
         with storing(self._folder.parent), (run.folder / PIXELS).open("rb") as source:
-            np.lib.format.read_magic(source)
-            np.lib.format.read_array_header_1_0(source)
+            verification.read_header(source)
             begin = source.tell() + run.first * size
             self._file.flush()
             _copy(source.fileno(), self._file.fileno(), begin, run.images * size)
@@ -98,7 +99,7 @@ class Draft:
         with storing(self._folder.parent):
             self._write_header()
             self._file.close()
-            table.to_parquet(self._folder / TABLE, index=False)
+            table.to_parquet(self._folder / TABLE, index=False, write_page_checksum=True)
             documents.write_json(self._folder / RECEIPT, receipt)
             shutil.rmtree(folder, ignore_errors=True)
             self._folder.rename(folder)
@@ -153,40 +154,6 @@ def _copy_some(source: int, target: int, begin: int, size: int) -> int:
     return os.write(target, os.pread(source, min(CHUNK, size), begin))
 
 
-@contextmanager
-def storing(home: Path) -> Iterator[None]:
-    """Turn what the disk refuses under `home` into an error that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"{home} cannot be written or read ({error.strerror or error}): free space or mend "
-            "the rights there, or point MEDLOOP_STATE at another disk, then run again: it goes "
-            "on with the blocks that are whole"
-        ) from error
-
-
-def require_space(home: Path, needed: int) -> None:
-    """Refuse at once what would fill the disk at the end.
-
-    Args:
-        home: where it is to be written.
-        needed: bytes.
-
-    Raises:
-        DataError: less than that is free.
-    """
-    with storing(home):
-        home.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(home).free
-    if needed > free:
-        raise DataError(
-            f"required: {needed / 1e9:,.2f} GB for prepared images in {home}; received: "
-            f"{free / 1e9:,.2f} GB free. Free space, point MEDLOOP_STATE at another disk, or "
-            "lower preprocess.size"
-        )
-
-
 def adopt(known: Known, folder: Path, image_ids: Sequence[str]) -> dict[str, Any] | None:
     """Make a block that holds exactly these images in this order the block `folder`, and give its
     receipt; None where there is none.
@@ -204,13 +171,20 @@ def adopt(known: Known, folder: Path, image_ids: Sequence[str]) -> dict[str, Any
 
 
 def read_receipt(folder: Path) -> dict[str, Any] | None:
-    """The receipt of a block; None where the block is not there or its pixels are damaged."""
+    """The receipt of a block; None where the block is not there or any of it is damaged."""
     try:
         receipt: dict[str, Any] = documents.read_json(folder / RECEIPT)
-        intact = list(open_pixels(folder, receipt).shape) == receipt["shape"]
-    except (OSError, ValueError):
+        each = _read_table(folder)["digest"].tolist()
+        told = receipt["digest"] == digest_of(receipt["shape"], each)
+        intact = told and list(open_pixels(folder, receipt).shape) == receipt["shape"]
+    except (OSError, EOFError, ValueError, TypeError, KeyError):  # so does damage show
         return None
-    return receipt if intact else None
+    whole = intact and not len(verification.damaged_rows(folder / PIXELS, each))
+    return receipt if whole else None
+
+
+def _read_table(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / TABLE, page_checksum_verification=True)
 
 
 def open_pixels(folder: Path, receipt: dict[str, Any]) -> Pixels:
@@ -222,17 +196,72 @@ def open_pixels(folder: Path, receipt: dict[str, Any]) -> Pixels:
 
 
 def read(home: Path) -> Known:
-    """What the blocks of `home` hold."""
-    whole = [folder for folder in _folders(home) if read_receipt(folder) is not None]
+    """What the blocks of `home` hold; what is damaged there is removed.
+
+    Raises:
+        DataError: a damaged block cannot be read or replaced.
+    """
+    for folder in _folders(home):
+        if read_receipt(folder) is None:
+            _remove_damage(folder)
+    whole = _folders(home)
     if not whole:
         nothing = pd.DataFrame({"image_id": [], "digest": [], "block": [], "row": []})
         return Known(nothing.set_index("image_id"), whole)
     table = pd.concat(
-        [pd.read_parquet(folder / TABLE).assign(block=k) for k, folder in enumerate(whole)],
+        [_read_table(folder).assign(block=k) for k, folder in enumerate(whole)],
         ignore_index=True,
     )
     twice = table["image_id"].duplicated()
     return Known((table[~twice] if twice.any() else table).set_index("image_id"), whole)
+
+
+def _remove_damage(folder: Path) -> None:
+    """Put the images of a block that are whole into another, and remove it."""
+    with storing(folder.parent):
+        table = _read_if_whole(folder)
+        damaged = verification.damaged_rows(folder / PIXELS, table["digest"].tolist())
+        kept = table[~table.index.isin(damaged)]
+        other = _keep(folder, kept) if len(kept) else None
+        if other != folder:  # where the receipt alone was damaged, it has taken its name
+            shutil.rmtree(folder)
+    print(
+        f"{folder} was damaged: {len(kept):,} of its images are kept, others are prepared anew",
+        flush=True,
+    )
+
+
+def _read_if_whole(folder: Path) -> pd.DataFrame:
+    """The table of a block; without rows where it is damaged."""
+    nothing = pd.DataFrame({"image_id": [], "digest": []})
+    try:
+        table = _read_table(folder)
+        return table if set(nothing) <= set(table) else nothing
+    except ValueError:
+        return nothing
+    except OSError as error:
+        if error.errno not in (None, errno.EIO):  # pyarrow's own, of a damaged file, have no number
+            raise
+        return nothing
+
+
+def _keep(folder: Path, kept: pd.DataFrame) -> Path:
+    """Make a block of some rows of another; its folder."""
+    ids = kept["image_id"].tolist()
+    target = folder.parent / part_name(ids)
+    known = Known(kept.assign(block=0).set_index("image_id"), [folder])
+    with (folder / PIXELS).open("rb") as file:
+        _, *image = verification.read_header(file)
+    with draft(folder.parent, image) as whole:
+        for run in runs(known, ids):
+            whole.copy(run)
+        whole.finish(target, kept.assign(row=range(len(kept))))
+    return target
+
+
+def part_name(image_ids: Sequence[str]) -> str:
+    """The name of a block that is no pack."""
+    return f"part-{digests.of_json(list(image_ids))[:16]}"
 
 
 def runs(known: Known, image_ids: Sequence[str]) -> Iterator[Run]:

@@ -1,5 +1,5 @@
 """Batches sent to a Dask cluster: `preprocess.cluster` names its scheduler, such as
-`tcp://10.0.0.5:8786`.
+`tls://10.0.0.5:8786`.
 
 The bytes of the files travel with a batch, so workers need no shared disk. A batch whose worker is
 lost is sent again by the scheduler, which waits where no worker is left. Only so many are under way
@@ -9,14 +9,17 @@ what they would prepare otherwise.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tasks.common.errors import DataError, ParameterError
 from tasks.imaging.batching import (
@@ -37,10 +40,12 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 30  # for the scheduler and its first worker
 EVERY_SECONDS = 2.0
 AHEAD = 2  # batches a thread of a worker: one at work, one to follow
+ENCRYPTED = ("tls://", "wss://", "inproc://")  # the last one stays in this process
 HOW = (
     "start them in a checkout of this commit with the environment of requirements.lock, "
     "`python -m distributed.cli.dask_scheduler` and "
-    "`python -m distributed.cli.dask_worker <scheduler address>`"
+    "`python -m distributed.cli.dask_worker <scheduler address>`, with the options and, for "
+    "tls://, the certificate that the README gives"
 )
 """How scheduler and workers are started: `python -m` puts the checkout on their path."""
 
@@ -60,11 +65,19 @@ def workers(settings: PixelSettings, address: str) -> Iterator[Workers]:
             "preprocess.cluster needs dask.distributed: `pip install 'medloop[cluster]'`, or set "
             "preprocess.cluster to null"
         ) from None
+    if is_open(address):
+        print(
+            f"Warning: preprocess.cluster = {address} is not encrypted: images and code travel as "
+            "they are, and whoever reaches the scheduler can have workers, and this machine, run "
+            "what they like. Use tls:// as the README says",
+            file=sys.stderr,
+            flush=True,
+        )
     try:
         client = Client(address, timeout=PATIENCE_SECONDS, set_as_default=False)
         client.wait_for_workers(1, timeout=PATIENCE_SECONDS)
         found = client.run(find_spec, __package__.partition(".")[0]).values()
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, TimeoutError, TypeError, ValueError) as error:  # no certificate: TypeError
         raise DataError(
             f"required: a scheduler with a worker at preprocess.cluster = {address}; received: "
             f"{type(error).__name__}; {HOW}"
@@ -73,6 +86,17 @@ def workers(settings: PixelSettings, address: str) -> Iterator[Workers]:
         if None in found:  # they would end without a word at the first batch
             raise DataError(f"workers at {address} do not find this project's code; {HOW}")
         yield _Cluster(client, settings, address)
+
+
+def is_open(address: str) -> bool:
+    """Whether a scheduler's address is neither encrypted nor on this machine alone."""
+    if address.startswith(ENCRYPTED):
+        return False
+    host = urlsplit(address if "://" in address else f"//{address}").hostname
+    try:
+        return not ipaddress.ip_address(host or "").is_loopback
+    except ValueError:  # a name
+        return host != "localhost"
 
 
 class _Cluster:

@@ -3,7 +3,8 @@
 `data/processed/pack.json` stands for it: any stage in any clone opens the pack, or builds it from
 `data/raw`. Pixels that an earlier pack holds are copied, so a new image costs one decode, and a
 build that was killed goes on where it was. What cannot be read is tried again every time: its file
-may have been mended in place.
+may have been mended in place. Pixels are held to their digests once per process, before anything is
+read of them, and what is damaged is prepared anew.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tasks.common.params.pixels import PixelSettings
 from tasks.common.progress import progress
 from tasks.imaging import batching, blocks, cluster
 from tasks.imaging.batching import Outcome, image_shape
+from tasks.imaging.disk import require_space
 from tasks.imaging.levels import Pixels
 
 BLOCK_SECONDS = 10.0  # between two blocks: what a kill costs at most
@@ -55,7 +57,7 @@ def prepare_all(
     sizes = _file_sizes(names)
     reasons: dict[str, str] = {}
     if len(todo):  # their blocks, and then the pack of all
-        blocks.require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
+        require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
         cut = batching.in_batches(zip(ids, names, sizes, strict=True), settings)
         here = batching.threads(settings)
         with cluster.workers(settings, scheduler) if scheduler else here as workers:
@@ -87,7 +89,7 @@ def _put_together(
     receipt = blocks.adopt(known, folder, image_ids)
     if receipt is not None:
         return receipt
-    blocks.require_space(home, len(image_ids) * prod(image))
+    require_space(home, len(image_ids) * prod(image))
     with blocks.draft(home, image) as draft:
         for run in blocks.runs(known, image_ids):
             draft.copy(run)
@@ -185,8 +187,8 @@ def _write_blocks(
                 reasons |= outcome.reasons
             if facts:
                 table = pd.DataFrame(facts, columns=["image_id", "digest", *FACTS])
-                name = digests.of_json(facts["image_id"])
-                draft.finish(home / f"part-{name[:16]}", table.assign(row=range(len(table))))
+                name = blocks.part_name(facts["image_id"])
+                draft.finish(home / name, table.assign(row=range(len(table))))
     return reasons
 
 

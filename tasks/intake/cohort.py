@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tasks.common import digests, documents, manifest, paths
+from tasks.common import digests, documents, locks, manifest, paths
 from tasks.common.errors import DataError, PrivacyError, SourceError
 from tasks.privacy.pseudonyms import PUBLIC_KEY, key_id
 
@@ -31,6 +32,23 @@ OWN = re.compile(
     r"|\.(?P=folder)[0-9a-f]{62}\.[a-z]+\.\d+)"
     r"|([0-9a-f]{2}/)?[^/]*\.[\w-]{22}\.tmp"
 )
+
+
+@contextmanager
+def only_writer() -> Iterator[None]:
+    """Be the one process that changes `data/raw`: another would sweep away what this one writes.
+
+    Raises:
+        DataError: another process does.
+    """
+    try:
+        with locks.held(paths.StateEntry.RAW_LOCK.path):
+            yield
+    except locks.HeldError as holder:
+        raise DataError(
+            f"another pull or withdrawal works in this workspace ({holder}): wait for its end, "
+            "then run the same again"
+        ) from None
 
 
 def is_own(file: Path) -> bool:

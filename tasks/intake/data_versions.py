@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from tasks.common import paths
+from tasks.common import documents, paths
 from tasks.common.errors import DataError
 
 
@@ -40,8 +41,30 @@ def restore(remote: bool) -> None:
 
 
 def save() -> None:
-    """Make the content of `data/raw` the version that `data/raw.dvc` names."""
-    _dvc("add", str(paths.RAW))
+    """Make the content of `data/raw` the version that `data/raw.dvc` names.
+
+    Raises:
+        DataError: DVC's cache does not hold all of it; `data/raw.dvc` is what it was.
+    """
+    before = paths.RAW_DVC.read_text() if paths.RAW_DVC.exists() else None
+    said = _run("add", str(paths.RAW))
+    if said.returncode == 0 and _difference() is None:  # on a full disk it ends with 0 as well
+        return
+    if before is None:
+        paths.RAW_DVC.unlink(missing_ok=True)
+    else:
+        documents.write_text(paths.RAW_DVC, before)
+    raise DataError(
+        f"required: the new version of {paths.RAW} in DVC's cache; received: only a part of it "
+        f"({_last_line(said.stderr)}). Free space or fix the rights of the cache (`dvc cache dir` "
+        "says where it is), then run the same again"
+    )
+
+
+def _last_line(text: str) -> str:
+    """What DVC says last, without the names of files, which it says first."""
+    lines = text.strip().splitlines() or ["DVC does not say why"]
+    return re.sub(r": '.*", "", lines[-1].removeprefix("ERROR: "))
 
 
 def push() -> None:

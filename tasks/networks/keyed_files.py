@@ -45,7 +45,7 @@ def make_room(folder: Path, kept: int) -> None:
 
 def size(folder: Path, spared: Collection[str]) -> int:
     """Bytes of the files of all keys that are not spared."""
-    return sum(_stat(file).st_size for file in folder.glob("*") if _key(file) not in spared)
+    return sum(_stat(file).st_size for file in _files(folder) if _key(file) not in spared)
 
 
 def drop_oldest(folder: Path, spared: Collection[str]) -> bool:
@@ -81,14 +81,19 @@ def _drop(folder: Path, key: str) -> bool:
             return False
         if not _is_at(path, lock):  # another run has taken the key since
             return False
-        for file in folder.glob("*"):
+        for file in _files(folder):
             if _key(file) == key:
                 file.unlink(missing_ok=True)
     return True
 
 
 def _last_used_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*"), key=lambda file: _stat(file).st_mtime, reverse=True)
+    return sorted(_files(folder), key=lambda file: _stat(file).st_mtime, reverse=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Without folders: nothing here makes one."""
+    return [file for file in folder.glob("*") if not file.is_dir()]
 
 
 def _stat(file: Path) -> os.stat_result:

@@ -1,11 +1,13 @@
 """The files of one pass: activations written batch by batch, and found again whole or not at all.
 
 A mark tells how many batches the drafts hold, so that a pass that was killed goes on where it
-stopped.
+stopped. Behind its array a file has the digest of what was written: what a failing disk or a loss
+of power leaves is activations like any others.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from tasks.common import documents
@@ -22,8 +25,10 @@ from tasks.common.paths import StateEntry
 from tasks.networks import keyed_files
 
 Activations = NDArray[np.float16]
+Mapped = np.memmap[Any, np.dtype[np.float16]]
 KEPT = 12  # files; older passes make room
 SHARE_OF_DISK = 0.5  # of the free disk that one pass may fill
+AT_ONCE = 1 << 22  # bytes read at a time
 _in_use: WeakValueDictionary[tuple[str, int], Activations] = WeakValueDictionary()  # key and id
 
 
@@ -43,11 +48,15 @@ class PassFiles:
         self._files = [self.folder / f"{key}.{layer}.npy" for layer in shapes]
         self._drafts = [file.with_suffix(".draft") for file in self._files]
         self._mark, self._layers = self.folder / f"{key}.mark", list(shapes)
-        self._stores: list[np.memmap[Any, np.dtype[np.float16]]] = []
+        self._stores: list[Mapped] = []
+        self._hashed = [_new_hash() for _ in shapes]  # of what the drafts hold
+        self._rows = 0
 
     def find(self) -> list[Activations] | None:
         """What is stored of each layer; None where any is missing or damaged."""
-        found = [_read(file, shape) for file, shape in zip(self._files, self._shapes, strict=True)]
+        found = [
+            _read_whole(file, shape) for file, shape in zip(self._files, self._shapes, strict=True)
+        ]
         whole = [activations for activations in found if activations is not None]
         return self._used(whole) if len(whole) == len(found) else None
 
@@ -61,21 +70,27 @@ class PassFiles:
         """
         done = self._done()
         if done == 0:
+            self._hashed, self._rows = [_new_hash() for _ in self._shapes], 0
             self._mark.unlink(missing_ok=True)  # it would count what the new drafts do not hold
             self._make(spare)
         self._stores = [np.lib.format.open_memmap(draft, mode="r+") for draft in self._drafts]
         return done
 
     def write(self, rows: slice, outputs: Sequence[Activations]) -> None:
-        """Put the activations of some rows into the drafts."""
-        for store, output in zip(self._stores, outputs, strict=True):
-            store[rows] = output
+        """Put the activations of some rows, those that follow what the drafts hold, into them."""
+        for store, hashed, output in zip(self._stores, self._hashed, outputs, strict=True):
+            stored = np.ascontiguousarray(output, np.float16)
+            store[rows] = stored
+            hashed.update(stored.reshape(-1).view(np.uint8).data)
+        self._rows = rows.stop
 
     def mark(self, batches: int) -> None:
         """Note that the drafts hold so many batches."""
         for store in self._stores:
             store.flush()
-        documents.write_json(self._mark, {"layers": self._layers, "batches": batches})
+        each = [hashed.hexdigest() for hashed in self._hashed]
+        mark = {"layers": self._layers, "batches": batches, "rows": self._rows, "digests": each}
+        documents.write_json(self._mark, mark)
 
     def finish(self) -> list[Activations]:
         """Let what is written be found, and return it."""
@@ -83,7 +98,9 @@ class PassFiles:
             store.flush()
         # Before the renames: a kill between two must not leave a mark without its drafts.
         self._mark.unlink(missing_ok=True)
-        for draft, file in zip(self._drafts, self._files, strict=True):
+        for draft, file, hashed in zip(self._drafts, self._files, self._hashed, strict=True):
+            with draft.open("ab") as opened:
+                opened.write(hashed.digest())
             draft.replace(file)
         return self._used([np.load(file, mmap_mode="r") for file in self._files])
 
@@ -97,11 +114,17 @@ class PassFiles:
     def _done(self) -> int:
         """How many batches a killed pass has stored; 0 where not all it left is whole."""
         drafts = zip(self._drafts, self._shapes, strict=True)
-        if any(_read(draft, shape) is None for draft, shape in drafts):
+        found = [_read(draft, shape) for draft, shape in drafts]
+        whole = [activations for activations in found if activations is not None]
+        if len(whole) < len(found):
             return 0
         try:
             marked = documents.read_json(self._mark)
-            return int(marked["batches"]) if marked["layers"] == self._layers else 0
+            self._rows = int(marked["rows"])
+            files = zip(self._drafts, whole, strict=True)
+            self._hashed = [_hash(file, draft, self._rows) for file, draft in files]
+            held = [hashed.hexdigest() for hashed in self._hashed] == marked["digests"]
+            return int(marked["batches"]) if held and marked["layers"] == self._layers else 0
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return 0
 
@@ -141,13 +164,52 @@ def size_of(shape: Sequence[int]) -> int:
     return int(np.prod(shape)) * np.dtype(np.float16).itemsize
 
 
-def _read(file: Path, shape: tuple[int, ...]) -> Activations | None:
+def _read(file: Path, shape: tuple[int, ...]) -> Mapped | None:
     """What a file holds; None where it is missing, damaged, or of something else."""
     try:
-        found: Activations = np.load(file, mmap_mode="r")
+        found: Mapped = np.load(file, mmap_mode="r")
     except (FileNotFoundError, ValueError, EOFError):  # so does numpy say that it is damaged
         return None
     return found if found.shape == shape and found.dtype == np.float16 else None
+
+
+def _read_whole(file: Path, shape: tuple[int, ...]) -> Activations | None:
+    """What a file holds, and None as above, also where it is not what was written."""
+    found = _read(file, shape)
+    if found is not None and _hash(file, found, len(found)).digest() == _digest_in(file, found):
+        return found
+    if file.exists():
+        print(f"{file} is damaged: its activations are computed anew", flush=True)
+    return None
+
+
+def _new_hash() -> blake3:
+    return blake3(max_threads=blake3.AUTO)
+
+
+def _hash(file: Path, activations: Mapped, rows: int) -> blake3:
+    """The hash of the first rows of a file, read: a page of a mapped file that the disk cannot give
+    ends the process.
+    """
+    hashed, left = _new_hash(), size_of((rows, *activations.shape[1:]))
+    buffer = memoryview(bytearray(min(AT_ONCE, left)))
+    with file.open("rb", buffering=0) as opened:
+        opened.seek(activations.offset)
+        try:
+            while left and (count := opened.readinto(buffer[: min(AT_ONCE, left)])):
+                hashed.update(buffer[:count])
+                left -= count
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+    return hashed
+
+
+def _digest_in(file: Path, activations: Mapped) -> bytes:
+    """What stands behind the array."""
+    with file.open("rb") as opened:
+        opened.seek(activations.offset + activations.nbytes)
+        return opened.read()
 
 
 def _claim(draft: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tasks.common.errors import WeightsError
 from tasks.networks.backbones import BACKBONES, Download
 from tasks.networks.torch_file import load_state
 
+MOST_UNPACKED = 20  # times the size of a .keras file: weights hardly get smaller
 BATCH_NORM = {
     "gamma": "weight",
     "beta": "bias",
@@ -79,15 +81,26 @@ def _load_keras(backbone: keras.Model, path: Path) -> None:
     """Keras only warns of layers that it finds nothing for, so each kernel must have changed."""
     start = _kernels(backbone)
     try:
+        if path.suffix == ".keras":
+            _require_size(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             backbone.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        raise WeightsError(f"{path} does not fit model.backbone: {error}") from None
+    except Exception as error:  # a crafted file fails in more ways than can be listed
+        reason = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{path} does not fit model.backbone: {reason}") from None
     found = _kernels(backbone)
     missing = [name for name in start if np.array_equal(start[name], found[name])]
     if missing:
         raise WeightsError(f"{path} does not fit model.backbone: nothing for {', '.join(missing)}")
+
+
+def _require_size(path: Path) -> None:
+    """Refuse a small archive that would fill the memory; of HDF5 files Keras does so itself."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MOST_UNPACKED * path.stat().st_size:
+        raise ValueError(f"it unpacks to {size / 1e9:,.1f} GB")
 
 
 def _kernels(backbone: keras.Model) -> dict[str, NDArray[Any]]:

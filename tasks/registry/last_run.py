@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from tasks.registry import sqlite_file
 
 
 def read() -> dict[str, Any]:
-    """What is known; empty if nothing is."""
+    """What is known; empty if nothing is, or if the file is torn or somebody else's."""
     try:
-        known: dict[str, Any] = documents.read_json(StateEntry.LAST_RUN.path)
-    except (FileNotFoundError, json.JSONDecodeError):
+        known = documents.read_json(StateEntry.LAST_RUN.path)
+    except (OSError, ValueError, RecursionError):
         return {}
-    return known
+    return known if isinstance(known, dict) else {}
 
 
 def replace(**values: Any) -> None:
@@ -43,8 +42,9 @@ def published(result: str, experiment: str) -> str | None:
     wanted = {"result": result, "experiment": experiment, "store": paths.tracking_uri()}
     if any(known.get(name) != value for name, value in wanted.items()):
         return None
-    run_id = str(known["run_id"])
-    path = sqlite_file.of_uri(wanted["store"])
+    run_id, path = known.get("run_id"), sqlite_file.of_uri(wanted["store"])
+    if not isinstance(run_id, str):
+        return None
     if path is not None and not _stands(path, run_id):
         return None
     return run_id

@@ -1,4 +1,6 @@
 import csv
+import errno
+import os
 
 import pandas as pd
 import pytest
@@ -83,3 +85,31 @@ def test_numbers_and_plain_text_are_written_as_they_are(tmp_path):
 def test_every_table_for_a_spreadsheet_is_written_so():
     files = {file.name for file in ROOT.glob("tasks/**/*.py") if ".to_csv(" in file.read_text()}
     assert files == {"documents.py"}
+
+
+@pytest.mark.parametrize("before", ["nothing", "file", "link", "folder"])
+def test_a_fresh_folder_is_empty_whatever_was_there(tmp_path, before):
+    path, other = tmp_path / "new" / "folder", tmp_path / "other"
+    other.mkdir()
+    (other / "kept").touch()
+    if before == "folder":
+        (path / "deep").mkdir(parents=True)
+    elif before != "nothing":
+        path.parent.mkdir()
+        path.touch() if before == "file" else path.symlink_to(other)
+    assert documents.fresh_folder(path) == path
+    assert path.is_dir()
+    assert not path.is_symlink()
+    assert not list(path.iterdir())
+    assert (other / "kept").exists()
+
+
+def test_a_folder_that_cannot_be_removed_says_why(tmp_path, monkeypatch):
+    """Not that it exists, which is what it would say after that."""
+
+    def refused(path, **_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(documents.shutil, "rmtree", refused)
+    with pytest.raises(PermissionError):
+        documents.fresh_folder(tmp_path)

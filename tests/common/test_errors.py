@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import errno
+import os
 import re
 
 import pytest
 from worlds.project import ROOT
 
-from tasks.common import errors
+from tasks.common import errors, paths
 
 ROOMS = ("tasks", "flows", "benchmarks")
 BUILT_IN = {
@@ -58,3 +60,56 @@ def test_the_tree_is_complete(defined):
 
 def test_every_other_exception_is_named(defined):
     assert set(re.findall(r"`(\w+Error)`", errors.__doc__)) == set(defined) - set(drawn())
+
+
+def said(capsys, main):
+    with pytest.raises(SystemExit) as ended:
+        errors.command(main)()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("number", sorted(errors.REFUSED | errors.IN_THE_WAY))
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        (".medloop/packs/ab/pixels.npy", ".medloop"),
+        ("mlruns/ledger.jsonl", "mlruns"),
+        ("data/mine/Smith^Jane.png", "data"),
+        ("reports/report.html", "reports"),
+        ("incoming/Smith^Jane.png", "the disk"),
+        ("/home/Smith^Jane/x.png", "the disk"),
+        (None, "the disk"),
+        (3, "the disk"),
+    ],
+)
+def test_what_the_disk_refuses_is_one_line_that_identifies_nobody(
+    workspace, capsys, number, file, place
+):
+    def main():
+        raise OSError(number, "Failed to open '/home/Smith^Jane'", file)
+
+    line = said(capsys, main)
+    where = place if place == "the disk" else str(workspace / place)
+    assert f"required: {where} to be writable" in line
+    assert f"received: {os.strerror(number)}. Fix: " in line
+    assert "Smith" not in line
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(errno.ENOENT, "x"), ConnectionResetError(errno.ECONNRESET, "x")]
+)
+def test_any_other_error_of_the_system_is_a_fault_and_shown_whole(workspace, error):
+    def main():
+        raise error
+
+    with pytest.raises(type(error)):
+        errors.command(main)()
+
+
+def test_a_file_in_place_of_the_state_folder(workspace, capsys):
+    paths.state().write_text("")
+    line = said(capsys, lambda: (paths.state() / "packs").mkdir(parents=True))
+    assert f"required: {workspace}/.medloop to be writable; received: Not a directory" in line
+    assert "set MEDLOOP_STATE to another folder" in line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import time
 import cv2
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
+from dask import config as dask_config
 from worlds.project import ROOT
 
 from tasks.common import digests, paths
@@ -36,14 +39,14 @@ def dask(tmp_path):
             started.append(subprocess.Popen(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT))
         return started[-1]
 
-    def begin(workers, cwd=ROOT):
+    def begin(workers, cwd=ROOT, options=("--host", LOCAL), tls=()):
         file = tmp_path / "scheduler.json"
-        start("dask_scheduler", "--host", LOCAL, "--port", "0", "--scheduler-file", str(file))
-        options = ("--host", LOCAL, "--nthreads", "1", "--no-nanny")
-        processes = [
-            start("dask_worker", *options, "--scheduler-file", str(file), cwd=cwd)
-            for _ in range(workers)
-        ]
+        protocol = ("--protocol", "tls") if tls else ()
+        options = (*options, *tls, "--scheduler-file", str(file))
+        scheduler = start("dask_scheduler", "--port", "0", *protocol, *options)
+        options = ("--nthreads", "1", "--no-nanny", *options)
+        processes = [start("dask_worker", *options, cwd=cwd) for _ in range(workers)]
+        begin.scheduler = scheduler
         deadline = time.monotonic() + 60
         while not file.exists() or not file.read_text().endswith("}"):
             assert time.monotonic() < deadline, "no scheduler"
@@ -134,3 +137,95 @@ def test_nothing_to_prepare_asks_no_cluster(workspace):
     images = make_images(2)
     _, receipt = build(images)
     assert build(images, f"{LOCAL}:9")[1] == receipt
+
+
+def recipe(marked):
+    """The options of scheduler and worker in the block of either README that has `marked`."""
+    found = []
+    for name in ("README.md", "README.zh.md"):
+        text = (ROOT / name).read_text()
+        blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        (block,) = [block for block in blocks if marked in block]
+        given = dict(re.findall(r'^(\w+)="(.*)"$', block, re.MULTILINE))
+        for command in re.findall(r"cli\.dask_\w+ (.*?)  +#", block):
+            words = [given.get(word.removeprefix("$"), word) for word in command.split()]
+            options = [word for word in words if not word.startswith(("tcp:", "tls:"))]
+            found.append(" ".join(options).split())
+    return found
+
+
+def test_the_recipe_for_one_machine_listens_on_loopback_alone(workspace, dask):
+    scheduler, worker, *other_language = recipe("--host 127.0.0.1")
+    assert [scheduler, worker] == other_language
+    assert scheduler == worker
+    options = [option for option in scheduler if option != "--no-dashboard"]
+    address, started = dask(workers=1, options=options)
+    images = make_images(3)
+    assert build(images, address)[1]["shape"][0] == 3
+    listening = {
+        connection.laddr.ip
+        for process in (*started, dask.scheduler)
+        for connection in psutil.Process(process.pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_the_recipe_for_several_machines_takes_nobody_without_a_certificate(
+    workspace, dask, monkeypatch, capsys
+):
+    text = (ROOT / "README.md").read_text()
+    certify = re.search(r"^openssl .*?(?=  +#)", text, re.MULTILINE)[0]
+    assert certify in (ROOT / "README.zh.md").read_text()
+    subprocess.run(certify.split(), check=True, capture_output=True)
+    scheduler, worker, *other_language = recipe("openssl")
+    assert [scheduler, worker] == other_language
+    assert scheduler == ["--protocol", "tls", *worker]
+    tls = [option.replace("dask.", f"{workspace}/dask.") for option in worker]
+    address, _ = dask(
+        workers=1, options=("--host", "127.0.0.1"), tls=[o for o in tls if o != "--no-dashboard"]
+    )
+    assert address.startswith("tls://")
+    images = make_images(3)
+    with pytest.raises(DataError, match=r"received: TypeError.*the certificate"):
+        build(images, address)
+    for name, value in re.findall(r"(DASK_\w+)=\$PWD/(\S+)", text):
+        monkeypatch.setenv(name, f"{workspace}/{value}")
+    dask_config.refresh()
+    assert build(images, address)[1]["shape"][0] == 3
+    assert "Warning" not in capsys.readouterr().err
+    for name in list(os.environ):
+        if name.startswith("DASK_"):
+            monkeypatch.delenv(name)
+    dask_config.refresh()
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("tcp://10.0.0.5:8786", True),
+        ("10.0.0.5:8786", True),
+        ("scheduler.hospital.org:8786", True),
+        ("ws://10.0.0.5:8786", True),
+        ("tcp://[fe80::1]:8786", True),
+        ("tcp://0.0.0.0:8786", True),
+        ("tcp://:8786", True),
+        ("tls://10.0.0.5:8786", False),
+        ("wss://10.0.0.5:8786", False),
+        ("tcp://127.0.0.1:8786", False),
+        ("127.0.0.9:8786", False),
+        ("tcp://[::1]:8786", False),
+        ("localhost:8786", False),
+    ],
+)
+def test_an_address_that_others_reach_is_told_from_one_that_they_do_not(address, expected):
+    assert cluster.is_open(address) is expected
+
+
+def test_an_open_address_is_warned_of(workspace, monkeypatch, capsys):
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.2)
+    with pytest.raises(DataError, match="required: a scheduler"):
+        build(make_images(2), "tcp://0.0.0.0:9")
+    assert (
+        "Warning: preprocess.cluster = tcp://0.0.0.0:9 is not encrypted" in capsys.readouterr().err
+    )

@@ -124,15 +124,6 @@ def test_drafts_of_dead_processes_are_removed(files):
     assert [folder.name for folder in home().iterdir()] == [receipt["key"]]
 
 
-def test_damaged_pack_is_built_anew(files):
-    receipt, _ = build(files(range(4)))
-    pixels = home() / receipt["key"] / blocks.PIXELS
-    whole = pixels.read_bytes()
-    pixels.write_bytes(whole[:-100])
-    assert digest_of(pack.open_pack()) == receipt["digest"]
-    assert pixels.read_bytes() == whole
-
-
 def test_deleted_state_is_built_anew(files, monkeypatch, tmp_path):
     receipt, _ = build(files(range(4)))
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))

@@ -56,6 +56,17 @@ def test_what_is_stored_is_found_again(model, images, views, monkeypatch, capsys
     assert "stored activations found" in capsys.readouterr().out
 
 
+def test_what_was_damaged_is_computed_anew(model, images, views, repeatable, capsys):
+    expected = [np.array(array) for array in run(model, images, views)]
+    file = next((repeatable / "prefix").glob(f"*.{CUT}.npy"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:5000] + bytes(len(whole) // 10) + whole[5000 + len(whole) // 10 :])
+    found = run(model, images, views)
+    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+    assert file.read_bytes() == whole
+    assert "is damaged" in capsys.readouterr().out
+
+
 def test_other_inputs_are_not_found(model, images, views, monkeypatch):
     run(model, images, views)
     monkeypatch.setattr(prefix, "predict", None)

@@ -69,12 +69,94 @@ def test_strides_and_offset_are_honoured(tmp_path, torch):
 
 
 @pytest.mark.parametrize(
-    ("offset", "shape", "strides"), [(0, (7,), (1,)), (-1, (2,), (1,)), (5, (2,), (-1,))]
+    ("offset", "shape", "strides", "reason"),
+    [
+        (0, (7,), (1,), "reaches past"),
+        (-1, (2,), (1,), "reaches past"),
+        (5, (2,), (-1,), "reaches past"),
+        (0, (10**13,), (0,), "more elements than"),
+        (0, (10**6, 10**6), (0, 0), "more elements than"),
+        (0, (2,) * 70, (0,) * 70, "more elements than"),
+        (0, (10**30,), (1,), "reaches past"),
+        (0, (2,), (1, 1), "ValueError"),
+        (0, ("2",), (1,), "whole numbers"),
+        (0.5, (2,), (1,), "whole numbers"),
+        (0, 2, (1,), "TypeError"),
+    ],
 )
-def test_a_tensor_never_reaches_past_its_storage(tmp_path, torch, offset, shape, strides):
+def test_a_tensor_never_reaches_past_its_storage(tmp_path, torch, offset, shape, strides, reason):
     state = OrderedDict(a=Tensor(Storage("s"), offset, shape, strides))
-    with pytest.raises(WeightsError, match="reaches past"):
+    with pytest.raises(WeightsError, match=reason):
         load_state(write(tmp_path / "a.pth", state, range(6)))
+
+
+@pytest.mark.parametrize("state", [5, None, "text", ["a"], {"a": 1}, {"a": {}}, (1, 2)])
+def test_a_pickle_of_something_else_is_refused(tmp_path, torch, state):
+    with pytest.raises(WeightsError, match="something else than tensors"):
+        load_state(write(tmp_path / "a.pth", state, range(6)))
+
+
+HEAD = b"".join(pickle.dumps(value, protocol=2) for value in (MAGIC, 1001, {}))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (HEAD, "EOF|exhausted"),
+        (HEAD + b"\x80\x02}r\xff\xff\xff\x7f.", "a number past all"),  # LONG_BINPUT
+        (HEAD + b"\x80\x02X\xff\xff\xff\x7fa.", "ValueError"),  # BINUNICODE of 2 GB
+        (HEAD + b"\x80\x04\x8d" + b"\xff" * 7 + b"\x0fa.", "ValueError"),  # BINUNICODE8
+        (HEAD + b"\x80\x05\x96" + b"\0" * 5 + b"\x10\0\0a.", "ValueError"),  # BYTEARRAY8
+        (HEAD + b"\x80\x02\x8f.", "EMPTY_SET is not part of"),
+        (HEAD + b"\x80\x02cos\nsystem\n.", "os.system is not part of"),
+        (HEAD + b"\x80\x02(K\x01K\x02\x85tQ.", "UnpicklingError|ValueError"),
+        (HEAD + b"\x80\x02" + b"]" * 10**5 + b"a" * (10**5 - 1) + b".", "something else"),
+    ],
+)
+def test_what_a_pickle_announces_is_held_to_what_it_has(tmp_path, content, reason):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=reason):
+        load_state(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("count", [7, -1, 1 << 40, -(1 << 63)])
+def test_a_storage_never_reaches_past_the_file(tmp_path, torch, count):
+    file = write(tmp_path / "a.pth", OrderedDict(a=Tensor(Storage("s"), 0, (6,), (1,))), range(6))
+    content = file.read_bytes()
+    file.write_bytes(content[:-32] + count.to_bytes(8, "little", signed=True) + content[-24:])
+    with pytest.raises(WeightsError, match="a storage reaches past the file"):
+        load_state(file)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    with (tmp_path / "a.pth").open("wb") as file:
+        file.truncate((1 << 32) + 1)
+    with pytest.raises(WeightsError, match=r"more than 4\.3 GB"):
+        load_state(tmp_path / "a.pth")
+
+
+def test_whatever_happened_to_a_file_is_told(tmp_path, torch):
+    """Seeded: bytes turned, cut out, doubled, and numbers made large."""
+    state = OrderedDict(
+        a=Tensor(Storage("s"), 0, (2, 3), (3, 1)), b=Tensor(Storage("s"), 4, (2,), (1,))
+    )
+    whole = write(tmp_path / "a.pth", state, range(6)).read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(600):
+        content = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            at, length = int(rng.integers(len(content))), int(rng.integers(1, 9))
+            piece = bytes(content[at : at + length])
+            changed = (rng.bytes(length), b"", piece * 3, b"\xff" * length, b"\0" * length)
+            content[at : at + length] = changed[rng.integers(len(changed))]
+        (tmp_path / "b.pth").write_bytes(content)
+        try:
+            found = load_state(tmp_path / "b.pth")
+            assert all(values.size <= 6 + 9 * 3 for values in found.values())
+        except WeightsError:
+            refused += 1
+    assert refused > 300
 
 
 class Attack:

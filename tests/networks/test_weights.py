@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from sklearn.datasets import load_sample_image
 from tasks.common.errors import WeightsError
 from tasks.networks.backbones import BACKBONES
 from tasks.networks.torch_file import load_state
+from tasks.networks.weights import load_weights
 
 PALACE, DAISY = 698, 985  # classes of ImageNet
 OFFICIAL = {
@@ -78,6 +80,42 @@ def test_a_file_of_another_backbone_is_refused(make, tmp_path):
     )
     with pytest.raises(WeightsError, match=r"does not fit model\.backbone"):
         make(weights=str(tmp_path / "other.weights.h5"))
+
+
+def archive(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in members.items():
+            made.writestr(name.replace("_", "."), content)
+
+
+def shapes(path, **attributes):
+    """An HDF5 file that announces terabytes and holds none."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("layers/a/vars/0", (1 << 42,), "u1", chunks=(1 << 20,))
+        file.attrs.update(attributes)
+
+
+@pytest.mark.parametrize(
+    ("name", "make_file"),
+    [
+        ("text.weights.h5", lambda path: path.write_text("no HDF5")),
+        ("text.h5", lambda path: path.write_text("no HDF5")),
+        ("text.keras", lambda path: path.write_text("no archive")),
+        ("nothing.keras", archive),
+        ("bomb.keras", lambda path: archive(path, **{"model.weights.h5": bytes(10**7)})),
+        ("part.keras", lambda path: archive(path, **{"model.weights.h5": b"no HDF5"})),
+        ("shapes.weights.h5", shapes),
+        ("shapes.h5", shapes),
+        ("names.h5", lambda path: shapes(path, layer_names=5)),
+        ("foreign.bin", lambda path: path.write_text("x")),
+        ("foreign", lambda path: path.write_text("x")),
+    ],
+)
+def test_a_crafted_file_is_refused(tmp_path, name, make_file):
+    make_file(tmp_path / name)
+    small = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1)])
+    with pytest.raises(WeightsError, match=r"does not fit model\.backbone"):
+        load_weights(small, "MobileNetV2", str(tmp_path / name))
 
 
 def test_a_file_that_lacks_a_layer_is_no_silent_random_start(make, tmp_path):

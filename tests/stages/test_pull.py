@@ -200,6 +200,17 @@ def test_exclusion_is_part_of_the_version_of_the_data(monkeypatch):
     assert cohort().set_index("image_id")["reason"].dropna().to_dict() == {first: EXCLUDED}
 
 
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("arguments", [[], ["--exclude", "0" * 64], ["--include", "0" * 64]])
+def test_a_pull_beside_another_is_told_so(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(sys, "argv", ["tasks.pull", *arguments])
+    with tables.only_writer(), pytest.raises(SystemExit):
+        pull.main()
+    said = capsys.readouterr().err
+    assert f"another pull or withdrawal works in this workspace (process {os.getpid()})" in said
+    assert not paths.COHORT.exists()
+
+
 @pytest.mark.usefixtures("workspace")
 def test_phantom_is_pulled_versioned_and_pushed_without_its_names(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tasks.pull"])
