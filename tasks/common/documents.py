@@ -113,6 +113,17 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_memo(path: Path) -> dict[str, Any]:
+    """The object of a JSON file that can be done without: empty if there is none, or if the file is
+    torn or somebody else's.
+    """
+    try:
+        known = read_json(path)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
 def fresh_folder(path: Path) -> Path:
     """An empty folder at `path`, whatever was there before.
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from tasks.common.documents import read_json, write_json
+from tasks.common.documents import read_memo, write_json
 from tasks.common.errors import WorkspaceError
 from tasks.common.paths import StateEntry
 
@@ -91,10 +91,10 @@ def announced(urls: Mapping[str, str]) -> Iterator[None]:
 def recorded() -> dict[str, str]:
     """Where `make server` of this workspace has its servers listen; empty if it does not run."""
     try:
-        known = read_json(StateEntry.SERVERS.path)
+        known = read_memo(StateEntry.SERVERS.path)
         runs = _process(known["pid"]) == {name: known[name] for name in ("pid", "started")}
         return {server: str(known[server]) for server in VARIABLES} if runs else {}
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+    except (ValueError, KeyError, TypeError, OverflowError, psutil.Error):
         return {}
 
 

@@ -61,5 +61,5 @@ def _shown(name: str) -> str:
 
 
 def _read() -> Names:
-    path = StateEntry.ORIGINALS.path
-    return dict(documents.read_json(path)) if path.exists() else {}
+    known = documents.read_memo(StateEntry.ORIGINALS.path)
+    return {file: at for file, at in known.items() if isinstance(at, list)}

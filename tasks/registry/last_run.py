@@ -15,11 +15,7 @@ from tasks.registry import sqlite_file
 
 def read() -> dict[str, Any]:
     """What is known; empty if nothing is, or if the file is torn or somebody else's."""
-    try:
-        known = documents.read_json(StateEntry.LAST_RUN.path)
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return known if isinstance(known, dict) else {}
+    return documents.read_memo(StateEntry.LAST_RUN.path)
 
 
 def replace(**values: Any) -> None:

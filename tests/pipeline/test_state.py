@@ -15,10 +15,10 @@ from worlds.pack import build, digest_of
 
 from flows import processes
 from tasks import pull
-from tasks.common import errors, paths
+from tasks.common import errors, paths, servers
 from tasks.common.paths import StateEntry
 from tasks.imaging import pack
-from tasks.intake import cohort
+from tasks.intake import cohort, originals
 from tasks.networks import keyed_files
 from tasks.networks.checkpoint import Checkpoint
 from tasks.networks.pass_files import PassFiles
@@ -61,9 +61,22 @@ def downloads():
 
 
 def pull_details():
-    pull._write_details(Listing([], details=["a"]))
+    pull._write_details(Listing([], details=["a"]), {})
     assert StateEntry.PULL_DETAILS.path.read_text() == "a\n"
-    pull._write_details(Listing([]))
+    pull._write_details(Listing([]), {})
+
+
+def originals_of_files():
+    file = "a" * 64
+    originals.note({file: ["normal/1.png"]}, {file})
+    assert originals.where([file]) == [f"{file}  normal/1.png"]
+
+
+def servers_recorded():
+    assert servers.recorded() == {}
+    with servers.announced({"mlflow": "a", "prefect": "b"}):
+        assert servers.recorded() == {"mlflow": "a", "prefect": "b"}
+    servers.StateEntry.SERVERS.path.write_text("{}")
 
 
 def prefect():
@@ -93,6 +106,8 @@ READERS = {
     StateEntry.CHECKPOINTS: checkpoints,
     StateEntry.DOWNLOADS: downloads,
     StateEntry.PULL_DETAILS: pull_details,
+    StateEntry.ORIGINALS: originals_of_files,
+    StateEntry.SERVERS: servers_recorded,
     StateEntry.PREFECT: prefect,
     StateEntry.FLOW_LOCK: flow_lock,
     StateEntry.RAW_LOCK: raw_lock,
