@@ -29,7 +29,6 @@ from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.summary import summarise
 
-
 # Of test, beside the AUROC with its interval.
 HEADLINE = ("auprc", "sensitivity", "specificity", "accuracy", "brier", "ece")
 

@@ -14,7 +14,14 @@ from tasks.common.params.task import Task
 from tasks.registry import record
 from tasks.statistics import scores
 
-OUTS = (paths.SCORES, paths.OPERATING_POINT, paths.METRICS, paths.SUMMARY, paths.ROC, paths.CONFUSION)
+OUTS = (
+    paths.SCORES,
+    paths.OPERATING_POINT,
+    paths.METRICS,
+    paths.SUMMARY,
+    paths.ROC,
+    paths.CONFUSION,
+)
 
 
 def content() -> dict[str, bytes]:
