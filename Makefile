@@ -85,7 +85,7 @@ lint: $(INSTALLED) ## ruff, mypy and the import contracts
 	lint-imports
 
 .PHONY: format
-format: $(INSTALLED) ## mend what ruff can mend
+format: $(INSTALLED) ## fix what ruff can fix
 	ruff check --fix .
 	ruff format .
 

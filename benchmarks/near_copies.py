@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.imaging.levels import Pixels
 
-SIDES = (28, 48, 64)  # pixels a side of people's pictures, in turn; others have the last
+SIDES = (28, 48, 64)  # pixels per side of people's pictures, in turn; others have the last
 BUILDS = 6  # coarse pictures that thousands share, in turn
 PEOPLE, SLICES, COPIES, EQUAL = 400, 300, 200, 100  # of every thousand
 STACK, GAP = 60, 8  # slices of a stack, and from one that is drawn to the next
@@ -24,7 +24,7 @@ Drawn = NDArray[np.float32]
 
 
 def draw(count: int) -> Iterator[tuple[Pixels, int]]:
-    """`count` pictures, grey, at most 64 pixels a side, and a number of whom each shows, apart
+    """`count` pictures, grey, at most 64 pixels per side, and a number of whom each shows, apart
     within a thousand; the same at every call.
     """
     for number in range(count):

@@ -2,7 +2,7 @@
 
 Once none is like another, once many are (`near_copies`), as in sets of many small pictures that
 tell no patients. There is no reference: both limits are absolute. Memory is the sum over the
-command and all its children, shared pages counted in each, sampled ten times a second.
+command and all its children, shared pages counted in each, sampled ten times per second.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The project's exceptions.
 
-MedloopError                 something a person can mend; the message says how
+MedloopError                 something a person can fix; the message says how
 ├── WorkspaceError           the folder or the machine lacks what every run needs
 ├── ParameterError           params.yaml or a command-line value is not acceptable
 ├── SourceError              the source of the images is missing or malformed
@@ -14,7 +14,7 @@ MedloopError                 something a person can mend; the message says how
 │   └── NoRoomError          the disk has no room for stored activations; training does without
 └── RegistryError            the MLflow registry or the ledger refuses
 
-Every message states what was required, what was received, and the command or key that mends it.
+Every message states what was required, what was received, and the command or key that fixes it.
 
 Outside of the tree, and caught before a person meets them: `AttemptError` (one of several attempts
 at a download failed), and of the flows `CommandError` (a command's status is not 0; the command has
@@ -29,7 +29,7 @@ from functools import wraps
 
 
 class MedloopError(Exception):
-    """Base of everything that a person can mend."""
+    """Base of everything that a person can fix."""
 
 
 class WorkspaceError(MedloopError):

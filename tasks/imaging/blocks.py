@@ -41,7 +41,7 @@ class Known(NamedTuple):
     """What the blocks of a home hold.
 
     Attributes:
-        table: one row an image, indexed by `image_id`; `block` and `row` say where its pixels are.
+        table: one row per image, indexed by `image_id`; `block` and `row` say where its pixels are.
         folders: of the blocks.
     """
 
@@ -160,7 +160,7 @@ def storing(home: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"{home} cannot be written or read ({error.strerror or error}): free space or mend "
+            f"{home} cannot be written or read ({error.strerror or error}): free space or fix "
             "the rights there, or point MEDLOOP_STATE at another disk, then run again: it goes "
             "on with the blocks that are whole"
         ) from error

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 30  # for the scheduler and its first worker
 EVERY_SECONDS = 2.0
-AHEAD = 2  # batches a thread of a worker: one at work, one to follow
+AHEAD = 2  # batches per thread of a worker: one at work, one to follow
 HOW = (
     "start them in a checkout of this commit with the environment of requirements.lock, "
     "`python -m distributed.cli.dask_scheduler` and "

@@ -107,7 +107,7 @@ def test_tables_as_a_whole(world):
 
 
 def test_who_was_withdrawn_or_left_out_by_a_person_is_not_missing(world):
-    """Nothing about them can be mended at the source."""
+    """Nothing about them can be fixed at the source."""
     world.loc[:5, ["status", "row"]] = ["quarantined", -1]
     world.loc[:5, "reason"] = [manifest.WITHDRAWN, manifest.REPLACED, manifest.EXCLUDED] * 2
     assert [of for of in findings_of(world, pack(54), ["images", "pack"]) if not of.passed] == []

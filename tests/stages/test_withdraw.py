@@ -37,7 +37,7 @@ PATIENT = PATIENTS[0]
 
 
 def list_images(**renamed: str) -> None:
-    """A table of two images a patient; `renamed` gives an image another name and no patient."""
+    """A table of two images per patient; `renamed` gives an image another name and no patient."""
     rows = ["file,label,patient_id"]
     for number in range(6):
         name, label = f"{number}.png", ("sick", "well")[number % 2]

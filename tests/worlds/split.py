@@ -47,7 +47,7 @@ def together(*tables):
 
 
 def given(sides, **columns):
-    """One image a patient and side: `{"a": "train", "b": ("train", "test")}`."""
+    """One image per patient and side: `{"a": "train", "b": ("train", "test")}`."""
     rows = [
         {"patient_id": patient, "source_split": side}
         for patient, named in sides.items()
