@@ -45,7 +45,7 @@ def _slice(thousand: int, place: int) -> tuple[int, Drawn]:
     """Between the two of its stack that are drawn."""
     stack, height = divmod(place, STACK)
     below, above = divmod(height, GAP)
-    low, high = (_of(thousand, 1, stack, below + of) for of in (0, 1))
+    low, high = (_of(thousand, 1, stack, below + step) for step in (0, 1))
     return PEOPLE + stack, low + (high - low) * (above / GAP)
 
 
@@ -62,7 +62,7 @@ def _of(thousand: int, *who: int) -> Drawn:
     """The picture of somebody: the build, and detail of their own."""
     build = np.random.default_rng(thousand % BUILDS).uniform(20, 235, (7, 7)).astype(np.float32)
     detail = np.random.default_rng((thousand, *who)).normal(0, DETAIL, (20, 20)).astype(np.float32)
-    coarse, fine = (_scaled(of, SIDES[-1], cv2.INTER_CUBIC) for of in (build, detail))
+    coarse, fine = (_scaled(part, SIDES[-1], cv2.INTER_CUBIC) for part in (build, detail))
     return coarse + fine
 
 

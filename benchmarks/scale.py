@@ -167,7 +167,7 @@ def measure_all(count: int, source: Source) -> float:
         for command in COMMANDS:
             measured.append(measure(command, folder))
             _show(command[-1].removeprefix("tasks."), measured[-1])
-    total = Measured(sum(of.seconds for of in measured), max(of.gigabytes for of in measured))
+    total = Measured(sum(one.seconds for one in measured), max(one.gigabytes for one in measured))
     _show("total", total)
     return max(total.seconds / SECONDS, total.gigabytes / GIGABYTES)
 

@@ -21,8 +21,8 @@ class Settings(Part):
 
 
 def render(seconds: Mapping[str, float | None]) -> str:
-    """The receipt: seconds per step, None where it was skipped, test AUROC, records, verdict, report
-    and how to look at them.
+    """The receipt: seconds per step, None where it was skipped, test AUROC, records, verdict,
+    report and how to look at them.
     """
     metrics, split = read_json(paths.METRICS), read_json(paths.SPLIT_RECEIPT)
     registry = _registry()

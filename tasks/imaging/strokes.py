@@ -107,8 +107,8 @@ def _outstanding(lines: Pixels) -> Pixels:
 
 
 def _left_ends(mask: Pixels) -> Pixels:
-    """The left ends of upright strokes in each line of pixels: two or three per letter, one per line
-    that stands alone, none of a level one.
+    """The left ends of upright strokes in each line of pixels: two or three per letter, one per
+    line that stands alone, none of a level one.
     """
     upright = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((UPRIGHT, 1), np.uint8))
     ends = upright.copy()

@@ -45,7 +45,7 @@ class Pictures:
         """As in `duplicates.find`, `images` in the order of their positions."""
         self._pixels, self._rows = pixels, images["row"].to_numpy(np.int64)
         self.hashes = np.array([int(text, 16) for text in images["phash"]], np.uint64)
-        self.whose = np.stack([pd.factorize(images[of])[0] for of in ("group", "label")])
+        self.whose = np.stack([pd.factorize(images[column])[0] for column in ("group", "label")])
         self.content = self._contents(images)
         self.flat = (images["std"] < FLAT).to_numpy()
         self.seen = ~self.flat
