@@ -4,6 +4,7 @@ MedloopError                 something a person can fix; the message says how
 ├── WorkspaceError           the folder or the machine lacks what every run needs
 ├── ParameterError           params.yaml or a command-line value is not acceptable
 ├── SourceError              the source of the images is missing or malformed
+│   └── RefusedError         a server answers that it will not
 ├── DataError                the data break a rule that the pipeline stands on
 │   ├── DecodeError          one file cannot be turned into pixels
 │   ├── LeakError            a patient or a picture stands on two sides of the split

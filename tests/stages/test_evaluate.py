@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from worlds.word_list import require_listed
 
 from tasks import evaluate
 from tasks.common import paths
@@ -113,7 +114,8 @@ def test_several_outputs(kind, defaults, tmp_path):
     assert (found.point.thresholds is None) == (kind == "multiclass")
     matrices = 1 if kind == "multiclass" else 3
     assert len(evaluate.confusion_table(found.test, task)) == 60 * matrices
-    json.dumps(found.metrics, allow_nan=False)
+    recorded = json.dumps(found.metrics, allow_nan=False)
+    require_listed(recorded, known="a b c north south west null true false")
     assert len(dict(record.metrics(evaluate.headline(found.metrics)))) == 10
 
 
