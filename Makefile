@@ -32,7 +32,7 @@ moved:
 	@rm -rf $(VENV)
 
 $(INSTALLED): $(LOCK) $(MOVED)
-	@echo "Building $(VENV) from $(LOCK) (once; about 4.3 GB) ..."
+	@echo "Building $(VENV) from $(LOCK) (once; about 4.2 GiB) ..."
 	@test -n "$(PYTHON)" && command -v $(PYTHON) >/dev/null || { echo "Medloop needs Python 3.11 or later: make PYTHON=<your python> ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Medloop needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=<your python> ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -85,7 +85,7 @@ lint: $(INSTALLED) ## ruff, mypy and the import contracts
 	lint-imports
 
 .PHONY: format
-format: $(INSTALLED) ## mend what ruff can mend
+format: $(INSTALLED) ## fix what ruff can fix
 	ruff check --fix .
 	ruff format .
 

@@ -96,10 +96,10 @@ def _report_clips() -> None:
         print(f"  {name}: {seconds:.1f} s ({busy:.1f} s of cores), {len(seen)} read, {told}")
     planted = list(_planted(clips))
     for contrast in CONTRASTS:
-        of = [seen for text, *seen in planted if text.contrast == contrast]
-        found, alone = (f"{share:.1%}" for share in np.mean(of, axis=0))
+        hits = [seen for text, *seen in planted if text.contrast == contrast]
+        found, alone = (f"{share:.1%}" for share in np.mean(hits, axis=0))
         print(
-            f"  name in one frame, contrast {contrast}: {found} of {len(of)}; read whole: {alone}"
+            f"  name in one frame, contrast {contrast}: {found} of {len(hits)}; read whole: {alone}"
         )
 
 
@@ -127,7 +127,7 @@ def _as_dicom(clip: list[Pixels]) -> bytes:
     dataset.Rows, dataset.Columns = clip[0].shape
     dataset.PhotometricInterpretation, dataset.PixelRepresentation = "MONOCHROME2", 0
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
-    dataset.PixelData = encapsulate([cv2.imencode(".jpg", of)[1].tobytes() for of in clip])
+    dataset.PixelData = encapsulate([cv2.imencode(".jpg", frame)[1].tobytes() for frame in clip])
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     dataset.save_as(buffer, enforce_file_format=True)

@@ -143,8 +143,8 @@ def two_models(cell: Cell) -> Counted:
 
 def _counted(found: Mapping[str, list[Interval]], truth: Mapping[str, float]) -> Counted:
     judged = {name: [i for i in found[name] if not math.isnan(i.low)] for name in truth}
-    inside = {n: _share(i.low <= truth[n] <= i.high for i in of) for n, of in judged.items()}
-    width = {n: _share(i.high - i.low for i in of) for n, of in judged.items()}
+    inside = {n: _share(i.low <= truth[n] <= i.high for i in known) for n, known in judged.items()}
+    width = {n: _share(i.high - i.low for i in known) for n, known in judged.items()}
     passed = _share(i.low > -MARGIN for i in judged.get("difference", []))
     return Counted(max(map(len, judged.values())), inside, width, passed)
 

@@ -66,7 +66,7 @@ class Measured(NamedTuple):
 
 
 def make_data(count: int, views: int = 0) -> Data:
-    """Noise of two classes, one brighter than the other; by default with one view an image that is
+    """Noise of two classes, one brighter than the other; by default with one view per image that is
     new every epoch.
     """
     random = np.random.default_rng(0)

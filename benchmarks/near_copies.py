@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.imaging.levels import Pixels
 
-SIDES = (28, 48, 64)  # pixels a side of people's pictures, in turn; others have the last
+SIDES = (28, 48, 64)  # pixels per side of people's pictures, in turn; others have the last
 BUILDS = 6  # coarse pictures that thousands share, in turn
 PEOPLE, SLICES, COPIES, EQUAL = 400, 300, 200, 100  # of every thousand
 STACK, GAP = 60, 8  # slices of a stack, and from one that is drawn to the next
@@ -24,7 +24,7 @@ Drawn = NDArray[np.float32]
 
 
 def draw(count: int) -> Iterator[tuple[Pixels, int]]:
-    """`count` pictures, grey, at most 64 pixels a side, and a number of whom each shows, apart
+    """`count` pictures, grey, at most 64 pixels per side, and a number of whom each shows, apart
     within a thousand; the same at every call.
     """
     for number in range(count):
@@ -45,7 +45,7 @@ def _slice(thousand: int, place: int) -> tuple[int, Drawn]:
     """Between the two of its stack that are drawn."""
     stack, height = divmod(place, STACK)
     below, above = divmod(height, GAP)
-    low, high = (_of(thousand, 1, stack, below + of) for of in (0, 1))
+    low, high = (_of(thousand, 1, stack, below + step) for step in (0, 1))
     return PEOPLE + stack, low + (high - low) * (above / GAP)
 
 
@@ -62,7 +62,7 @@ def _of(thousand: int, *who: int) -> Drawn:
     """The picture of somebody: the build, and detail of their own."""
     build = np.random.default_rng(thousand % BUILDS).uniform(20, 235, (7, 7)).astype(np.float32)
     detail = np.random.default_rng((thousand, *who)).normal(0, DETAIL, (20, 20)).astype(np.float32)
-    coarse, fine = (_scaled(of, SIDES[-1], cv2.INTER_CUBIC) for of in (build, detail))
+    coarse, fine = (_scaled(part, SIDES[-1], cv2.INTER_CUBIC) for part in (build, detail))
     return coarse + fine
 
 

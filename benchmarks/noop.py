@@ -3,7 +3,7 @@
     python -m benchmarks.noop [WORKSPACE]      default: this folder, after `make retrain`
 
 Both are timed in turn, the flow with a Prefect server that runs already, as that of `make server`
-does. Beside it, once a round, the flow with a server of its own.
+does. Beside it, once per round, the flow with a server of its own.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ CLAIMS = (
 
 
 class Measured(NamedTuple):
-    """Images a second: medians of several turns."""
+    """Images per second: medians of several turns."""
 
     stage: float
     bare: float
@@ -153,7 +153,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit("usage: python -m benchmarks.preprocess DATA (a folder of pictures)")
     sources = pictures(Path(arguments[0]).resolve())
     shares = []
-    print(f"{'images a second':30} {'stage':>8} {'bare':>8} {'ratio':>6} {'goal':>6}")
+    print(f"{'images per second':30} {'stage':>8} {'bare':>8} {'ratio':>6} {'goal':>6}")
     with bare_processes() as pool:
         for claim in CLAIMS:
             with tempfile.TemporaryDirectory() as folder, chdir(folder):

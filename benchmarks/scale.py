@@ -2,7 +2,7 @@
 
 Once none is like another, once many are (`near_copies`), as in sets of many small pictures that
 tell no patients. There is no reference: both limits are absolute. Memory is the sum over the
-command and all its children, shared pages counted in each, sampled ten times a second.
+command and all its children, shared pages counted in each, sampled ten times per second.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def measure_all(count: int, source: Source) -> float:
         for command in COMMANDS:
             measured.append(measure(command, folder))
             _show(command[-1].removeprefix("tasks."), measured[-1])
-    total = Measured(sum(of.seconds for of in measured), max(of.gigabytes for of in measured))
+    total = Measured(sum(one.seconds for one in measured), max(one.gigabytes for one in measured))
     _show("total", total)
     return max(total.seconds / SECONDS, total.gigabytes / GIGABYTES)
 

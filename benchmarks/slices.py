@@ -33,8 +33,11 @@ def measure(files: Sequence[Path]) -> pd.DataFrame:
     known = {"image_id": names, "group": names, "row": range(len(files)), "batch": 0, "label": ""}
     pairs = duplicates.find(pd.DataFrame(known).assign(**describe(pixels)), pixels)
     gap = pairs["second"] - pairs["first"]
-    shares = [{"like": (gap == of).sum(), "same": (gap[pairs["same"]] == of).sum()} for of in GAPS]
-    possible = [max(len(files) - of, 1) for of in GAPS]
+    shares = [
+        {"like": (gap == distance).sum(), "same": (gap[pairs["same"]] == distance).sum()}
+        for distance in GAPS
+    ]
+    possible = [max(len(files) - distance, 1) for distance in GAPS]
     return pd.DataFrame(shares, index=list(GAPS)).div(possible, axis=0)
 
 

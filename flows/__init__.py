@@ -1,8 +1,8 @@
 """When it happens: Prefect flows. Nothing here imports Keras, TensorFlow or OpenCV.
 
 Prefect reads its settings when it is imported, so the project's own stand here: a home of its own
-in the state folder, no telemetry, a log of one line an event, and patience on a busy machine, where
-its server was seen to take 106 s to start and gives itself 20.
+in the state folder, no telemetry, a log of one line per event, and patience on a busy machine,
+where its server was seen to take 106 s to start and gives itself 20.
 """
 
 from __future__ import annotations

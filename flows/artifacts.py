@@ -22,15 +22,15 @@ def publish_validation() -> None:
     if not there:
         return
     validation = read_json(there[0])
-    warnings = {(of["table"], of["says"]): of for of in validation["warnings"]}
+    warnings = {(warning["table"], warning["says"]): warning for warning in validation["warnings"]}
     rows = []
-    for of in validation["expectations"]:
-        warning = warnings.get((of["table"], of["says"]), {})
+    for expectation in validation["expectations"]:
+        warning = warnings.get((expectation["table"], expectation["says"]), {})
         rows.append(
             {
-                "about": of["table"],
-                "expectation": of["says"],
-                "result": "holds" if of["held"] else of["severity"],
+                "about": expectation["table"],
+                "expectation": expectation["says"],
+                "result": "holds" if expectation["held"] else expectation["severity"],
                 "found": warning.get("found", ""),
                 "what to do": warning.get("mend", ""),
             }

@@ -21,8 +21,8 @@ class Settings(Part):
 
 
 def render(seconds: Mapping[str, float | None]) -> str:
-    """The receipt: seconds a step, None where it was skipped, test AUROC, records, verdict, report
-    and how to look at them.
+    """The receipt: seconds per step, None where it was skipped, test AUROC, records, verdict,
+    report and how to look at them.
     """
     metrics, split = read_json(paths.METRICS), read_json(paths.SPLIT_RECEIPT)
     registry = _registry()
@@ -32,7 +32,7 @@ def render(seconds: Mapping[str, float | None]) -> str:
         [
             *_first(metrics),
             "",
-            "Seconds a step",
+            "Seconds per step",
             times,
             f"  {'total':<12}{_time(sum(value or 0.0 for value in seconds.values()))}",
             "",

@@ -1,4 +1,4 @@
-"""What is done: one module a stage, and the rooms they share. Nothing here imports Prefect.
+"""What is done: one module per stage, and the rooms they share. Nothing here imports Prefect.
 
 A command that a wrong Python runs, such as the system's, ends here in one line: the standard
 library alone can say so.

@@ -45,7 +45,7 @@ def render_views(images: NDArray[np.uint8], views: Views) -> list[NDArray[np.uin
 
 
 def draw_sheet(path: Path, columns: list[NDArray[np.uint8]]) -> None:
-    """One row an image: the original, and its views beside it."""
+    """One row per image: the original, and its views beside it."""
     rows, height, width = columns[0].shape[:3]
     path.parent.mkdir(parents=True, exist_ok=True)
     with drawn(path, 1.5 * len(columns), 1.5 * rows * height / width + 0.3) as figure:

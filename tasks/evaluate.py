@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -27,6 +28,9 @@ from tasks.statistics import curves, operating_point, scores
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.summary import summarise
+
+# Of test, beside the AUROC with its interval.
+HEADLINE = ("auprc", "sensitivity", "specificity", "accuracy", "brier", "ece")
 
 
 class Settings(Part):
@@ -121,6 +125,14 @@ def confusion_table(test: Sample, task: Task) -> pd.DataFrame:
     return pd.DataFrame({"actual": actual, "predicted": predicted}, dtype="str")
 
 
+def headline(metrics: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    """The ten figures of reports/metrics.json by which two models are compared first."""
+    auroc = metrics["test"]["auroc"]
+    figures = {name: metrics["test"][name]["value"] for name in HEADLINE}
+    ends = {"auroc": auroc["value"], "auroc_low": auroc["low"], "auroc_high": auroc["high"]}
+    return {"test": ends | figures, "val": {"auroc": metrics["val"]["auroc"]["value"]}}
+
+
 def draw(folder: Path, found: Evaluation, task: Task) -> None:
     """Write the figures of the test split."""
     outputs = labels.scored(task.kind, task.names)
@@ -157,6 +169,7 @@ def main() -> None:
     write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
     write_json(paths.OPERATING_POINT, found.point.to_json())
     write_json(paths.METRICS, found.metrics)
+    write_json(paths.SUMMARY, headline(found.metrics))
     _say(found.metrics)
 
 

@@ -100,7 +100,7 @@ def draw_examples(
     chosen: Sequence[Example],
     outputs: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Write one picture an example and return the entries of the index.
+    """Write one picture per example and return the entries of the index.
 
     Args:
         folder: where the PNG files go.
@@ -138,7 +138,7 @@ def draw_examples(
 def _heatmaps(
     model: keras.Model, images: NDArray[np.uint8], chosen: Sequence[Example]
 ) -> list[NDArray[np.float32]]:
-    """One heatmap an example, those of one output and direction together."""
+    """One heatmap per example, those of one output and direction together."""
     found: dict[int, NDArray[np.float32]] = {}
     sought = [(example.output, example.absent) for example in chosen]
     for output, absent in dict.fromkeys(sought):

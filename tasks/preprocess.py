@@ -24,7 +24,7 @@ def to_images(cohort: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     """The table of images: the cohort, what is known of its pixels, status and pack row.
 
     Args:
-        cohort: one row an image.
+        cohort: one row per image.
         facts: `pack.FACTS` by `image_id` of those that there was a file for.
     """
     facts = facts.rename(columns={"reason": "unreadable"})
@@ -96,7 +96,7 @@ def main() -> None:
     except OSError as error:
         raise DataError(
             f"{paths.IMAGES.parent} cannot be written ({error.strerror or error}): free space or "
-            "mend the rights there, then run again: no image is prepared twice"
+            "fix the rights there, then run again: no image is prepared twice"
         ) from error
     print(_summary(images, settings.preprocess.color), flush=True)
 

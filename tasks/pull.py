@@ -48,7 +48,7 @@ class PullSummary:
         relabelled: known, but the source has another label now; the old one stays.
         redescribed: taken, but the source has another patient, split or slice too; the first stays.
         changed: known, but the file has other bytes at the source now; the old ones stay.
-        mended: files that were refused before; new.
+        fixed: files that were refused before; new.
         vanished: in `data/raw`, but no longer at the source or passed by there; they stay.
         passed_by: of those, what is passed by, and is trained on.
         withdrawn: at the source still, and not brought.
@@ -67,7 +67,7 @@ class PullSummary:
     relabelled: int
     redescribed: int
     changed: int
-    mended: int
+    fixed: int
     vanished: int
     withdrawn: int
     passed_by: int = 0
@@ -84,13 +84,13 @@ class PullSummary:
             )
         remarks = {
             "new images stand under two labels and will be quarantined": self.conflicting,
-            "files that were refused before can be read now and are among the new": self.mended,
+            "files that were refused before can be read now and are among the new": self.fixed,
             "files repeat another one byte for byte and are kept once": self.duplicates,
             "known images have another label at the source now; the first one stays": (
                 self.relabelled
             ),
             "images have another patient, split or slice at a second place of the source, or by "
-            f"now; the first stays. Where it is wrong, mend the source, move {paths.RAW} and "
+            f"now; the first stays. Where it is wrong, fix the source, move {paths.RAW} and "
             f"{paths.RAW_DVC} away and pull anew": self.redescribed,
             "known files have other content at the source now; the first one stays. Give the new "
             "file another name to pull it as well": self.changed,
@@ -210,7 +210,7 @@ def summarise(
         relabelled=sum(came.claim(file) != claims[file] for file in there),
         redescribed=len(came.redescribed),
         changed=len(came.changed - there),
-        mended=came.counts["mended"],
+        fixed=came.counts["fixed"],
         vanished=len(claims.keys() - there - came.changed - came.replaced),
         withdrawn=came.counts["withdrawn"],
         notes=notes,

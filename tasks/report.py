@@ -88,7 +88,9 @@ def read_content() -> dict[str, Any]:
         "figures": {
             name: data_uri((paths.FIGURES / f"{name}.png").read_bytes()) for name in FIGURES
         },
-        "gallery": {part: with_pictures(of, paths.EXPLAIN) for part, of in gallery.items()},
+        "gallery": {
+            part: with_pictures(examples, paths.EXPLAIN) for part, examples in gallery.items()
+        },
         "audit": read_json(paths.AUDIT / "summary.json"),
         "audit_gallery": data_uri(suspects.read_bytes()) if suspects.exists() else None,
         "compression": read_json(paths.COMPRESSION),
@@ -126,7 +128,9 @@ def _without_folders(section: BaseModel) -> dict[str, Any]:
     where the work was done.
     """
     values = section.model_dump(exclude={"cluster"})
-    return {key: Path(of).name if isinstance(of, str) else of for key, of in values.items()}
+    return {
+        key: Path(value).name if isinstance(value, str) else value for key, value in values.items()
+    }
 
 
 @command

@@ -43,8 +43,8 @@ def main() -> None:
         files.save(model, paths.HEAD_MODEL)
         history.write(paths.HEAD_HISTORY, fitted.epochs)
     fitted.checkpoint.remove()
-    best, of = best_epoch(fitted.epochs), len(fitted.epochs)
-    print(f"Best epoch {best} of {of}: val AUROC {fitted.best['val_auroc']:.4f}")
+    best, last = best_epoch(fitted.epochs), len(fitted.epochs)
+    print(f"Best epoch {best} of {last}: val AUROC {fitted.best['val_auroc']:.4f}")
 
 
 if __name__ == "__main__":

@@ -72,16 +72,26 @@ def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
     Data Docs only.
     """
     return {
-        "passed": all(of.passed or of.severity != "critical" for of in findings),
+        "passed": all(finding.passed or finding.severity != "critical" for finding in findings),
         "warnings": [
-            {"table": of.table, "says": of.says, "found": _found(of), "mend": of.mend}
-            for of in findings
-            if not of.passed
+            {
+                "table": finding.table,
+                "says": finding.says,
+                "found": _found(finding),
+                "mend": finding.mend,
+            }
+            for finding in findings
+            if not finding.passed
         ],
         "expectations": [
-            {"table": of.table, "says": of.says, "severity": of.severity, "limits": of.limits}
-            | {"held": of.passed}
-            for of in findings
+            {
+                "table": finding.table,
+                "says": finding.says,
+                "severity": finding.severity,
+                "limits": finding.limits,
+            }
+            | {"held": finding.passed}
+            for finding in findings
         ],
     }
 
@@ -89,7 +99,9 @@ def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
 def report(findings: Sequence[Finding]) -> str:
     """What the log says."""
     warnings = [finding for finding in findings if not finding.passed]
-    lines = [f"Warning, this does not hold (it stops nothing):\n{_tell(of)}" for of in warnings]
+    lines = [
+        f"Warning, this does not hold (it stops nothing):\n{_tell(finding)}" for finding in warnings
+    ]
     held = f"{len(findings) - len(warnings)} of {len(findings)}" if warnings else len(findings)
     which = "" if warnings else "All "
     docs = f"{which}{held} expectations hold; see {paths.DATA_DOCS / 'index.html'}"

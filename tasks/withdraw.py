@@ -117,7 +117,7 @@ def _tell(
     yield f"  {purged.objects:,} objects deleted from {where} of DVC"
     if purged.remote_failure:
         yield (
-            f"  the remote could not be purged ({purged.remote_failure}): mend its access and run "
+            f"  the remote could not be purged ({purged.remote_failure}): fix its access and run "
             "the same again. Where its store keeps versions of objects, delete these there"
         )
     yield from (f"  {line}" for line in recorded)

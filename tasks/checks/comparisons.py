@@ -44,7 +44,7 @@ def sides(table: pd.DataFrame, task: Task) -> Compared:
     found, told = {}, [nothing()]
     values = fields.compared(table, task)
     for side in given[1:]:
-        first, later = ((table["source_split"] == of).to_numpy() for of in (given[0], side))
+        first, later = ((table["source_split"] == wanted).to_numpy() for wanted in (given[0], side))
         patients = table["group"][first].nunique(), table["group"][later].nunique()
         drifts = drift.compare(values[first], values[later], patients)
         told.append(drifts.assign(field=f"{side}: " + drifts["field"]))

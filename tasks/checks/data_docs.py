@@ -171,4 +171,4 @@ def _message(information: Mapping[str, Any]) -> str:
     """What went wrong; where a metric failed, the information lies one level deeper."""
     if "exception_message" in information:
         return str(information["exception_message"])
-    return "; ".join(sorted({str(of["exception_message"]) for of in information.values()}))
+    return "; ".join(sorted({str(raised["exception_message"]) for raised in information.values()}))

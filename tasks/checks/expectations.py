@@ -122,9 +122,9 @@ def limits(task: Task, preprocess: Preprocess, split: Split, validate: Validate)
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     inner = value.items() if isinstance(value, Mapping) else enumerate(value)
-    for key, of in inner:
+    for key, item in inner:
         path = f"{name}_{key}" if name else str(key)
-        if isinstance(of, Mapping | list):
-            yield from _leaves(of, path)
+        if isinstance(item, Mapping | list):
+            yield from _leaves(item, path)
         else:
-            yield path, of
+            yield path, item

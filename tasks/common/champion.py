@@ -67,14 +67,16 @@ def _at_server(uri: str, name: str) -> Champion | None:
 
     version = ask("registered-models/alias", name=name, alias="champion")["model_version"]
     params = ask("runs/get", run_id=version["run_id"])["run"]["data"]["params"]
-    return _champion(version["version"], {of["key"]: of["value"] for of in params})
+    return _champion(version["version"], {param["key"]: param["value"] for param in params})
 
 
 def _credentials() -> dict[str, Any]:
     """As MLflow takes them from the environment."""
     if token := os.environ.get("MLFLOW_TRACKING_TOKEN"):
         return {"headers": {"Authorization": f"Bearer {token}"}}
-    user, password = (os.environ.get(f"MLFLOW_TRACKING_{of}") for of in ("USERNAME", "PASSWORD"))
+    user, password = (
+        os.environ.get(f"MLFLOW_TRACKING_{name}") for name in ("USERNAME", "PASSWORD")
+    )
     return {"auth": (user, password)} if user and password else {}
 
 

@@ -1,6 +1,6 @@
 """The project's exceptions.
 
-MedloopError                 something a person can mend; the message says how
+MedloopError                 something a person can fix; the message says how
 ├── WorkspaceError           the folder or the machine lacks what every run needs
 ├── ParameterError           params.yaml or a command-line value is not acceptable
 ├── SourceError              the source of the images is missing or malformed
@@ -15,7 +15,7 @@ MedloopError                 something a person can mend; the message says how
 │   └── NoRoomError          the disk has no room for stored activations; training does without
 └── RegistryError            the MLflow registry or the ledger refuses
 
-Every message states what was required, what was received, and the command or key that mends it.
+Every message states what was required, what was received, and the command or key that fixes it.
 
 Outside of the tree, and caught before a person meets them: `AttemptError` (one of several attempts
 at a download failed), `HeldError` (another process holds a lock), and of the flows `CommandError`
@@ -38,7 +38,7 @@ IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}  # a file for a folder,
 
 
 class MedloopError(Exception):
-    """Base of everything that a person can mend."""
+    """Base of everything that a person can fix."""
 
 
 class WorkspaceError(MedloopError):
@@ -86,7 +86,7 @@ class RegistryError(MedloopError):
 
 
 def command(main: Callable[[], None]) -> Callable[[], None]:
-    """Make `main` end a mendable error, or what the disk refuses, with a message and status 1,
+    """Make `main` end an error that a person can fix, or what the disk refuses, with a message and status 1,
     without a traceback; a stage that is called before those it needs ends so too.
     """
 

@@ -16,7 +16,7 @@ UNFIT = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that no class name 
 
 
 def scores_per_image(kind: str, classes: Sequence[str]) -> int:
-    """Number of scores an image: 1 in a binary task, else one a class."""
+    """Number of scores per image: 1 in a binary task, else one per class."""
     return 1 if kind == "binary" else len(classes)
 
 

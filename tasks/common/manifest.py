@@ -1,4 +1,4 @@
-"""The three tables, one row an image, each a superset of the one before; who owns which column.
+"""The three tables, one row per image, each a superset of the one before; who owns which column.
 
     data/raw/cohort.parquet (pull) -> data/processed/images.parquet (preprocess)
                                    -> data/manifest.parquet (split)

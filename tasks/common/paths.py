@@ -47,6 +47,7 @@ TRAINING = Path("reports/fine_tune/training.json")
 SCORES = Path("data/scores.parquet")
 OPERATING_POINT = Path("models/operating_point.json")
 METRICS = Path("reports/metrics.json")
+SUMMARY = Path("reports/summary.json")  # the few of them that `dvc metrics diff` compares
 ROC = Path("reports/evaluate/roc.csv")
 CONFUSION = Path("reports/evaluate/confusion.csv")
 FIGURES = Path("reports/evaluate/figures")

@@ -25,8 +25,8 @@ def deps(stage: str) -> list[Path]:
 def outs(stage: str) -> list[Path]:
     """The files and folders that a stage makes, metrics and plots included."""
     entry = stages()[stage]
-    named = [of for kind in ("outs", "metrics", "plots") for of in entry.get(kind, [])]
-    return [Path(of if isinstance(of, str) else next(iter(of))) for of in named]
+    named = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
+    return [Path(out if isinstance(out, str) else next(iter(out))) for out in named]
 
 
 def require_inputs(stage: str) -> None:

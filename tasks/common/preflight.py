@@ -151,7 +151,7 @@ def gpus() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return there
-    return min(there, len([of for of in visible.split(",") if of.strip() not in ("", "-1")]))
+    return min(there, len([gpu for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]))
 
 
 def disk() -> Finding:

@@ -70,9 +70,9 @@ def lost(numbers: Mapping[str, Any]) -> str:
     `of train 3 images (normal 1, pneumonia 2)`; empty if nothing.
     """
     return " and ".join(
-        f"of {side} {count(of['images'], 'image')} "
-        f"({', '.join(f'{name} {many:,}' for name, many in of['classes'].items())})"
-        for side, of in numbers["dropped"].items()
+        f"of {side} {count(gone['images'], 'image')} "
+        f"({', '.join(f'{name} {many:,}' for name, many in gone['classes'].items())})"
+        for side, gone in numbers["dropped"].items()
     )
 
 

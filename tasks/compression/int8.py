@@ -35,7 +35,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships
 
 
 def quantise(source: Path, target: Path, images: Pixels) -> None:
-    """Write the int8 form of a float ONNX file, in QDQ format with one scale a channel.
+    """Write the int8 form of a float ONNX file, in QDQ format with one scale per channel.
 
     Args:
         source: the float file, from `networks.export`.

@@ -29,7 +29,7 @@ PIXEL_CODE = ("tasks.imaging.preparation", "tasks.imaging.description")  # and w
 MOST_IMAGES = 32
 # Of files and prepared pixels: more would leave the last thread at work alone.
 MOST_BYTES = 2_000_000
-AHEAD = 4  # batches a core: one at work, others for while their outcomes are written
+AHEAD = 4  # batches per core: one at work, others for while their outcomes are written
 
 Batch = list[tuple[str, str]]  # image_id, path under data/raw
 
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     """What became of a batch.
 
     Attributes:
-        facts: columns, one entry an image that can be used; none without one.
+        facts: columns, one entry per image that can be used; none without one.
         pixels: of those, `(n, H, W, C)`.
         reasons: why the others cannot, by `image_id`.
     """
@@ -117,7 +117,7 @@ def _read(path: str) -> bytes:
             os.close(descriptor)
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror or error}): mend the rights of {paths.RAW}, "
+            f"{path} cannot be read ({error.strerror or error}): fix the rights of {paths.RAW}, "
             "or bring lost files back with `dvc checkout data/raw.dvc`, then run again"
         ) from None
 
@@ -161,7 +161,7 @@ def prepare_batch(batch: Batch, files: dict[str, bytes], settings: PixelSettings
 
 
 class _Threads:
-    """A thread a core: OpenCV and zlib release the interpreter."""
+    """One thread per core: OpenCV and zlib release the interpreter."""
 
     def __init__(self, pool: ThreadPoolExecutor, settings: PixelSettings) -> None:
         self._pool, self._settings = pool, settings
@@ -188,7 +188,7 @@ def _prepare_files(batch: Batch, settings: PixelSettings) -> Outcome:
 def threads(settings: PixelSettings) -> Iterator[Workers]:
     """Threads of this process."""
     before = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # one image a thread
+    cv2.setNumThreads(1)  # one image per thread
     try:
         with ThreadPoolExecutor(cores()) as pool, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of single images would undo one another

@@ -43,7 +43,7 @@ class Known(NamedTuple):
     """What the blocks of a home hold.
 
     Attributes:
-        table: one row an image, indexed by `image_id`; `block` and `row` say where its pixels are.
+        table: one row per image, indexed by `image_id`; `block` and `row` say where its pixels are.
         folders: of the blocks.
     """
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 30  # for the scheduler and its first worker
 EVERY_SECONDS = 2.0
-AHEAD = 2  # batches a thread of a worker: one at work, one to follow
+AHEAD = 2  # batches per thread of a worker: one at work, one to follow
 ENCRYPTED = ("tls://", "wss://", "inproc://")  # the last one stays in this process
 HOW = (
     "start them in a checkout of this commit with the environment of requirements.lock, "

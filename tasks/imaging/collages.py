@@ -26,7 +26,9 @@ def collages(base: Pixels, views: Iterable[tuple[Pixels, Sequence[Box]]]) -> Ite
     pictures: list[tuple[Pixels, Numbers]] = []  # and which frame is where; none at 0
     for number, (frame, boxes) in enumerate(views, 1):
         for box in boxes:
-            free = next((of for of in pictures if _is_free(box.of(of[1]), number)), None)
+            free = next(
+                (picture for picture in pictures if _is_free(box.of(picture[1]), number)), None
+            )
             if free is None:
                 if len(pictures) == OPEN:
                     yield pictures.pop(0)[0]

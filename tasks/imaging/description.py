@@ -11,8 +11,8 @@ from blake3 import blake3
 
 from tasks.imaging.levels import Numbers, Pixels
 
-HASHED = 32  # pixels a side that a perceptual hash looks at
-LOWEST = 8  # frequencies a side
+HASHED = 32  # pixels per side that a perceptual hash looks at
+LOWEST = 8  # frequencies per side
 
 
 def describe(pixels: Pixels) -> dict[str, list[Any]]:

@@ -17,7 +17,7 @@ def storing(home: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"{home} cannot be written or read ({error.strerror or error}): free space or mend "
+            f"{home} cannot be written or read ({error.strerror or error}): free space or fix "
             "the rights there, or point MEDLOOP_STATE at another disk, then run again: it goes "
             "on with the blocks that are whole"
         ) from error

@@ -31,7 +31,7 @@ ORIENTATION = 0x0112  # the EXIF tag
 
 class Header(NamedTuple):
     """Of a JPEG file: size in pixels as stored, channels, the EXIF orientation, 1 to 8, and whether
-    it has several scans, so that libjpeg holds all of it, two bytes a sample, at any scale.
+    it has several scans, so that libjpeg holds all of it, two bytes per sample, at any scale.
     """
 
     height: int

@@ -33,8 +33,8 @@ def shares(values: Numbers) -> Pixels:
     return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def spread(values: Numbers, of: Numbers | None = None) -> Pixels:
-    """Stretch between the 0.5th and the 99.5th percentile of `of`, else of the values themselves.
+def spread(values: Numbers, reference: Numbers | None = None) -> Pixels:
+    """Stretch between the 0.5th and the 99.5th percentile of `reference`, else of `values`.
 
     For whatever has more than 8 bits and no window. Dividing by the type's range instead would turn
     the usual 12 bits in a 16-bit file nearly black, and one dead pixel spoils minimum and maximum.
@@ -44,10 +44,12 @@ def spread(values: Numbers, of: Numbers | None = None) -> Pixels:
     """
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DecodeError("pixels that are no finite numbers")
-    if of is None:
+    if reference is None:
         values = _from_zero(values)
     with np.errstate(all="ignore"):
-        low, high = np.percentile(_subtractable(values if of is None else of), PERCENTILES)
+        low, high = np.percentile(
+            _subtractable(values if reference is None else reference), PERCENTILES
+        )
         wide = not np.isfinite(high - low)
     if wide:
         raise DecodeError("pixels further apart than a number can say")

@@ -3,7 +3,7 @@
 `data/processed/pack.json` stands for it: any stage in any clone opens the pack, or builds it from
 `data/raw`. Pixels that an earlier pack holds are copied, so a new image costs one decode, and a
 build that was killed goes on where it was. What cannot be read is tried again every time: its file
-may have been mended in place. Pixels are held to their digests once per process, before anything is
+may have been fixed in place. Pixels are held to their digests once per process, before anything is
 read of them, and what is damaged is prepared anew.
 """
 
@@ -160,7 +160,7 @@ def _file_size(path: str) -> int | None:
         return None
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror or error}): mend the rights of its folder, "
+            f"{path} cannot be read ({error.strerror or error}): fix the rights of its folder, "
             "then run again"
         ) from None
 

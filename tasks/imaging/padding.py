@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K}
 RETIRED = {UID(f"1.2.840.10008.1.2.4.{number}") for number in (53, 55)}  # lossy too
 NEAR = 1 / 64  # of the range of a picture: how far lossy coding moves what was one value
-AREA = 5  # pixels a side
+AREA = 5  # pixels per side
 REACH = 8  # pixels from an edge that lossy coding spreads it over: a block of JPEG
 
 

@@ -63,7 +63,7 @@ def rewrite(content: bytes) -> tuple[bytes, str, int]:
         DecodeError: it cannot be read, holds several pages, or would not survive unchanged.
     """
     if sniff(content) == "tiff" and (pages := len(pages_of(content))) > 1:
-        raise DecodeError(f"{pages} pages; required: one image a file")
+        raise DecodeError(f"{pages} pages; required: one image per file")
     pixels = decode_deep(content)
     in_png = pixels.dtype in (np.uint8, np.uint16)
     written = _png(pixels) if in_png else _tiff(pixels)

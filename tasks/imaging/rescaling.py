@@ -75,4 +75,4 @@ def numbers(dataset: Dataset, name: str) -> list[float]:
     """The values of an element, NaN for an empty one among others; none where it is absent."""
     value = dataset.get(name)
     values = value if isinstance(value, MultiValue) else [] if value is None else [value]
-    return [math.nan if of in (None, "") else float(of) for of in values]
+    return [math.nan if value in (None, "") else float(value) for value in values]

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from tasks.imaging.levels import Numbers, Pixels
 
 THIN = 9  # pixels: what is narrower between what is darker, or lighter, is a stroke
-AROUND = 31  # pixels a side: a stroke is stronger than those around are on average
+AROUND = 31  # pixels per side: a stroke is stronger than those around are on average
 LEAST = 20  # of 255: the faintest stroke, and the least that counts as new
-NEAR = 3  # pixels a side within which the frame before has nothing as light, or as dark
+NEAR = 3  # pixels per side within which the frame before has nothing as light, or as dark
 UPRIGHT = 4  # pixels: the strokes of a capital of 8 are higher
-CELL = 4  # pixels a side
+CELL = 4  # pixels per side
 ROW = (5, 3)  # cells across and down in which strokes are counted
-DENSE = 0.06  # left ends of strokes a pixel; a line or a mark has fewer
+DENSE = 0.06  # left ends of strokes per pixel; a line or a mark has fewer
 STROKES = 24  # pixels of left ends: three letters have more
 SHORTEST = 16  # pixels: three letters are longer
 SCALES = (1, 2)  # large letters are small ones in a smaller picture
@@ -107,8 +107,8 @@ def _outstanding(lines: Pixels) -> Pixels:
 
 
 def _left_ends(mask: Pixels) -> Pixels:
-    """The left ends of upright strokes in each line of pixels: two or three a letter, one a line
-    that stands alone, none of a level one.
+    """The left ends of upright strokes in each line of pixels: two or three per letter, one per
+    line that stands alone, none of a level one.
     """
     upright = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((UPRIGHT, 1), np.uint8))
     ends = upright.copy()

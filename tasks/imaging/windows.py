@@ -94,7 +94,7 @@ def displayed(dataset: Dataset, stored: Numbers, window: Window | None) -> Pixel
     elif stored.dtype == np.uint8 and np.array_equal(values, levels):  # slope 1 gives floats
         return stretch(stored, 0, 2 ** min(8, int(dataset.BitsStored)) - 1)
     shown = values[places]
-    return spread(shown, of=shown[inside] if inside.any() else None)
+    return spread(shown, reference=shown[inside] if inside.any() else None)
 
 
 def _levels(stored: Numbers) -> tuple[Numbers, NDArray[np.intp]]:

@@ -60,7 +60,7 @@ class Arrivals:
         replaced: known files without a copy that a new row takes the place of.
         changed: known files that have other bytes at the source now.
         redescribed: files with another patient, split or slice than was taken first.
-        counts: `duplicates`, `mended`, `withdrawn`.
+        counts: `duplicates`, `fixed`, `withdrawn`.
         size: bytes of the new files.
     """
 
@@ -188,7 +188,7 @@ class Door:
                 self.arrivals.redescribed.add(file)
 
     def _bring_one(self, item: Item, content: bytes, file: str, name: str, before: str) -> None:
-        """Write one file and note its rows: one, or one a frame that is taken."""
+        """Write one file and note its rows: one, or one per frame that is taken."""
         row: Row = {"label": item.label, "source_name": name}
         said, arrivals = self._said(item), self.arrivals
         try:
@@ -209,7 +209,7 @@ class Door:
             return  # tried again in vain: its row stays
         replaced = {before, file} & self._known.failed
         arrivals.replaced |= replaced
-        arrivals.counts["mended"] += bool(replaced) and "reason" not in rows[0]
+        arrivals.counts["fixed"] += bool(replaced) and "reason" not in rows[0]
         arrivals.rows[file] = rows
         arrivals.size += len(content)
 

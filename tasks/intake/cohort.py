@@ -183,7 +183,7 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         raise DataError(
             f"{paths.RAW} cannot be written ({error.strerror or 'the disk fails'}): make room on "
-            "its disk or mend the rights of the folder, then run the same again; what was there "
+            "its disk or fix the rights of the folder, then run the same again; what was there "
             "before is still there"
         ) from None
 

@@ -59,7 +59,7 @@ def purge(images: Container[str], remote: bool) -> Purged:
     except (LockError, DvcException, OSError) as error:
         raise DataError(
             f"DVC's cache cannot be purged ({type(error).__name__}): end what else works in this "
-            "project, mend the rights of the cache, then run the same again"
+            "project, fix the rights of the cache, then run the same again"
         ) from None
 
 

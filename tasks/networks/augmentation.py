@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.float64]  # one an image
+Numbers = NDArray[np.float64]  # one per image
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Transforms:
 
 
 def view_seeds(seed: int, views: int, generation: int = 0) -> list[int]:
-    """One seed a view, others in each generation; more views keep the seeds of the first ones."""
+    """One seed per view, others in each generation; more views keep the seeds of the first ones."""
     drawn = f"{seed}/{generation}" if generation else f"{seed}"
     return [int.from_bytes(_hash(f"{drawn}/{view}")[:4], "big") for view in range(views)]
 

@@ -17,7 +17,7 @@ CAFFE_MEAN = (123.68, 116.779, 103.939)  # red, green, blue of 255
 
 @dataclass(frozen=True)
 class Normalisation:
-    """`pixels * scale + offset`, each a number or one a channel (red, green, blue)."""
+    """`pixels * scale + offset`, each a number or one per channel (red, green, blue)."""
 
     scale: float | tuple[float, ...]
     offset: float | tuple[float, ...]

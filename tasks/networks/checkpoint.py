@@ -71,7 +71,7 @@ class Checkpoint:
             return None
         except PermissionError as error:
             raise TrainingError(
-                f"required: the checkpoint {self._path}; received: {error.strerror}. Mend its "
+                f"required: the checkpoint {self._path}; received: {error.strerror}. Fix its "
                 "rights, or delete it to train from the beginning"
             ) from error
         except Exception:  # damage shows in many ways
@@ -108,7 +108,7 @@ class Checkpoint:
         after = f"after epoch {epoch - 1}" if epoch > 1 else "from the beginning"
         return TrainingError(
             f"required: {size:.1f} MB in {self._path.parent} for the checkpoint of epoch {epoch}; "
-            f"received: {error.strerror or error}. Free space or mend the rights there, or point "
+            f"received: {error.strerror or error}. Free space or fix the rights there, or point "
             f"MEDLOOP_STATE at another disk and copy the folder; run again, and training goes on "
             f"{after}"
         )

@@ -33,8 +33,8 @@ def prepare(threads: int, seed: int, devices: int = 1) -> str:
     """Make results repeat bit by bit, take the devices to train on, and print and return what
     computes.
 
-    Another thread count gives other weights, so it is set, once a process. With `TF_CONFIG` in the
-    environment the machines that it names train together; each keeps its own state.
+    Another thread count gives other weights, so it is set, once per process. With `TF_CONFIG` in
+    the environment the machines that it names train together; each keeps its own state.
 
     Args:
         threads: on the CPU.

@@ -43,7 +43,7 @@ def writing() -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error).partition("\n")[0]
         raise TrainingError(
-            f"required: a disk that takes what was trained; received: {reason}. Free space or mend "
+            f"required: a disk that takes what was trained; received: {reason}. Free space or fix "
             "the rights in this folder, then run again: nothing is trained twice"
         ) from error
 

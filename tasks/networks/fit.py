@@ -50,7 +50,7 @@ class Fitted:
     """What a fit did.
 
     Attributes:
-        epochs: one entry an epoch: loss, accuracy, auroc, val_loss, val_accuracy, val_auroc.
+        epochs: one entry per epoch: loss, accuracy, auroc, val_loss, val_accuracy, val_auroc.
         loss_before: the loss on val that it began with.
         checkpoint: to be removed once what was trained is written.
     """
@@ -84,7 +84,7 @@ def fit(
     Args:
         model: activations to scores; what is trainable is marked so.
         train: what it trains on.
-        val: one view an image.
+        val: one view per image.
         plan: how to fit.
         on_epoch: called with each finished epoch, from 1, and its metrics.
 

@@ -12,7 +12,7 @@ COLUMNS = ["epoch", "loss", "accuracy", "auroc", "val_loss", "val_accuracy", "va
 
 
 def write(path: Path, history: list[dict[str, float]]) -> None:
-    """Write one row an epoch, counted from 1; no epoch leaves the header."""
+    """Write one row per epoch, counted from 1; no epoch leaves the header."""
     rows = [{"epoch": epoch, **metrics} for epoch, metrics in enumerate(history, 1)]
     documents.write_csv(path, pd.DataFrame(rows, columns=COLUMNS), float_format="%.7g")
 

@@ -79,7 +79,7 @@ class Prefix:
         except OSError as error:
             raise TrainingError(
                 f"{files.folder} cannot be written or read ({error.strerror or error}): free space "
-                "or mend the rights there, or set MEDLOOP_STATE to a folder on another disk. "
+                "or fix the rights there, or set MEDLOOP_STATE to a folder on another disk. "
                 "Run again, and the pass goes on where it stopped"
             ) from error
 

@@ -51,7 +51,7 @@ class Replicas:
         return int(self._strategy.num_replicas_in_sync)
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Where the variables of what is trained are made: one copy a replica."""
+        """Where the variables of what is trained are made: one copy per replica."""
         scope: AbstractContextManager[Any] = self._strategy.scope()
         return scope
 

@@ -1,4 +1,4 @@
-"""Versions of the registered model: one a model, found by the digest of config and weights."""
+"""Versions of the registered model: one per model, found by the digest of config and weights."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ImageClassifier(PythonModel):
 
     Input: a table with the column `image`, the bytes of a file, and optionally `frame`, which of a
     file's several frames is meant, -1 for the default one. Output: `prediction`, the class (in a
-    multi-label task classes joined by `|`), and a column `score_<class>` an output of the network.
+    multi-label task classes joined by `|`), and a column `score_<class>` per output of the network.
     """
 
     def load_context(self, context: PythonModelContext) -> None:

@@ -38,7 +38,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 DATA_URI = re.compile(r"data:[\w/+.;=-]*;base64,([A-Za-z0-9+/=\s]+)")
 # Weights are random bytes, of which 37 % are printable. A word of four given letters between two
 # others turns up in 30 MB once in a few hundred files, which is too often for thousands of names.
-# Eight given letters need (2/256)^8 = 1e-17 a byte, 20 printable ones in a row 0.37^20 = 2e-9.
+# Eight given letters need (2/256)^8 = 1e-17 per byte, 20 printable ones in a row 0.37^20 = 2e-9.
 # So short runs are searched for long marks only, and long runs, which are text, for all.
 TEXT_LIKE = re.compile(rb"[\x20-\x7e]{20,}")
 SHORT_RUN = re.compile(rb"[\x20-\x7e]{8,19}")

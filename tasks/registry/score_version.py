@@ -3,7 +3,7 @@
     python -I score_version.py PACKAGE IMAGES ANSWERS
 
 PACKAGE is the folder of the model, IMAGES a JSON list of [file, frame], and ANSWERS the
-parquet file to write, one row an image. Run by its path, so that the preprocessing is that of the
+parquet file to write, one row per image. Run by its path, so that the preprocessing is that of the
 package and never that of the repository.
 """
 

@@ -153,7 +153,7 @@ def open_experiment(name: str) -> Store:
 
 def _make(path: Path) -> None:
     """Make a SQLite store beside its place and put it there at once, unless there is one: a kill
-    between two of its migrations would leave what MLflow can neither use nor mend.
+    between two of its migrations would leave what MLflow can neither use nor fix.
     """
     if path.exists():
         return

@@ -41,7 +41,7 @@ GZIP = b"\x1f\x8b"
 BLOCK = 512  # bytes; blocks of zeros end a whole tar
 DRIVE = re.compile(r"[A-Za-z]:")
 ARCHIVE = "the archive of pull.path"  # its own name may identify
-MEND = "unpack it yourself and set pull.path to the folder"
+FIX = "unpack it yourself and set pull.path to the folder"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def unpack(archive: Path) -> Path:
     if archive.name.lower().endswith(OTHERS):
         raise SourceError(
             f"{ARCHIVE} is of a kind that is not read; required: "
-            f"{', '.join(SUFFIXES)}: pack it so, or {MEND}"
+            f"{', '.join(SUFFIXES)}: pack it so, or {FIX}"
         )
     status = archive.stat()
     home = StateEntry.DOWNLOADS.path / "archives" / digests.of_json(str(archive.resolve()))[:16]
@@ -101,7 +101,7 @@ def _unpack(archive: Path, draft: Path, packed: int) -> None:
     try:
         for number, member in enumerate(members(archive, limit), start=1):
             if number > MOST_MEMBERS:
-                raise SourceError(f"{ARCHIVE} holds more than {MOST_MEMBERS:,} members: {MEND}")
+                raise SourceError(f"{ARCHIVE} holds more than {MOST_MEMBERS:,} members: {FIX}")
             _write(member, draft, f"{ARCHIVE}: member {number}")
     except SourceError:
         raise
@@ -109,7 +109,7 @@ def _unpack(archive: Path, draft: Path, packed: int) -> None:
         system = error.strerror if isinstance(error, OSError) else None
         why = system or f"it is damaged or cut short: {type(error).__name__}"
         raise SourceError(
-            f"{ARCHIVE} cannot be unpacked ({why}): fetch it anew, or {MEND}"
+            f"{ARCHIVE} cannot be unpacked ({why}): fetch it anew, or {FIX}"
         ) from None
 
 
@@ -117,9 +117,9 @@ def _write(member: Member, draft: Path, what: str) -> None:
     """Write one member under `draft`; `what` names it in an error."""
     path = PurePosixPath(member.name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or DRIVE.match(member.name):
-        raise SourceError(f"{what} has a path that leads outside the archive: {MEND}")
+        raise SourceError(f"{what} has a path that leads outside the archive: {FIX}")
     if member.kind not in ("file", "folder"):
-        raise SourceError(f"{what} is {member.kind}; required: files and folders: {MEND}")
+        raise SourceError(f"{what} is {member.kind}; required: files and folders: {FIX}")
     target = draft / path
     if member.kind == "folder":
         target.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def _fits(size: int, limit: int) -> None:
     if size > limit:
         raise SourceError(
             f"{ARCHIVE} unpacks to more than {max(limit, 0) / 1e9:.1f} GB, which is what the disk "
-            f"has free, or {RATIO} times its own size: make room, or {MEND}"
+            f"has free, or {RATIO} times its own size: make room, or {FIX}"
         )
 
 
@@ -141,7 +141,7 @@ def _zip(archive: Path, limit: int) -> Iterator[Member]:
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
         if any(info.flag_bits & 1 for info in members):
-            raise SourceError(f"{ARCHIVE} is encrypted: {MEND}")
+            raise SourceError(f"{ARCHIVE} is encrypted: {FIX}")
         _fits(sum(info.file_size for info in members), limit)  # no more is read of each
         for info in progress(members, "Unpacking"):
             kind = "folder" if info.is_dir() else _kind(info.external_attr >> 16)

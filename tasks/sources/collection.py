@@ -25,7 +25,7 @@ class Series:
 
     Attributes:
         images: files of it; 0 where the archive does not say.
-        size: of them together in bytes; 0 where the archive does not say.
+        size: their total in bytes; 0 where the archive does not say.
         about: the page or DOI of the data, to be cited.
     """
 

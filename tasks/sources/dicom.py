@@ -125,7 +125,7 @@ def _rows_of_field(headers: Sequence[Header], field: str, kind: str) -> dict[str
     several = sum(len(header.values) > 1 for header in headers)
     if several and kind != "multilabel":
         raise SourceError(
-            f"pull.labels.field must hold one value an image unless task.kind is multilabel; "
+            f"pull.labels.field must hold one value per image unless task.kind is multilabel; "
             f"{field} holds several in {several:,} files: name another field, or give the labels "
             "in a CSV, pull.labels.table"
         )
@@ -140,18 +140,18 @@ def _without_labels(
     """What to say where no file has a label; names the keys by which some would have one."""
     received = f"received: {len(headers):,} DICOM and {others:,} other files"
     if not headers:
-        return f"required: DICOM files; {received}: mend pull.path"
+        return f"required: DICOM files; {received}: fix pull.path"
     if pull.labels.field:
         return f"required: DICOM files with a value of {pull.labels.field}; {received}, none has it"
     fits = [key for key in (FILE, *KEYS) if any(h.keys.get(key) in rows for h in headers)]
-    mend = (
+    fix = (
         f"set pull.labels.key to {' or '.join(fits)}"
         if fits
-        else (f"mend the column of pull.labels.table: it must hold {_meaning(pull.labels.key)}")
+        else (f"fix the column of pull.labels.table: it must hold {_meaning(pull.labels.key)}")
     )
     return (
         f"required: DICOM files with a label by their {pull.labels.key}; {received} and "
-        f"{len(rows):,} labels, none of which fits: {mend}"
+        f"{len(rows):,} labels, none of which fits: {fix}"
     )
 
 

@@ -22,7 +22,7 @@ LUNG_HU = -840.0
 LUNG_TEXTURE_HU = 12.0  # standard deviation of the lung's own uneven density
 DISTRACTORS = 1  # at most, a slice: bands like scars, long and thin
 DISTRACTOR_HU = (100.0, 350.0)  # above the lung around it
-VESSELS = 3  # branches a lung
+VESSELS = 3  # branches per lung
 
 Image = NDArray[np.float32]
 ROWS, COLUMNS = (axis.astype(np.float32) for axis in np.mgrid[0:SIZE, 0:SIZE])

@@ -26,7 +26,7 @@ def unpack(archive: Path, folder: Path, images: int, limit: int) -> None:
     """Unpack the files of a zip that its md5hashes.csv names, each held to its digest.
 
     Other members are left out. `images` is how many files there must be (0: as many as there are),
-    `limit` how many bytes they may have together.
+    `limit` their total in bytes at most.
 
     Raises:
         AttemptError: the zip is cut off, damaged, too large, misses or adds files, or one of them

@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class AttemptError(Exception):
-    """An attempt failed in a way that a further one may mend.
+    """An attempt failed in a way that a further one may fix.
 
     Attributes:
         wait: seconds that the server asks to wait, or 0.

@@ -2,7 +2,7 @@
 
 Batches are settled in their order, each with its own seed and without a look at later ones, so what
 comes later changes nothing: the test set only grows, and nobody moves from train to test. What is
-drawn keeps to its shares within two units in all, and in each stratum within two units a batch.
+drawn keeps to its shares within two units in total, and in each stratum within two units per batch.
 
 What is settled as one is a unit: a group, or in mode `report` a group on one side of the source's
 split, because there the source's split is kept even where a group stands on two sides.

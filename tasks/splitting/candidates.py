@@ -21,7 +21,7 @@ DISTANCE = 6  # differing bits of 64 up to which a pair is looked at
 # stay below 0.75 on chest X-rays of 224 pixels, 0.86 on those of 28, 0.91 on the drawn phantom.
 SIMILARITY = 0.94
 FLAT = 2.0  # standard deviation, of 255, below which a picture has nothing but its very pixels
-COARSE = 16  # pixels a side of a detail's summary
+COARSE = 16  # pixels per side of a detail's summary
 ROUNDING = 1e-5  # of squared distances
 ROWS, COLUMNS = 128, 4096  # of hashes compared at a time: they stay in the processor's cache
 AT_ONCE = 256  # pictures whose detail is in memory
@@ -45,7 +45,7 @@ class Pictures:
         """As in `duplicates.find`, `images` in the order of their positions."""
         self._pixels, self._rows = pixels, images["row"].to_numpy(np.int64)
         self.hashes = np.array([int(text, 16) for text in images["phash"]], np.uint64)
-        self.whose = np.stack([pd.factorize(images[of])[0] for of in ("group", "label")])
+        self.whose = np.stack([pd.factorize(images[column])[0] for column in ("group", "label")])
         self.content = self._contents(images)
         self.flat = (images["std"] < FLAT).to_numpy()
         self.seen = ~self.flat

@@ -93,7 +93,7 @@ class _Products:
         found = np.zeros(len(first), np.float32)
         for part in parts(np.arange(len(first)), AT_ONCE):
             self._hold(np.union1d(first[part], second[part]))
-            one, other = (self._vectors[self._places[of[part]]] for of in (first, second))
+            one, other = (self._vectors[self._places[end[part]]] for end in (first, second))
             found[part] = np.einsum("ij,ij->i", one, other)
         return found
 
@@ -109,15 +109,17 @@ class _Products:
 
 def _confirmed(pictures: Pictures) -> _Pairs:
     """Those candidates that are alike in detail, or equal whatever their detail says."""
-    likenesses = _Products(pictures, lambda of: detail(of).vectors, SIDE * SIDE)
+    likenesses = _Products(pictures, lambda rows: detail(rows).vectors, SIDE * SIDE)
     wholes = _Products(pictures, whole, WHOLE * WHOLE)
     found = [_Pairs(*(np.zeros(0, kind) for kind in ("int64", "int64", "float32", "bool")))]
     for first, second in candidates.find(pictures):
-        one, other, of = _distinct(pictures, first, second)
+        one, other, which = _distinct(pictures, first, second)
         similarity, equal = likenesses.of(one, other), one == other
-        alike = (equal | (similarity >= SIMILARITY))[of]
+        alike = (equal | (similarity >= SIMILARITY))[which]
         same = equal | (wholes.of(one, other) >= SAME)
-        found.append(_Pairs(first[alike], second[alike], similarity[of][alike], same[of][alike]))
+        found.append(
+            _Pairs(first[alike], second[alike], similarity[which][alike], same[which][alike])
+        )
     first, second, similarity, same = map(np.concatenate, zip(*found, strict=True))
     order = np.lexsort([first, second])
     return _Pairs(first[order], second[order], similarity[order], same[order])
@@ -130,10 +132,10 @@ def _distinct(
     of the same pictures stand together; and which of them each pair is.
     """
     contents = np.sort(pictures.content[np.stack([first, second])], axis=0)
-    numbers, of = np.unique(contents[0] * len(pictures) + contents[1], return_inverse=True)
+    numbers, which = np.unique(contents[0] * len(pictures) + contents[1], return_inverse=True)
     one, other = np.divmod(numbers, len(pictures))
     order = np.argsort(_linked(one, other, len(pictures))[one], kind="stable")
-    return one[order], other[order], np.argsort(order)[of]
+    return one[order], other[order], np.argsort(order)[which]
 
 
 def _linked(first: Positions, second: Positions, count: int) -> Positions:

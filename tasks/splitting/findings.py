@@ -41,17 +41,21 @@ def _found(rows: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
         "patient on two sides of the source's split": rows["group"].isin(leaks.on_two_sides(rows)),
         "file on two sides of the source's split": rows["elsewhere"].notna(),
     }
-    listed = [pd.DataFrame({"at": rows.index[of], "finding": name}) for name, of in leaking.items()]
+    listed = [
+        pd.DataFrame({"at": rows.index[chosen], "finding": name})
+        for name, chosen in leaking.items()
+    ]
     likeness = np.where(pairs["same"], "same", "like")
     doubled = {"in two patients": pairs["between"], "under two labels": two_labels(rows, pairs)}
     ends = pairs.rename(columns={"second": "at", "first": "other"})
     ends = ends[["at", "other", "distance", "similarity"]]
-    for where, of in doubled.items():
-        names = [f"{how} picture {where}" for how in likeness[of]]
-        listed.append(ends[of].assign(finding=names))
+    for where, chosen in doubled.items():
+        names = [f"{how} picture {where}" for how in likeness[chosen]]
+        listed.append(ends[chosen].assign(finding=names))
     found = pd.concat(listed).reindex(columns=[*ends, "finding"])
     group, image = (
-        pd.Series(pd.factorize(rows[of], sort=True)[0], rows.index) for of in ("group", "image_id")
+        pd.Series(pd.factorize(rows[column], sort=True)[0], rows.index)
+        for column in ("group", "image_id")
     )
     keys = pd.DataFrame(
         {

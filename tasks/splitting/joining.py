@@ -52,12 +52,12 @@ def join(table: pd.DataFrame, pairs: pd.DataFrame, known: Mapping[str, str]) -> 
         known: group -> the group whose side it takes, for links whose pictures are gone.
     """
     ends = [table[["group", "batch"]].loc[pairs[end]] for end in ("first", "second")]
-    groups = [of["group"].tolist() for of in ends]
+    groups = [end["group"].tolist() for end in ends]
     ranks = _ranks(table[table["group"].isin({*chain(*groups), *known, *known.values()})])
-    roots = {of: of for of in ranks}
-    roots |= {of: root for of, root in known.items() if of in ranks and root in ranks}
+    roots = {group: group for group in ranks}
+    roots |= {group: root for group, root in known.items() if group in ranks and root in ranks}
     bridges = []
-    arrivals = np.maximum(*(of["batch"].to_numpy() for of in ends)).tolist()
+    arrivals = np.maximum(*(end["batch"].to_numpy() for end in ends)).tolist()
     links = zip(*groups, arrivals, pairs["loose"].tolist(), strict=True)
     for number, (one, other, now, loose) in enumerate(links):
         a, b = sorted((_root(roots, one), _root(roots, other)), key=ranks.__getitem__)
@@ -66,8 +66,10 @@ def join(table: pd.DataFrame, pairs: pd.DataFrame, known: Mapping[str, str]) -> 
             bridges.append(number)
         else:
             roots[b] = a
-    joined = {of: _root(roots, of) for of in roots}
-    return Joined({of: root for of, root in joined.items() if of != root}, pairs.iloc[bridges])
+    joined = {group: _root(roots, group) for group in roots}
+    return Joined(
+        {group: root for group, root in joined.items() if group != root}, pairs.iloc[bridges]
+    )
 
 
 def place(
@@ -124,8 +126,8 @@ def apart(
     out: set[int] = set()
     ends = [bridges[end] for end in ("first", "second")]
     place, batch, rank = (
-        [of.loc[end].to_numpy() for end in ends]
-        for of in (places.astype("object"), table["batch"], table["side"].map(SPLITS.index))
+        [values.loc[end].to_numpy() for end in ends]
+        for values in (places.astype("object"), table["batch"], table["side"].map(SPLITS.index))
     )
     earlier = (batch[0] == batch[1]) & (rank[0] < rank[1])
     parted = np.column_stack([*ends, earlier])[place[0] != place[1]]
@@ -144,8 +146,8 @@ def two_labels(table: pd.DataFrame, pairs: pd.DataFrame, kind: str) -> set[int]:
         pairs: as `duplicates.find` gives them.
         kind: of the task.
     """
-    names = {of: labels.names(of, kind) for of in table["label"].dropna().unique()}
-    spelled = {of: labels.SEPARATOR.join(sorted(set(named))) for of, named in names.items()}
+    names = {label: labels.names(label, kind) for label in table["label"].dropna().unique()}
+    spelled = {label: labels.SEPARATOR.join(sorted(set(named))) for label, named in names.items()}
     label, batch = table["label"].map(spelled).to_numpy(object), table["batch"].to_numpy()
     ends = [pairs.loc[pairs["same"], end] for end in ("first", "second")]
     first, second = (table.index.get_indexer(end) for end in ends)

@@ -40,7 +40,7 @@ def by_side(table: pd.DataFrame) -> pd.DataFrame:
     """
     given = table["source_split"].astype("str")
     several = given.str.contains("|", regex=False, na=False)
-    named = [sorted(of.split("|"), key=ORDER.__getitem__) for of in given[several]]
+    named = [sorted(names.split("|"), key=ORDER.__getitem__) for names in given[several]]
     found = table.assign(source_split=given, elsewhere=pd.Series(pd.NA, table.index, dtype="str"))
     found.loc[several, "source_split"] = [sides[-1] for sides in named]
     found.loc[several, "elsewhere"] = ["|".join(sides[:-1]) for sides in named]
@@ -119,7 +119,9 @@ def settle(table: pd.DataFrame, sides: pd.Series[str], settings: Split) -> Settl
     new = first.groupby("group")["batch"].first() >= settings.dropped_from
     several = (there.nunique() > 1) & new
     kept = there.max().where(several, ranks.groupby(first["group"]).min())
-    kept, several = (table["group"].map(of) for of in (kept.map(dict(enumerate(SPLITS))), several))
+    kept, several = (
+        table["group"].map(by_group) for by_group in (kept.map(dict(enumerate(SPLITS))), several)
+    )
     leaking = table["group"].isin(on_two_sides(table)) & (table["batch"] >= settings.dropped_from)
     other = given.notna() & kept.notna() & (given != kept)
     dropped = (leaking & other) | (several & given.isna())

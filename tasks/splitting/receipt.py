@@ -36,7 +36,7 @@ def receipt(
     between = pairs[pairs["between"]]
     faulty = table.index[table["reason"].isin(faults.REASONS)]
     sides = {name: manifest.of_split(usable, name) for name in SPLITS}
-    folds = {int(str(of)): rows for of, rows in usable.groupby("fold")}
+    folds = {int(str(fold)): rows for fold, rows in usable.groupby("fold")}
     return {
         "splits": {name: _count(side, task) for name, side in sides.items()},
         "shared": {f"{a} and {b}": _shared(usable, between, a, b) for a, b in BETWEEN},
@@ -75,7 +75,9 @@ def _dropped(table: pd.DataFrame, settings: Split, task: Task) -> dict[str, Any]
     lost = pd.concat([rows, files])
     sides = lost["source_split"].fillna("no side")
     return {
-        of: _count(lost[sides == of], task) for of in (*SPLITS, "no side") if (sides == of).any()
+        side: _count(lost[sides == side], task)
+        for side in (*SPLITS, "no side")
+        if (sides == side).any()
     }
 
 

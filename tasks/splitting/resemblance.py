@@ -56,7 +56,7 @@ def whole(pictures: Pixels) -> Vectors:
 
 def _small(pictures: Pixels, side: int) -> Vectors:
     grey = map(_grey, pictures)
-    small = [cv2.resize(of, (side, side), interpolation=cv2.INTER_AREA) for of in grey]
+    small = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in grey]
     return np.stack(small).astype(np.float32)
 
 
@@ -65,12 +65,12 @@ def _grey(picture: Pixels) -> Pixels:
 
 
 def _blurred(pictures: Vectors, side: int) -> Vectors:
-    return np.stack([cv2.blur(of, (side, side)) for of in pictures])
+    return np.stack([cv2.blur(picture, (side, side)) for picture in pictures])
 
 
 def _of_norm_1(pictures: Vectors) -> Vectors:
     values = pictures.reshape(len(pictures), -1)
     even = values - values.mean(axis=1, keepdims=True)
-    norms = np.array([np.linalg.norm(of) for of in even])
+    norms = np.array([np.linalg.norm(vector) for vector in even])
     found: Vectors = even / np.maximum(norms, 1e-6)[:, None]
     return found

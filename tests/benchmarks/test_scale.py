@@ -43,7 +43,7 @@ def test_near_copies_are_of_every_kind_and_under_one_label(tmp_path):
     assert list(table) == ["file", "label"]
     files = [(tmp_path / "source" / name).read_bytes() for name in table["file"]]
     assert len(set(files)) == 1000
-    pixels = np.stack([prepare(of, SETTINGS).pixels for of in files])
+    pixels = np.stack([prepare(file, SETTINGS).pixels for file in files])
     known = {"image_id": table["file"], "group": table["file"], "batch": 0, "row": range(1000)}
     pairs = duplicates.find(table.assign(**known, **describe(pixels)), pixels)
     people, slices, copies, equal = (
@@ -65,5 +65,5 @@ def test_every_command_is_measured(capsys):
         scale.main([], count=300)
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("pull", "preprocess", "split", "validate"))
-    assert all(printed.count(of.name) == 1 for of in scale.SOURCES)
+    assert all(printed.count(source.name) == 1 for source in scale.SOURCES)
     assert printed.splitlines()[-1].startswith("RESULT scale ")

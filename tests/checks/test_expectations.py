@@ -39,7 +39,7 @@ def too_bright(limit):
 
 
 @pytest.mark.parametrize("path", suites(), ids=lambda path: path.stem)
-def test_every_expectation_says_what_it_is_and_what_mends_it(path):
+def test_every_expectation_says_what_it_is_and_what_fixes_it(path):
     for expectation in json.loads(path.read_text())["expectations"]:
         assert expectation["description"]
         assert expectation["meta"]["mend"]

@@ -168,7 +168,7 @@ def test_in_another_folder_nothing_is_made(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_setting_mends_does_not_stop_the_run(repository, monkeypatch, capsys):
+def test_what_a_setting_fixes_does_not_stop_the_run(repository, monkeypatch, capsys):
     editing.set_values(paths.PARAMS, {"model.weights": "/nowhere.h5"})
     assert retrained(monkeypatch) == 1
     assert "there is no such file" in capsys.readouterr().err

@@ -14,14 +14,14 @@ from types import SimpleNamespace
 import pytest
 from prefect.exceptions import CancelledRun, FailedRun, TerminationSignal
 from prefect.states import Cancelled, Completed, Failed
+from ruamel.yaml import YAML
+from worlds.project import ROOT
 
 from flows import processes, retraining
 from tasks.common import documents, editing, paths
 
-STAGES = [
-    *("code", "preprocess", "split", "validate", "augment", "train", "fine_tune"),
-    *("evaluate", "explain", "audit", "compress", "report", "publish"),
-]
+STAGES = list(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
+BEFORE, BEHIND = STAGES[1 : STAGES.index("evaluate")], STAGES[STAGES.index("evaluate") :]
 
 
 @pytest.fixture(autouse=True)
@@ -76,19 +76,20 @@ def test_where_dvc_cannot_say_every_step_runs(ran):
 
 def test_what_stands_before_the_first_changed_stage_is_skipped(ran, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    answers = iter([STAGES, STAGES[STAGES.index("evaluate") :]])  # `code` has changed at first
+    answers = iter([STAGES, BEHIND])  # `code` has changed at first
     monkeypatch.setattr(retraining, "changed", lambda: next(answers))
     retraining._run_steps()
-    assert list(ran.commands) == ["store", "pull", "code", *STAGES[7:], "register", "gate"]
+    assert list(ran.commands) == ["store", "pull", "code", *BEHIND, "register", "gate"]
     assert ran.commands["evaluate"][-2:] == ["repro", "evaluate"]
     [seconds] = ran.receipts
     assert list(seconds) == ["store", "pull", *STAGES, "register", "gate"]
-    assert [name for name, value in seconds.items() if value is None] == STAGES[1:7]
+    assert [name for name, value in seconds.items() if value is None] == BEFORE
     told = [record.message for record in caplog.records]
-    assert "Unchanged, so skipped: " + ", ".join(STAGES[1:7]) in told
-    left = "explain, audit, compress, report, publish, register, gate"
-    assert f"10 of 17: evaluate; left: {left}" in told
-    assert "17 of 17: gate" in told
+    assert "Unchanged, so skipped: " + ", ".join(BEFORE) in told
+    count = len(STAGES) + 4
+    left = ", ".join([*BEHIND[1:], "register", "gate"])
+    assert f"{len(BEFORE) + 4} of {count}: evaluate; left: {left}" in told
+    assert f"{count} of {count}: gate" in told
 
 
 def test_where_publish_alone_is_left_dvc_looks_at_it_alone(ran, monkeypatch):
@@ -102,7 +103,7 @@ def test_where_publish_alone_is_left_dvc_looks_at_it_alone(ran, monkeypatch):
     ("said", "found"),
     [
         ({"publish": ["always changed"]}, ["publish"]),
-        ({"train": [{}], "publish": ["always changed"]}, STAGES[5:]),
+        ({"train": [{}], "publish": ["always changed"]}, STAGES[STAGES.index("train") :]),
         ({"data/raw.dvc": [{}], "preprocess": [{}]}, STAGES[1:]),
         ({"code": [{}], "publish": ["always changed"]}, STAGES),
         ({}, []),

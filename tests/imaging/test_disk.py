@@ -57,7 +57,7 @@ def test_too_little_space_is_told_before_any_work(files, decoded, monkeypatch):
 def test_state_folder_that_cannot_be_written(files, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"file/packs/.*Not a directory.*mend the rights"):
+    with pytest.raises(DataError, match=r"file/packs/.*Not a directory.*fix the rights"):
         pack.prepare_all(files(range(2)), SETTINGS)
 
 

@@ -104,7 +104,7 @@ def test_size_of_a_jpeg_does_not_hide_behind_what_libjpeg_passes_over(before):
 
 
 def test_jpeg_of_several_scans_is_held_to_the_limit_at_any_scale():
-    """libjpeg holds all of it at two bytes a sample, whatever scale is asked for."""
+    """libjpeg holds all of it at two bytes per sample, whatever scale is asked for."""
     whole = io.BytesIO()
     Image.fromarray(GREY.repeat(8, 0)).save(whole, "JPEG", progressive=True)
     for content, marker in ((jpeg(24, 24), 0xC0), (whole.getvalue(), 0xC2)):

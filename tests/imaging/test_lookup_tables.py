@@ -40,9 +40,9 @@ def swapped(data: bytes) -> bytes:
     return np.frombuffer(data, np.uint16).byteswap().tobytes()
 
 
-def table(descriptor: list[int], data: Any, kind: str = "US", of: str = "US") -> Sequence:
+def table(descriptor: list[int], data: Any, kind: str = "US", header: str = "US") -> Sequence:
     item = Dataset()
-    item.add_new("LUTDescriptor", of, descriptor)
+    item.add_new("LUTDescriptor", header, descriptor)
     item.add_new("LUTData", kind, data)
     return Sequence([item])
 
@@ -151,7 +151,7 @@ RESCALED = {"RescaleSlope": 1, "RescaleIntercept": -1024}
 def test_the_first_value_has_the_sign_of_what_is_looked_up(
     stored, bits, first, kind, header, syntax
 ):
-    looked_up = table([4096, first, 12], ENTRIES, of=kind)
+    looked_up = table([4096, first, 12], ENTRIES, header=kind)
     assert np.array_equal(shown(stored, syntax, bits, VOILUTSequence=looked_up, **header), RAMP)
     if not header:
         window = {"WindowCenter": 2048, "WindowWidth": 4096}
@@ -212,7 +212,7 @@ COLORS = np.dstack([shade[FLAT] for shade in SHADES])
 PALETTE = {"PhotometricInterpretation": "PALETTE COLOR"}
 
 
-def palette(descriptor: list[int], tables: Any, kind: str = "OW", of: str = "US") -> dict[str, Any]:
+def palette(descriptor: list[int], tables: Any, kind: str = "OW") -> dict[str, Any]:
     made: dict[str, Any] = dict(PALETTE)
     for color, data in zip(("Red", "Green", "Blue"), tables, strict=True):
         made[f"{color}PaletteColorLookupTableDescriptor"] = descriptor
@@ -318,10 +318,10 @@ def segmented(declared: int, *segments: list[int]) -> dict[str, Any]:
 def test_a_palette_in_segments():
     """Of points and of lines (PS3.3 C.7.9.2)."""
     scale = {8: 1, 16: 257}
-    for bits, of in scale.items():
-        up = [0, 1, 0, 1, 255, 255 * of]
-        down = [0, 2, 255 * of, 254 * of, 1, 254, 0]
-        flat = [0, 1, 100 * of, 1, 255, 100 * of]
+    for bits, step in scale.items():
+        up = [0, 1, 0, 1, 255, 255 * step]
+        down = [0, 2, 255 * step, 254 * step, 1, 254, 0]
+        flat = [0, 1, 100 * step, 1, 255, 100 * step]
         pixels = shown(FLAT, bits=8, **segmented(bits, up, down, flat))
         expected = np.dstack([FLAT, 255 - FLAT, np.full_like(FLAT, 100)])
         assert np.abs(pixels.astype(int) - expected).max() <= 1

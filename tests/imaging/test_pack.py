@@ -49,17 +49,17 @@ def test_broken_file_has_no_row_and_is_alone_tried_again(files, decoded):
     assert decoded == [b"broken"]
 
 
-def test_file_mended_in_place_is_read(files, decoded, monkeypatch, tmp_path):
+def test_file_fixed_in_place_is_read(files, decoded, monkeypatch, tmp_path):
     build(files(range(4), broken={2}))
-    mended, _ = build(files(range(4)))
-    assert mended["shape"][0] == 4
+    fixed, _ = build(files(range(4)))
+    assert fixed["shape"][0] == 4
     assert len(decoded) == 5
     monkeypatch.setenv("MEDLOOP_STATE", str(tmp_path / "another clone"))
     files(range(4), broken={1})
     with pytest.raises(DataError, match="1 of 4 images can be read where"):
         pack.open_pack()
     files(range(4))
-    assert digest_of(pack.open_pack()) == mended["digest"]
+    assert digest_of(pack.open_pack()) == fixed["digest"]
 
 
 def test_nothing_but_broken_files(files):

@@ -29,7 +29,7 @@ def made(kind: int, data: bytes, *before: tuple[bytes, bytes], **end: bytes) -> 
 
 
 def packed(pixels: np.ndarray, bits: int) -> bytes:
-    """Rows of fewer than 8 bits a sample."""
+    """Rows of fewer than 8 bits per sample."""
     places = np.unpackbits(pixels[..., None], axis=-1)[..., 8 - bits :].reshape(len(pixels), -1)
     return b"".join(b"\0" + row.tobytes() for row in np.packbits(places, axis=1))
 

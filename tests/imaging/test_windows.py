@@ -148,7 +148,7 @@ def test_the_first_of_several_windows_that_shows_something(ramp, unusable):
 @pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept"])
 def test_half_a_rescale_is_none(ramp, name):
     """As pydicom and DCMTK have it; and a CT without one is in no Hounsfield units."""
-    half = {key: of for key, of in CT.items() if key != name}
+    half = {key: value for key, value in CT.items() if key != name}
     content = make_dicom(ramp, **half)
     assert np.array_equal(decode(content, None), windowed(ramp.astype(float), 40, 400))
     with pytest.raises(DecodeError, match="no CT with a rescale"):

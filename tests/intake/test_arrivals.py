@@ -1,4 +1,4 @@
-"""What comes and what stays: known, changed, mended and vanished files, labels, frames, slices."""
+"""What comes and what stays: known, changed, fixed and vanished files, labels, frames, slices."""
 
 from __future__ import annotations
 
@@ -205,13 +205,13 @@ def test_the_same_name_in_another_folder_is_another_file():
 
 
 @pytest.mark.usefixtures("source")
-def test_a_mended_file_takes_the_place_of_its_row_in_a_new_batch():
+def test_a_fixed_file_takes_the_place_of_its_row_in_a_new_batch():
     broken("sick/later.png")
     run()
     (old,) = cohort().query("path.isna()").to_dict("records")
     image("sick/later.png", 50)
     summary = run()
-    assert (summary.mended, summary.new, summary.batch, summary.vanished) == (1, 1, 1, 0)
+    assert (summary.fixed, summary.new, summary.batch, summary.vanished) == (1, 1, 1, 0)
     table = cohort()
     assert table["path"].notna().all()
     assert table["batch"].tolist() == [0, 0, 0, 0, 1]
@@ -236,7 +236,7 @@ def test_what_the_code_could_not_read_is_tried_again(monkeypatch):
         assert run().new == 0
         assert tree() == before
     summary = run()
-    assert (summary.mended, summary.new, summary.refused) == (1, 1, {})
+    assert (summary.fixed, summary.new, summary.refused) == (1, 1, {})
     assert len(cohort()) == 4
 
 

@@ -70,11 +70,11 @@ def test_another_label_or_content_of_a_file_of_before_is_told(of_before):
     assert (summary.relabelled, summary.changed, summary.new) == (1, 1, 0)
 
 
-def test_a_refused_file_of_before_is_tried_again_and_mended(of_before):
-    assert run().mended == 0
+def test_a_refused_file_of_before_is_tried_again_and_fixed(of_before):
+    assert run().fixed == 0
     image("sick/broken.png", 70)
     summary = run()
-    assert (summary.mended, summary.new, summary.vanished) == (1, 1, 0)
+    assert (summary.fixed, summary.new, summary.vanished) == (1, 1, 0)
     assert file_id(SOURCE / "sick/broken.png") in set(cohort()["image_id"])
     assert of_before[SOURCE / "sick/broken.png"] not in set(cohort()["image_id"])
 

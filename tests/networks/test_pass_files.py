@@ -50,8 +50,8 @@ def disk(monkeypatch, room):
     """A disk with so many bytes for the folder, of which what lies there takes its part."""
     real = pass_files.shutil.disk_usage("/")
 
-    def usage(of):
-        return real._replace(free=room - sum(file.stat().st_size for file in of.iterdir()))
+    def usage(folder):
+        return real._replace(free=room - sum(file.stat().st_size for file in folder.iterdir()))
 
     monkeypatch.setattr(pass_files.shutil, "disk_usage", usage)
 

@@ -36,7 +36,7 @@ def test_killed_in_every_stage_and_started_again(project, tmp_path):
 
 
 def durations(log):
-    """Seconds a step of an undisturbed run, from its receipt."""
+    """Seconds per step of an undisturbed run, from its receipt."""
     steps = re.findall(r"^  (\w+) +([\d.]+) s$", log, re.MULTILINE)
     found = {name: float(seconds) for name, seconds in steps if name != "total"}
     assert list(found) == ["pull", *STAGES, "register", "gate"]

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 from worlds.project import environment, finished, run, store, versions
+from worlds.readme import LANGUAGES, recipe
 from worlds.word_list import require_listed
 
 from tasks.common import editing, manifest, paths
@@ -134,7 +135,7 @@ def test_what_is_recorded_is_made_of_listed_words(project, monkeypatch):
 
 
 def test_a_touched_evaluation_gives_a_second_run_and_no_second_version(project):
-    editing.set_values(project / "params.yaml", {"evaluate.seed": 20})
+    editing.set_values(project / "params.yaml", {"evaluate.confidence": 0.9})
     said = repro(project, "repro")
     for untouched in ("preprocess", "split", "validate", "augment", "train", "fine_tune"):
         assert f"Stage '{untouched}' didn't change" in said
@@ -149,12 +150,9 @@ def test_a_touched_evaluation_gives_a_second_run_and_no_second_version(project):
 
 @pytest.fixture(scope="module")
 def clone(project, tmp_path_factory):
-    """A second clone of the same commit with the same DVC remote."""
+    """A second clone, by the README's recipe."""
     remote = tmp_path_factory.mktemp("remote")
-    repro(project, "remote", "add", "-d", "storage", str(remote))
-    repro(project, "push", "-q")
-    run("git", "add", "-f", "dvc.lock", "data/raw.dvc", ".dvc/config", "params.yaml", cwd=project)
-    run("git", "commit", "-qm", "a recorded experiment", cwd=project)
+    run("bash", "-ec", recipe(LANGUAGES[1], remote), cwd=project)
     folder = tmp_path_factory.mktemp("second") / "clone"
     run("git", "clone", "-q", str(project), str(folder), cwd=project)
     return folder
@@ -188,7 +186,7 @@ def test_a_second_writer_is_told_who_holds_the_lock(project):
     """Two at once: the second runs nothing and says which process is in the way; the first goes on
     and is whole.
     """
-    editing.set_values(project / "params.yaml", {"evaluate.seed": 21})
+    editing.set_values(project / "params.yaml", {"evaluate.confidence": 0.91})
     command = [sys.executable, "-m", "dvc", "repro", "evaluate"]
     first = subprocess.Popen(command, cwd=project, env=environment(), stdout=subprocess.DEVNULL)
     with first, stopped(first, "tasks.evaluate"):

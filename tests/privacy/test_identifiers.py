@@ -167,8 +167,12 @@ def choices(schema: Any) -> Iterator[str]:
 def test_the_list_has_what_a_suite_says(suite):
     """What to do is recorded of warnings only: where a critical one fails, there is no result."""
     said = json.loads(suite.read_text("utf-8"))
-    texts = [said["name"], *(of["description"] for of in said["expectations"])]
-    texts += [of["meta"]["mend"] for of in said["expectations"] if of["severity"] != "critical"]
+    texts = [said["name"], *(expectation["description"] for expectation in said["expectations"])]
+    texts += [
+        expectation["meta"]["mend"]
+        for expectation in said["expectations"]
+        if expectation["severity"] != "critical"
+    ]
     require_listed("\n".join(texts))
 
 
@@ -192,11 +196,11 @@ WRITERS = [
 ]
 
 
-@pytest.mark.parametrize("module", WRITERS, ids=lambda of: of.stem)
+@pytest.mark.parametrize("module", WRITERS, ids=lambda path: path.stem)
 def test_the_list_has_the_keys_of_what_a_module_writes(module):
     """A metric, for one."""
     tree = ast.parse(module.read_text("utf-8"))
-    keys = [key for of in ast.walk(tree) if isinstance(of, ast.Dict) for key in of.keys]
+    keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
     require_listed("\n".join(str(key.value) for key in keys if isinstance(key, ast.Constant)))
 
 

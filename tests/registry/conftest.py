@@ -1,4 +1,4 @@
-"""A fresh MLflow store a test. Making one takes seconds, so it is made once and copied."""
+"""A fresh MLflow store per test. Making one takes seconds, so it is made once and copied."""
 
 import shutil
 from collections import OrderedDict

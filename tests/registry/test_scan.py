@@ -201,7 +201,7 @@ def test_what_the_page_shows_is_searched_as_it_was_before(workspace):
     read = {str(getattr(paths, name)) for name in re.findall(r"\bpaths\.([A-Z_]+)", source)}
     assert {*deps, *read} - {str(paths.REPORT)} <= searched
     assert set(deps) <= set(stages["publish"]["deps"])
-    blanked = {".".join(of) for of in record.WHEREABOUTS}
+    blanked = {".".join(key) for key in record.WHEREABOUTS}
     shown = stages["report"]["params"]
     assert {param.partition(".")[0] for param in shown} <= set(stages["publish"]["params"])
     assert not any(f"{name}.".startswith(f"{param}.") for name in blanked for param in shown)

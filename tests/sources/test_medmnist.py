@@ -225,7 +225,7 @@ def test_a_set_is_fetched_once(server):
 @pytest.mark.parametrize(
     "mischief", ["cut", "chunks cut", "truncated", "500", "garbage", "trickle"]
 )
-def test_what_a_further_attempt_mends(server, mischief):
+def test_what_a_further_attempt_fixes(server, mischief):
     server.mischief = {"pneumoniamnist.npz": [mischief, mischief]}
     assert len(fetched().items) == 15
     assert server.asked["pneumoniamnist.npz"] == 3

@@ -25,7 +25,7 @@ from tasks.common.params.pull import Pull
 from tasks.common.paths import StateEntry
 from tasks.sources import Listing, nbia, series_folder, tcia, transfer
 
-MENDED = [
+FIXED = [
     *("cut", "chunks cut", "truncated", "no answer", "trickle", "500"),
     *("wrong md5", "no md5hashes.csv", "a file missing", "garbage", "path out of the folder"),
 ]
@@ -116,8 +116,8 @@ def test_files_are_known_by_their_instance(server):
     assert {item.read(): item.name for item in bring().items} == first
 
 
-@pytest.mark.parametrize("mischief", MENDED)
-def test_what_a_further_attempt_mends(server, mischief):
+@pytest.mark.parametrize("mischief", FIXED)
+def test_what_a_further_attempt_fixes(server, mischief):
     bad = server.series[1].uid
     server.mischief = {bad: [mischief, mischief]}
     assert brought(bring()) == everything(server)
@@ -126,7 +126,7 @@ def test_what_a_further_attempt_mends(server, mischief):
     assert not list(StateEntry.DOWNLOADS.path.rglob("*escaped*"))
 
 
-@pytest.mark.parametrize("mischief", MENDED)
+@pytest.mark.parametrize("mischief", FIXED)
 def test_what_fails_for_good_is_an_error_and_the_rest_stays(server, mischief, monkeypatch):
     monkeypatch.setattr(transfer, "ATTEMPTS", 2)
     bad = server.series[1].uid

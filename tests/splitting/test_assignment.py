@@ -58,7 +58,7 @@ def test_no_group_moves_and_strata_stay_balanced_in_any_order_of_arrival(order, 
 
 
 def held(groups, shares, batches):
-    """The tolerance that its module states: two groups in all, in a stratum two per batch."""
+    """The tolerance that its module states: two groups in total, in a stratum two per batch."""
     for side, share in shares.items():
         assert abs((groups["split"] == side).sum() - share * len(groups)) <= 2
         for _, stratum in groups.groupby("label"):

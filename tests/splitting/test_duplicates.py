@@ -16,7 +16,9 @@ def anatomy(count, strength=12, side=96):
     detail = [
         cv2.resize(generator.normal(0, strength, (24, 24)), (side, side)) for _ in range(count)
     ]
-    return np.stack([np.clip(build + of, 0, 255) for of in detail])[..., None].astype(np.uint8)
+    return np.stack([np.clip(build + pattern, 0, 255) for pattern in detail])[..., None].astype(
+        np.uint8
+    )
 
 
 def described(pixels, **columns):
@@ -62,7 +64,7 @@ COPIES = {
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 def test_copies_are_found_among_pictures_that_hash_alike(copied):
     pixels = anatomy(60)
-    pixels[30:] = [np.reshape(copied(of), of.shape) for of in pixels[:30]]
+    pixels[30:] = [np.reshape(copied(picture), picture.shape) for picture in pixels[:30]]
     found = duplicates.find(described(pixels), pixels)
     assert list(zip(found["first"], found["second"], strict=True)) == [
         (k, k + 30) for k in range(30)
@@ -77,7 +79,7 @@ def test_copies_are_found_among_pictures_that_hash_alike(copied):
 def test_people_who_look_alike_are_told_apart_by_their_detail():
     pixels = anatomy(200)
     table = described(pixels)
-    hashes = np.array([int(of, 16) for of in table["phash"]], np.uint64)
+    hashes = np.array([int(digits, 16) for digits in table["phash"]], np.uint64)
     near = np.bitwise_count(hashes[:, None] ^ hashes) <= candidates.DISTANCE
     assert near.sum() > 1000  # by their hashes many are copies
     assert duplicates.find(table, pixels).empty
@@ -130,7 +132,7 @@ def test_blocks_hide_no_pair(monkeypatch):
 def test_a_picture_is_looked_at_once_however_many_pairs_it_is_in(monkeypatch):
     """But for its summary. Equal ones are looked at as one."""
     pixels = anatomy(2).repeat(20, axis=0)
-    pixels[:20] = [cv2.add(of, k)[..., None] for k, of in enumerate(pixels[:20])]
+    pixels[:20] = [cv2.add(picture, k)[..., None] for k, picture in enumerate(pixels[:20])]
     looked = {"summaries": 0, "pairs": 0}
 
     def counting(name):
@@ -176,10 +178,12 @@ def test_the_detail_on_black_surroundings_is_finite_and_finds_copies():
     norms = np.linalg.norm(details, axis=1)
     assert norms == pytest.approx(np.ones(300), abs=1e-5)
     with np.errstate(invalid="ignore"):
-        before = np.array([np.isnan(as_before(of)).any() for of in pixels])
+        before = np.array([np.isnan(as_before(picture)).any() for picture in pixels])
     assert list(lacked) == list(before)
     chosen = np.flatnonzero(lacked)[:5].tolist() + np.flatnonzero(~lacked)[:5].tolist()
-    twice = np.concatenate([pixels[chosen], [cv2.add(of, 9)[..., None] for of in pixels[chosen]]])
+    twice = np.concatenate(
+        [pixels[chosen], [cv2.add(picture, 9)[..., None] for picture in pixels[chosen]]]
+    )
     found = duplicates.find(described(twice), twice)
     ends = dict(zip(found["first"], found["second"], strict=True))
     count = len(chosen)
@@ -198,7 +202,9 @@ def as_before(picture):
 
 def test_the_detail_of_all_other_pictures_is_what_it_was_to_the_bit():
     pictures = anatomy(20)
-    assert np.array_equal(resemblance.detail(pictures).vectors, [as_before(of) for of in pictures])
+    assert np.array_equal(
+        resemblance.detail(pictures).vectors, [as_before(picture) for picture in pictures]
+    )
 
 
 def test_a_picture_without_detail_is_like_none_but_its_equal():

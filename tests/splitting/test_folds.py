@@ -39,7 +39,9 @@ def test_folds_cut_train_and_val_and_leave_test_alone():
     assert set.union(*vals) == set(plain.index[plain != "test"])
     assert sum(map(len, vals)) == len(set.union(*vals))
     numbers = receipt(table, settings, TASK)
-    assert [of["patients"] for of in numbers["folds"].values()] == pytest.approx([38] * 5, abs=4)
+    assert [fold["patients"] for fold in numbers["folds"].values()] == pytest.approx(
+        [38] * 5, abs=4
+    )
 
 
 def test_a_fold_is_one_of_the_folds(workspace):

@@ -29,7 +29,7 @@ def split_now(name, mode, images, pairs, limits=None):
 
 def compared(table, before):
     """The rows in both, in one order: what was, and what is."""
-    ids = [of for of in before["image_id"] if of in set(table["image_id"])]
+    ids = [name for name in before["image_id"] if name in set(table["image_id"])]
     return before.set_index("image_id").loc[ids], table.set_index("image_id").loc[ids]
 
 

@@ -6,14 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from worlds.word_list import require_listed
 
 from tasks import evaluate
 from tasks.common import paths
 from tasks.common.errors import DataError, TrainingError
 from tasks.common.params.task import Task
+from tasks.registry import record
 from tasks.statistics import scores
 
-OUTS = (paths.SCORES, paths.OPERATING_POINT, paths.METRICS, paths.ROC, paths.CONFUSION)
+OUTS = (
+    paths.SCORES,
+    paths.OPERATING_POINT,
+    paths.METRICS,
+    paths.SUMMARY,
+    paths.ROC,
+    paths.CONFUSION,
+)
 
 
 def content() -> dict[str, bytes]:
@@ -34,6 +43,9 @@ def test_the_stage_writes_what_it_finds(tiny, capsys):
     assert found["value"] == pytest.approx(expected, abs=1e-6)
     assert found["low"] <= found["value"] <= found["high"]
     assert set(metrics["test"]["slices"]["sex"]) == {"F", "M"}
+    few = dict(record.metrics(json.loads(paths.SUMMARY.read_text())))
+    assert len(few) == 10
+    assert few.items() <= dict(record.metrics(metrics)).items()  # under the names of MLflow
     assert f"test: AUROC {expected:.3f}" in capsys.readouterr().out
 
 
@@ -102,7 +114,9 @@ def test_several_outputs(kind, defaults, tmp_path):
     assert (found.point.thresholds is None) == (kind == "multiclass")
     matrices = 1 if kind == "multiclass" else 3
     assert len(evaluate.confusion_table(found.test, task)) == 60 * matrices
-    json.dumps(found.metrics, allow_nan=False)
+    recorded = json.dumps(found.metrics, allow_nan=False)
+    require_listed(recorded, known="a b c north south west null true false")
+    assert len(dict(record.metrics(evaluate.headline(found.metrics)))) == 10
 
 
 def test_scores_that_are_not_finite_are_an_error(defaults):

@@ -155,7 +155,9 @@ def test_a_leak_costs_the_train_side_and_leaves_test_as_it_is():
     sides = LEAKING | {"v": "val", "y": ("train", "val", None), "z": ("val", "test")}
     images = given(sides, label=["sane", "sick"] * 25)
     table = to_manifest(images, leaky("drop"), TASK)
-    kept = {of: list(rows["split"].fillna("-")) for of, rows in table.groupby("patient_id")}
+    kept = {
+        patient: list(rows["split"].fillna("-")) for patient, rows in table.groupby("patient_id")
+    }
     assert (kept["x"], kept["y"], kept["z"]) == (
         ["-", "test", "test"],
         ["-", "val", "-"],
@@ -163,9 +165,9 @@ def test_a_leak_costs_the_train_side_and_leaves_test_as_it_is():
     )
     assert set(table[table["split"].isna()]["reason"]) == {manifest.LEAK}
     assert (table.groupby("group")["split"].nunique() == 1).all()
-    assert all(kept[of] == [side] for of, side in sides.items() if isinstance(side, str))
+    assert all(kept[patient] == [side] for patient, side in sides.items() if isinstance(side, str))
     numbers = receipt(table, leaky("drop"), TASK)
-    dropped = {side: (of["images"], of["classes"]) for side, of in numbers["dropped"].items()}
+    dropped = {side: (lost["images"], lost["classes"]) for side, lost in numbers["dropped"].items()}
     assert dropped == {
         "train": (2, {"sane": 0, "sick": 2}),
         "val": (1, {"sane": 1, "sick": 0}),
@@ -218,7 +220,7 @@ def test_leak_reported_keeps_the_split_and_val_stays_clean():
     numbers = receipt(table, leaky("report"), TASK)
     assert numbers["patients_on_two_sides"] == 1
     assert numbers["images_of_patients_on_two_sides"] == 3
-    assert {sides: of["patients"] for sides, of in numbers["shared"].items()} == {
+    assert {sides: counts["patients"] for sides, counts in numbers["shared"].items()} == {
         "train and val": 0,
         "train and test": 1,
         "val and test": 0,
@@ -248,7 +250,7 @@ def test_source_moves_no_group_that_an_earlier_batch_drew():
     assert table.set_index("image_id")["split"][before.index].equals(before)
     assert (table.groupby("group")["split"].nunique() == 1).all()
     numbers = receipt(table, leaky("report"), TASK)
-    assert {count for of in numbers["shared"].values() for count in of.values()} == {0}
+    assert {count for counts in numbers["shared"].values() for count in counts.values()} == {0}
 
 
 def test_multilabel_strata():

@@ -38,7 +38,9 @@ def prepared(images, seed=5):
     """With pixels, and what the stage before says of them."""
     generator = np.random.default_rng(seed)
     coarse = generator.integers(0, 256, (len(images), 12, 12), np.uint8)
-    pixels = np.stack([cv2.resize(of, (64, 64), interpolation=cv2.INTER_CUBIC) for of in coarse])
+    pixels = np.stack(
+        [cv2.resize(picture, (64, 64), interpolation=cv2.INTER_CUBIC) for picture in coarse]
+    )
     return described(images, pixels[..., None]), pixels[..., None]
 
 
@@ -143,7 +145,7 @@ def test_copies_fall_on_the_side_of_the_first_and_nobody_else_moves():
     assert table["group"].nunique() == 20
     numbers = receipt(table, SETTINGS, TASK, alike(images, *links))
     assert numbers["duplicates"]["patients_joined_to_another"] == 20
-    assert {count for of in numbers["shared"].values() for count in of.values()} == {0}
+    assert {count for counts in numbers["shared"].values() for count in counts.values()} == {0}
 
 
 def test_later_copies_take_the_settled_side():
@@ -206,7 +208,7 @@ def test_pictures_on_two_sides_of_the_source_cost_the_train_side():
     assert (table.groupby("group")["split"].nunique() == 1).all()
     numbers = receipt(table, leaky("drop"), TASK, like)
     assert numbers["dropped"]["train"]["images"] == 1
-    assert {count for of in numbers["shared"].values() for count in of.values()} == {0}
+    assert {count for counts in numbers["shared"].values() for count in counts.values()} == {0}
 
 
 def test_faulty_pictures_on_two_sides_are_no_leak_and_move_nobody():
@@ -239,7 +241,7 @@ def test_what_was_not_seen_before_joins_nobody_and_costs_the_earlier_side():
     second = given({f"m{k}": None for k in range(20)}, batch=1)
     images = together(first, second)
     alone = split_of(images)
-    later = next(of for of in alone.index[40:] if alone[of] == "test")
+    later = next(name for name in alone.index[40:] if alone[name] == "test")
     like = alike(images, (a, d), (b, c), (d, c), (b, later), late=True)
     table = to_manifest(images, SETTINGS, TASK, like).set_index("image_id")
     assert set(table.index[table["status"] != "ok"]) == {a, b, c}

@@ -77,14 +77,14 @@ def test_the_classes_of_a_binary_task_are_the_two_outcomes(world):
     test = world.index[world["split"] == "test"]
     world.loc[test, "label"] = ["sane", *["sick"] * (len(test) - 1)]
     found = failed(world, only=["classes"])
-    assert [of.rows for of in found] == [["sane in test"]] * 2
+    assert [finding.rows for finding in found] == [["sane in test"]] * 2
 
 
 def test_what_a_leak_costs_is_no_fault_of_the_images(world):
     """It was asked for by split.on_leak; whether enough is left is asked by class."""
     world.loc[:5, "status"] = "quarantined"
     world.loc[:5, "reason"] = manifest.LEAK
-    (warning,) = [of for of in findings_of(world, only=["images"]) if not of.passed]
+    (warning,) = [finding for finding in findings_of(world, only=["images"]) if not finding.passed]
     assert (warning.severity, warning.says) == ("warning", "No image is quarantined")
     world.loc[:5, "reason"] = "too dark"
     assert failed(world, only=["images"])[0].observed == pytest.approx(0.1)
@@ -98,7 +98,7 @@ def test_tables_as_a_whole(world):
     assert len(found) == 6
     for says in (IMAGES_OF_BOTH, PATIENTS_OF_BOTH):
         assert found[says].rows == ["sick in val"]
-    share = next(of for says, of in found.items() if "preprocess.max_quarantined" in says)
+    share = next(finding for says, finding in found.items() if "preprocess.max_quarantined" in says)
     assert share.observed == pytest.approx(0.1)
     assert share.limits == {"max_value": 0.05}
     assert "The pack holds as many images as the manifest" in found
@@ -107,17 +107,23 @@ def test_tables_as_a_whole(world):
 
 
 def test_who_was_withdrawn_or_left_out_by_a_person_is_not_missing(world):
-    """Nothing about them can be mended at the source."""
+    """Nothing about them can be fixed at the source."""
     world.loc[:5, ["status", "row"]] = ["quarantined", -1]
     world.loc[:5, "reason"] = [manifest.WITHDRAWN, manifest.REPLACED, manifest.EXCLUDED] * 2
-    assert [of for of in findings_of(world, pack(54), ["images", "pack"]) if not of.passed] == []
+    assert [
+        finding
+        for finding in findings_of(world, pack(54), ["images", "pack"])
+        if not finding.passed
+    ] == []
 
 
 def test_patients_in_two_splits_are_a_warning_with_report(world):
     world.loc[3, "group"] = world["group"][9]
     assert len(failed(world, only=["usable_images"])) == 1
     editing.set_values(paths.PARAMS, {"split.on_leak": "report"})
-    (warning,) = [of for of in findings_of(world, only=["usable_images"]) if not of.passed]
+    (warning,) = [
+        finding for finding in findings_of(world, only=["usable_images"]) if not finding.passed
+    ]
     assert warning.severity == "warning"
     assert "figures on test flatter" in warning.says
     assert len(warning.rows) == 2
@@ -174,7 +180,7 @@ def test_warnings_stop_nothing_and_stay_visible(world, capsys):
     world["device"] = np.where(world["label"] == "sick", "one", "other")
     run_on(world)
     warnings = documents.read_json(paths.VALIDATION)["warnings"]
-    assert [of["table"] for of in warnings] == ["images", "shortcuts"]
+    assert [warning["table"] for warning in warnings] == ["images", "shortcuts"]
     assert warnings[1]["found"] == "2 rows: all at once, device"
     out = capsys.readouterr().out
     assert out.count("Warning, this does not hold") == 2

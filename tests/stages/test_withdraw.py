@@ -37,7 +37,7 @@ PATIENT = PATIENTS[0]
 
 
 def list_images(**renamed: str) -> None:
-    """A table of two images a patient; `renamed` gives an image another name and no patient."""
+    """A table of two images per patient; `renamed` gives an image another name and no patient."""
     rows = ["file,label,patient_id"]
     for number in range(6):
         name, label = f"{number}.png", ("sick", "well")[number % 2]
@@ -254,7 +254,7 @@ def test_a_remote_that_fails_is_told_after_everything_here_is_gone(monkeypatch):
 def write_manifest(groups: dict[str, str]) -> None:
     """The cohort as if split, with patients in the groups of others."""
     table = cohort()
-    table["group"] = table["patient_id"].map(lambda of: groups.get(of, of))
+    table["group"] = table["patient_id"].map(lambda patient: groups.get(patient, patient))
     manifest.write(table.assign(status="ok", row=0), paths.MANIFEST, manifest.MANIFEST)
 
 

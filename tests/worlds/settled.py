@@ -51,7 +51,7 @@ def _pictures(images, name, generator):
     """One in five repeats an earlier one, brighter or to the pixel; some show next to nothing."""
     coarse = generator.integers(0, 256, (len(images), 12, 12), np.uint8)
     pixels = np.stack(
-        [cv2.resize(of, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for of in coarse]
+        [cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for picture in coarse]
     )
     for k in range(1, len(images)):
         earlier, chance = int(generator.integers(0, k)), generator.random()

@@ -47,7 +47,7 @@ def together(*tables):
 
 
 def given(sides, **columns):
-    """One image a patient and side: `{"a": "train", "b": ("train", "test")}`."""
+    """One image per patient and side: `{"a": "train", "b": ("train", "test")}`."""
     rows = [
         {"patient_id": patient, "source_split": side}
         for patient, named in sides.items()
@@ -63,11 +63,11 @@ def alike(images, *links, same=None, late=False):
     `same` maps image_ids to a picture that several of them are.
     """
     known = stage.prepared(images).reset_index().set_index("image_id")
-    of = pd.Series(same or {}, dtype="object")
-    equal = [pair for _, ids in of.groupby(of) for pair in combinations(ids.index, 2)]
+    pictures = pd.Series(same or {}, dtype="object")
+    equal = [pair for _, ids in pictures.groupby(pictures) for pair in combinations(ids.index, 2)]
     rows = []
     for number, link in enumerate([*links, *equal]):
-        first, second = sorted(link, key=lambda of: (known["batch"][of], of))
+        first, second = sorted(link, key=lambda name: (known["batch"][name], name))
         at, group, label = known["index"], known["group"], known["label"]
         between, twin = group[first] != group[second], number >= len(links)
         if between or label[first] != label[second]:
@@ -81,7 +81,9 @@ def alike(images, *links, same=None, late=False):
 
 
 def to_manifest(images, settings, task, pairs=None, limits=None, **known):
-    images = images.assign(**{of: value for of, value in FACTS.items() if of not in images})
+    images = images.assign(
+        **{column: value for column, value in FACTS.items() if column not in images}
+    )
     images = images.assign(reason=None) if "reason" not in images else images
     pairs = alike(images) if pairs is None else pairs
     chosen = stage.Settings(task=task, split=settings, validate=limits or LIMITS)

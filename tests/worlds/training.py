@@ -47,7 +47,7 @@ def make_world(monkeypatch: Any, **settings: object) -> pd.DataFrame:
     pack = make_pack(labels)
     for module in ("tasks.networks.data", "tasks.augment"):
         monkeypatch.setattr(f"{module}.open_pack", lambda: pack)
-    # Threads can be set once a process; tests/networks/test_device.py sees that they are.
+    # Threads can be set once per process; tests/networks/test_device.py sees that they are.
     monkeypatch.setattr("tasks.networks.device._set_threads", lambda _: None)
     return manifest.read_manifest()
 

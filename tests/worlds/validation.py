@@ -58,7 +58,7 @@ def findings_of(table, receipt=None, only=()):
     _, sides = comparisons.sides(known, settings.task)
     about = tables(table, receipt or pack(), settings.task, comparisons.nothing(), sides, told)
     return examine(
-        {name: of for name, of in about.items() if not only or name in only},
+        {name: columns for name, columns in about.items() if not only or name in only},
         limits(settings.task, settings.preprocess, settings.split, settings.validate_),
         paths.EXPECTATIONS,
         documents.fresh_folder(paths.DATA_DOCS),
@@ -67,4 +67,4 @@ def findings_of(table, receipt=None, only=()):
 
 def failed(table, receipt=None, severity="critical", only=()):
     found = findings_of(table, receipt, only)
-    return [of for of in found if not of.passed and of.severity == severity]
+    return [finding for finding in found if not finding.passed and finding.severity == severity]
