@@ -1,4 +1,4 @@
-"""Stage evaluate: score val and test, choose the operating point on val, measure on test."""
+"""Stage evaluate: score val and test, fit operating point and temperature on val, measure both."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import files, scoring
 from tasks.pictures import charts
-from tasks.statistics import curves, operating_point, scores
+from tasks.statistics import curves, operating_point, scores, summary, temperature
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
-from tasks.statistics.summary import summarise
 
 
 class Settings(Part):
@@ -38,15 +37,18 @@ class Settings(Part):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the stage finds: `metrics` as in reports/metrics.json, and the test images' sample."""
+    """What the stage finds: `metrics` as in reports/metrics.json, the temperature that the scores
+    are calibrated with, and the test images' sample.
+    """
 
     point: OperatingPoint
+    temperature: float
     metrics: dict[str, Any]
     test: Sample
 
 
 def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Evaluate) -> Evaluation:
-    """Fit the operating point on val and measure both splits at it.
+    """Fit operating point and temperature on val and measure both splits with them.
 
     Args:
         table: the score table, val and test rows.
@@ -60,17 +62,12 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
     outputs = labels.scored(task.kind, task.names)
     parts = {split: scores.of_split(table, split) for split in ("test", "val")}
     rule = settings.operating_point
-    point = operating_point.fit(
-        task.kind,
-        outputs,
-        scores.targets(parts["val"], task),
-        scores.values(parts["val"]),
-        rule.rule,
-        rule.target,
-    )
+    seen = scores.targets(parts["val"], task), scores.values(parts["val"])
+    point = operating_point.fit(task.kind, outputs, *seen, rule.rule, rule.target)
+    degree = temperature.fit(task.kind, *seen)
     samples = {split: scores.sample(part, task, point) for split, part in parts.items()}
     metrics = {
-        split: summarise(
+        split: summary.summarise(
             samples[split],
             part["group"].to_numpy(str),
             outputs,
@@ -78,10 +75,19 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
             settings.confidence,
             settings.prevalence,
         )
-        | {"per_patient": _per_patient(part, task, point, settings)}
+        | {
+            "per_patient": _per_patient(part, task, point, settings),
+            "calibrated": {"temperature": degree}
+            | summary.of_calibrated(
+                samples[split].at(degree),
+                part["group"].to_numpy(str),
+                outputs,
+                settings.confidence,
+            ),
+        }
         for split, part in parts.items()
     }
-    return Evaluation(point, metrics, samples["test"])
+    return Evaluation(point, degree, metrics, samples["test"])
 
 
 def _per_patient(
@@ -89,7 +95,7 @@ def _per_patient(
 ) -> dict[str, Any]:
     """The metrics with one score per patient."""
     merged = scores.per_patient(part, settings.per_patient)
-    summary = summarise(
+    figures = summary.summarise(
         scores.sample(merged, task, point),
         merged["group"].to_numpy(str),
         labels.scored(task.kind, task.names),
@@ -97,7 +103,7 @@ def _per_patient(
         settings.confidence,
         settings.prevalence,
     )
-    return {name: value for name, value in summary.items() if name != "slices"}
+    return {name: value for name, value in figures.items() if name != "slices"}
 
 
 def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArray[Any]]:
@@ -143,7 +149,9 @@ def _say(metrics: dict[str, Any]) -> None:
 
 @command
 def main() -> None:
-    """Read model, manifest and pack; write scores, operating point, metrics and figures."""
+    """Read model, manifest and pack; write scores, operating point, calibration, metrics
+    and figures.
+    """
     settings = load(Settings)
     rows = manifest.read_manifest()
     rows = rows[rows["split"].isin(["val", "test"])].reset_index(drop=True)
@@ -156,6 +164,7 @@ def main() -> None:
     write_csv(paths.ROC, roc_table(found.test))
     write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
     write_json(paths.OPERATING_POINT, found.point.to_json())
+    write_json(paths.CALIBRATION, {"temperature": found.temperature})
     write_json(paths.METRICS, found.metrics)
     _say(found.metrics)
 

@@ -45,6 +45,7 @@ TRAINING = Path("reports/fine_tune/training.json")
 
 SCORES = Path("data/scores.parquet")
 OPERATING_POINT = Path("models/operating_point.json")
+CALIBRATION = Path("models/calibration.json")
 METRICS = Path("reports/metrics.json")
 ROC = Path("reports/evaluate/roc.csv")
 CONFUSION = Path("reports/evaluate/confusion.csv")

@@ -13,6 +13,7 @@ from tasks.statistics.metrics import Figures, Sample, measure
 from tasks.statistics.patients import Patients
 
 SLICED = ("auroc", "sensitivity", "specificity")
+CALIBRATED = ("ece", "brier", "loss")
 
 
 def summarise(
@@ -46,6 +47,20 @@ def summarise(
         for column, values in slices.items()
     }
     return summary
+
+
+def of_calibrated(
+    sample: Sample, groups: ArrayLike, classes: Sequence[str], confidence: float
+) -> dict[str, Any]:
+    """What a temperature changes, of a sample with calibrated scores; arguments as in `summarise`.
+    The slope stands where that of the scores as they are does: with several outputs in `classes`.
+    """
+    figures = measure(sample, groups, confidence)
+    slopes = [_json({"calibration_slope": of["calibration_slope"]}) for of in figures.outputs]
+    whole = _json({name: figures.whole[name] for name in CALIBRATED})
+    if len(classes) == 1:
+        return whole | slopes[0]
+    return whole | {"classes": dict(zip(classes, slopes, strict=True))}
 
 
 def _json(figures: Mapping[str, Interval]) -> dict[str, Any]:

@@ -5,15 +5,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from tasks import evaluate
 from tasks.common import paths
 from tasks.common.errors import DataError, TrainingError
 from tasks.common.params.task import Task
-from tasks.statistics import scores
+from tasks.statistics import scores, temperature
 
-OUTS = (paths.SCORES, paths.OPERATING_POINT, paths.METRICS, paths.ROC, paths.CONFUSION)
+OUTS = (
+    *(paths.SCORES, paths.OPERATING_POINT, paths.CALIBRATION, paths.METRICS),
+    *(paths.ROC, paths.CONFUSION),
+)
 
 
 def content() -> dict[str, bytes]:
@@ -49,6 +52,27 @@ def test_the_operating_point_is_that_of_val_applied_to_test(tiny):
     pairs = pd.read_csv(paths.CONFUSION)
     assert (pairs["predicted"] == "nodule").to_list() == (test["score_0"] >= threshold).to_list()
     assert pairs["actual"].to_list() == test["label"].to_list()
+
+
+def test_the_temperature_is_that_of_val_and_changes_calibration_alone(tiny):
+    tiny()
+    evaluate.main()
+    table = pd.read_parquet(paths.SCORES)
+    val, test = (table[table["split"] == split] for split in ("val", "test"))
+    degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
+    ill = (val[["label"]] == "nodule").to_numpy(float)
+    assert degree == temperature.fit("binary", ill, scores.values(val)) != 1
+    after = temperature.apply("binary", scores.values(test), degree)[:, 0]
+    metrics = json.loads(paths.METRICS.read_text())
+    found = metrics["test"]["calibrated"]
+    assert found["temperature"] == degree
+    assert found["loss"]["value"] == pytest.approx(log_loss(test["label"], after), abs=1e-6)
+    assert found["brier"]["value"] == pytest.approx(
+        brier_score_loss(test["label"], after, pos_label="nodule"), abs=1e-6
+    )
+    assert set(found) == {"temperature", "ece", "brier", "loss", "calibration_slope"}
+    fitted = metrics["val"]
+    assert fitted["calibrated"]["loss"]["value"] < fitted["loss"]["value"]
 
 
 def test_the_same_model_gives_the_same_bytes(tiny):
@@ -102,6 +126,9 @@ def test_several_outputs(kind, defaults, tmp_path):
     assert (found.point.thresholds is None) == (kind == "multiclass")
     matrices = 1 if kind == "multiclass" else 3
     assert len(evaluate.confusion_table(found.test, task)) == 60 * matrices
+    calibrated = found.metrics["test"]["calibrated"]
+    assert calibrated["temperature"] == found.temperature > 0
+    assert set(calibrated["classes"]["a"]) == {"calibration_slope"}
     json.dumps(found.metrics, allow_nan=False)
 
 

@@ -27,7 +27,10 @@ ALL = {
     "patients_without": 14,
     "judged": True,
 }
+CALIBRATED = dict.fromkeys(("ece", "brier", "loss", "calibration_slope"), INTERVAL)
 SPLIT = ALL | {
+    "calibration_slope": INTERVAL,
+    "calibrated": CALIBRATED | {"temperature": 1.52345},
     "per_patient": ALL | {"images": 26},
     "slices": {
         "sex": {"F": {"auroc": INTERVAL, "images": 30}, "M": {"auroc": UNKNOWN, "images": 30}}
@@ -119,6 +122,18 @@ def test_the_page_says_what_was_found(made):
     assert "Research use only; not a medical device." in html
     assert "EfficientNetLite0" in html
     assert "Sex, test" in html
+
+
+def test_the_temperature_stands_with_what_it_changes(made):
+    html = page()
+    assert (
+        "A temperature of <b>1.523</b>, fitted on val, makes the scores of test less sure" in html
+    )
+    assert re.findall(r"<tr><th>Calibration slope</th>(<td>[^<]+</td>){4}</tr>", html)
+    for degree, words in ((0.8, "test surer"), (1.0, "test neither surer nor less sure")):
+        split = SPLIT | {"calibrated": CALIBRATED | {"temperature": degree}}
+        documents.write_json(paths.METRICS, {"test": split, "val": split})
+        assert f"makes the scores of {words}." in page()
 
 
 def test_synthetic_images_are_said_to_be_synthetic(made):
