@@ -38,13 +38,14 @@ class Settings(Part):
 @dataclass(frozen=True)
 class Evaluation:
     """What the stage finds: `metrics` as in reports/metrics.json, the temperature that the scores
-    are calibrated with, and the test images' sample.
+    are calibrated with, and the test images: sample and patients `(N,)`.
     """
 
     point: OperatingPoint
     temperature: float
     metrics: dict[str, Any]
     test: Sample
+    groups: NDArray[Any]
 
 
 def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Evaluate) -> Evaluation:
@@ -87,7 +88,8 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
         }
         for split, part in parts.items()
     }
-    return Evaluation(point, degree, metrics, samples["test"])
+    groups = parts["test"]["group"].to_numpy(str)
+    return Evaluation(point, degree, metrics, samples["test"], groups)
 
 
 def _per_patient(
@@ -127,7 +129,7 @@ def confusion_table(test: Sample, task: Task) -> pd.DataFrame:
     return pd.DataFrame({"actual": actual, "predicted": predicted}, dtype="str")
 
 
-def draw(folder: Path, found: Evaluation, task: Task) -> None:
+def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None:
     """Write the figures of the test split."""
     outputs = labels.scored(task.kind, task.names)
     by_class = found.metrics["test"].get("classes") or {outputs[0]: found.metrics["test"]}
@@ -135,7 +137,11 @@ def draw(folder: Path, found: Evaluation, task: Task) -> None:
     matrices = curves.confusion(task.kind, task.names, found.test.targets, found.test.predictions)
     charts.roc(folder / "roc.png", found.test, outputs, areas)
     charts.confusion(folder / "confusion.png", matrices)
-    charts.calibration(folder / "calibration.png", found.test)
+    diagrams = [
+        curves.calibration(of.targets, of.scores, found.groups, confidence)
+        for of in (found.test, found.test.at(found.temperature))
+    ]
+    charts.calibration(folder / "calibration.png", *diagrams)
     charts.score_histogram(
         folder / "score_histogram.png", found.test, outputs, found.point.thresholds
     )
@@ -158,7 +164,7 @@ def main() -> None:
     images = Images(open_pack(), rows["row"].to_numpy(np.int64))
     table = scores.make(rows, scoring.score(files.load(paths.MODEL), images))
     found = evaluate(table, rows, settings.task, settings.evaluate)
-    draw(fresh_folder(paths.FIGURES), found, settings.task)
+    draw(fresh_folder(paths.FIGURES), found, settings.task, settings.evaluate.confidence)
     paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(paths.SCORES, index=False)
     write_csv(paths.ROC, roc_table(found.test))

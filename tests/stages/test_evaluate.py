@@ -120,7 +120,7 @@ def test_several_outputs(kind, defaults, tmp_path):
     if kind == "multiclass":
         given /= given.sum(axis=1, keepdims=True)
     found = evaluate.evaluate(scores.make(rows, given), rows, task, defaults.evaluate)
-    evaluate.draw(tmp_path, found, task)
+    evaluate.draw(tmp_path, found, task, 0.95)
     assert list(found.metrics["test"]["classes"]) == names
     assert found.metrics["test"]["auroc"]["value"] > 0.85
     assert (found.point.thresholds is None) == (kind == "multiclass")
