@@ -109,9 +109,14 @@ def _per_patient(
 
 
 def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArray[Any]]:
-    """Slice column -> the values of the given images."""
+    """Slice column -> the values of the given images; where there are several, the arrival batches
+    too, which are no slice to the gate: a new batch is often small.
+    """
     chosen = rows.set_index("image_id").loc[image_ids.to_list()]
-    return {column: chosen[column].to_numpy(object) for column in manifest.slice_columns(rows)}
+    found = {column: chosen[column].to_numpy(object) for column in manifest.slice_columns(rows)}
+    if rows["batch"].nunique() > 1:
+        found["batch"] = chosen["batch"].astype(str).to_numpy(object)
+    return found
 
 
 def roc_table(test: Sample) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from tasks.statistics.metrics import Figures, Sample, measure
 from tasks.statistics.patients import Patients
 
 SLICED = ("auroc", "sensitivity", "specificity")
+LONGEST_NUMBER = 9
 CALIBRATED = ("ece", "brier", "loss")
 
 
@@ -92,11 +93,16 @@ def _by_value(
     sample: Sample, groups: NDArray[Any], values: NDArray[Any], confidence: float
 ) -> dict[str, Any]:
     """The metrics of each value of one slice column."""
-    known = sorted({value for value in values if isinstance(value, str)})
+    known = sorted({value for value in values if isinstance(value, str)}, key=_in_order)
     return {
         value: _slice(sample.where(values == value), groups[values == value], confidence)
         for value in known
     }
+
+
+def _in_order(value: str) -> str:
+    """What sorts batch 10 behind batch 2."""
+    return value.zfill(LONGEST_NUMBER) if value.isdecimal() else value
 
 
 def _slice(sample: Sample, groups: NDArray[Any], confidence: float) -> dict[str, Any]:

@@ -8,9 +8,11 @@ import pytest
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from tasks import evaluate
-from tasks.common import paths
+from tasks.common import manifest, paths
 from tasks.common.errors import DataError, TrainingError
+from tasks.common.params.loading import load
 from tasks.common.params.task import Task
+from tasks.registry import cases
 from tasks.statistics import scores, temperature
 
 OUTS = (
@@ -89,6 +91,23 @@ def test_the_same_model_gives_the_same_bytes(tiny):
     }
 
 
+def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
+    rows = tiny()
+    evaluate.main()
+    assert set(json.loads(paths.METRICS.read_text())["test"]["slices"]) == {"sex"}
+    rows["batch"] = [10 if k % 40 >= 36 else 2 for k in range(len(rows))]
+    manifest.write(rows, paths.MANIFEST, manifest.MANIFEST)
+    evaluate.main()
+    batches = json.loads(paths.METRICS.read_text())["test"]["slices"]["batch"]
+    assert [(name, of["images"], of["judged"]) for name, of in batches.items()] == [
+        ("2", 36, True),
+        ("10", 4, False),
+    ]
+    assert batches["10"]["auroc"] == {"value": 1.0, "low": None, "high": None}
+    table = cases.from_rows(rows[rows["split"] == "test"], load(evaluate.Settings).task, [])
+    assert set(table.slices) == {"sex=F", "sex=M"}
+
+
 def test_the_roc_goes_from_corner_to_corner(tiny):
     tiny()
     evaluate.main()
@@ -113,6 +132,7 @@ def test_several_outputs(kind, defaults, tmp_path):
             "split": ["val", "test"] * 60,
             "label": labels,
             "site": ["north", "south", "west"] * 40,
+            "batch": 0,
         }
     )
     truth = scores.targets(rows, task)

@@ -124,6 +124,14 @@ def test_the_page_says_what_was_found(made):
     assert "Sex, test" in html
 
 
+def test_arrival_batches_are_listed_by_their_number(made):
+    split = SPLIT | {"slices": {"batch": {"0": {"auroc": INTERVAL}, "1": {"auroc": UNKNOWN}}}}
+    documents.write_json(paths.METRICS, {"test": split, "val": split})
+    assert re.search(
+        r"<h3>Arrival batch, test</h3>\s*<div class=.scroll.><table>.*<th>1</th>", page(), re.DOTALL
+    )
+
+
 def test_the_temperature_stands_with_what_it_changes(made):
     html = page()
     assert (
