@@ -23,7 +23,8 @@ from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import files, scoring
 from tasks.pictures import charts
-from tasks.statistics import curves, operating_point, scores, summary, temperature
+from tasks.statistics import curves, decision_curve, operating_point, scores, summary, temperature
+from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 
@@ -134,6 +135,30 @@ def confusion_table(test: Sample, task: Task) -> pd.DataFrame:
     return pd.DataFrame({"actual": actual, "predicted": predicted}, dtype="str")
 
 
+def decision_curves(found: Evaluation, task: Task) -> dict[str, DecisionCurve]:
+    """Class behind an output -> the decision curve of its calibrated scores."""
+    sample = found.test.at(found.temperature)
+    pairs = zip(sample.targets.T, sample.scores.T, strict=True)
+    return {
+        name: decision_curve.curve(y, s)
+        for name, (y, s) in zip(labels.scored(task.kind, task.names), pairs, strict=True)
+    }
+
+
+def net_benefit_table(found: Evaluation, task: Task) -> pd.DataFrame:
+    """The decision curves as columns class, threshold, net_benefit and treating_all."""
+    parts = [
+        {
+            "class": name,
+            "threshold": THRESHOLDS,
+            "net_benefit": of.model.round(6),
+            "treating_all": of.treat_all.round(6),
+        }
+        for name, of in decision_curves(found, task).items()
+    ]
+    return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
+
+
 def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None:
     """Write the figures of the test split."""
     outputs = labels.scored(task.kind, task.names)
@@ -147,6 +172,7 @@ def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None
         for of in (found.test, found.test.at(found.temperature))
     ]
     charts.calibration(folder / "calibration.png", *diagrams)
+    charts.net_benefit(folder / "net_benefit.png", decision_curves(found, task))
     charts.score_histogram(
         folder / "score_histogram.png", found.test, outputs, found.point.thresholds
     )
@@ -174,6 +200,7 @@ def main() -> None:
     table.to_parquet(paths.SCORES, index=False)
     write_csv(paths.ROC, roc_table(found.test))
     write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
+    write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
     write_json(paths.OPERATING_POINT, found.point.to_json())
     write_json(paths.CALIBRATION, {"temperature": found.temperature})
     write_json(paths.METRICS, found.metrics)

@@ -46,7 +46,7 @@ class Reliability(NamedTuple):
     rate: Array
     low: Array
     high: Array
-    count: Array
+    size: Array
 
 
 def calibration(

@@ -60,6 +60,7 @@ def test_a_run_holds_the_files(result, store):
     run_id = publish(result)
     assert {"dvc.lock", "params.yaml", "reports", "models", "data"} <= names(store, run_id)
     assert names(store, run_id, "reports/explain") == {"reports/explain/picture.png"}
+    assert "reports/evaluate/net_benefit.csv" in names(store, run_id, "reports/evaluate")
     kept = {"models/model.int8.onnx", "models/operating_point.json", "models/calibration.json"}
     assert kept <= names(store, run_id, "models")
 

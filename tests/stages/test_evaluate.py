@@ -17,7 +17,7 @@ from tasks.statistics import scores, temperature
 
 OUTS = (
     *(paths.SCORES, paths.OPERATING_POINT, paths.CALIBRATION, paths.METRICS),
-    *(paths.ROC, paths.CONFUSION),
+    *(paths.ROC, paths.CONFUSION, paths.NET_BENEFIT),
 )
 
 
@@ -87,8 +87,22 @@ def test_the_same_model_gives_the_same_bytes(tiny):
         "roc.png",
         "confusion.png",
         "calibration.png",
+        "net_benefit.png",
         "score_histogram.png",
     }
+
+
+def test_the_net_benefit_is_that_of_the_calibrated_scores(tiny):
+    tiny()
+    evaluate.main()
+    table = pd.read_parquet(paths.SCORES).query("split == 'test'")
+    degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
+    called = temperature.apply("binary", scores.values(table), degree)[:, 0] >= 0.25
+    ill = table["label"] == "nodule"
+    worth = pd.read_csv(paths.NET_BENEFIT).set_index("threshold").loc[0.25]
+    expected = ((called & ill).sum() - (called & ~ill).sum() / 3) / len(table)
+    assert worth["net_benefit"] == pytest.approx(expected, abs=1e-6)
+    assert worth["treating_all"] == pytest.approx(1 / 2 - 1 / 2 / 3, abs=1e-6)
 
 
 def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
@@ -146,6 +160,8 @@ def test_several_outputs(kind, defaults, tmp_path):
     assert (found.point.thresholds is None) == (kind == "multiclass")
     matrices = 1 if kind == "multiclass" else 3
     assert len(evaluate.confusion_table(found.test, task)) == 60 * matrices
+    worth = evaluate.net_benefit_table(found, task)
+    assert worth.groupby("class", sort=False).size().to_dict() == dict.fromkeys(names, 99)
     calibrated = found.metrics["test"]["calibrated"]
     assert calibrated["temperature"] == found.temperature > 0
     assert set(calibrated["classes"]["a"]) == {"calibration_slope"}

@@ -40,7 +40,7 @@ def test_calibration_bins():
     found = curves.calibration(np.array([[0.0], [1], [1], [1]]), scores, np.arange(4), 0.95)
     assert found.score == pytest.approx([0.065, 0.975])
     assert found.rate.tolist() == [0.5, 1.0]
-    assert found.count.tolist() == [2, 2]
+    assert found.size.tolist() == [2, 2]
     assert np.isnan(found.low).all()  # too few patients to judge
 
 
@@ -54,5 +54,5 @@ def test_a_bin_has_the_interval_of_its_patients():
         assert (share, alone.low[k], alone.high[k]) == pytest.approx(expected, abs=0.002)
     twice = [np.repeat(x, 2, axis=0) for x in (targets, scores)]  # two alike images of each patient
     pairs = curves.calibration(*twice, np.arange(160) // 2, 0.95)
-    assert pairs.count.tolist() == [80, 80]
+    assert pairs.size.tolist() == [80, 80]
     assert pairs.low == pytest.approx(alone.low, abs=0.002)
