@@ -1,4 +1,4 @@
-"""Stage evaluate: score val and test, fit operating point and temperature on val, measure both."""
+"""Stage evaluate: score val and test, fit operating point and calibration on val, measure both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import files, scoring
 from tasks.pictures import charts
-from tasks.statistics import curves, decision_curve, operating_point, scores, summary, temperature
+from tasks.statistics import (
+    conformal,
+    curves,
+    decision_curve,
+    operating_point,
+    scores,
+    summary,
+    temperature,
+)
+from tasks.statistics.conformal import Sets
 from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
@@ -39,24 +48,27 @@ class Settings(Part):
 @dataclass(frozen=True)
 class Evaluation:
     """What the stage finds: `metrics` as in reports/metrics.json, the temperature that the scores
-    are calibrated with, and the test images: sample and patients `(N,)`.
+    are calibrated with, what makes sets of answers of them, and the test images: sample and
+    patients `(N,)`.
     """
 
     point: OperatingPoint
     temperature: float
+    sets: Sets
     metrics: dict[str, Any]
     test: Sample
     groups: NDArray[Any]
 
 
 def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Evaluate) -> Evaluation:
-    """Fit operating point and temperature on val and measure both splits with them.
+    """Fit operating point, temperature and sets on val and measure both splits with them.
 
     Args:
         table: the score table, val and test rows.
         rows: of the manifest, for the subgroups.
         task: kind and classes.
-        settings: rule of the operating point, confidence, prevalence, what a patient's score is.
+        settings: rule of the operating point, confidence, prevalence, what a patient's score is,
+            coverage of the sets.
 
     Raises:
         DataError: val or test has no images, or val lacks a class.
@@ -89,8 +101,17 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
         }
         for split, part in parts.items()
     }
+    sets = conformal.fit(task.names, samples["val"].at(degree), settings.coverage)
     groups = parts["test"]["group"].to_numpy(str)
-    return Evaluation(point, degree, metrics, samples["test"], groups)
+    metrics["test"]["conformal"] = conformal.summarise(
+        sets,
+        samples["test"].at(degree),
+        groups,
+        task.names,
+        subgroups(rows, parts["test"]["image_id"]),
+        settings.confidence,
+    )
+    return Evaluation(point, degree, sets, metrics, samples["test"], groups)
 
 
 def _per_patient(
@@ -202,7 +223,8 @@ def main() -> None:
     write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
     write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
     write_json(paths.OPERATING_POINT, found.point.to_json())
-    write_json(paths.CALIBRATION, {"temperature": found.temperature})
+    calibration = {"temperature": found.temperature, "conformal": found.sets.to_json()}
+    write_json(paths.CALIBRATION, calibration)
     write_json(paths.METRICS, found.metrics)
     _say(found.metrics)
 

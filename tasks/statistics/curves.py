@@ -83,13 +83,21 @@ def answers(kind: str, classes: Sequence[str], predictions: Array) -> list[list[
     ]
 
 
+def answer_names(kind: str, classes: Sequence[str]) -> list[list[str]]:
+    """What the answers to each question can be: the classes, or of each class of a multi-label task
+    that it is not there and that it is.
+    """
+    if kind == "multilabel":
+        return [[f"not {name}", name] for name in classes]
+    return [list(classes)]
+
+
 def confusion(
     kind: str, classes: Sequence[str], targets: Array, predictions: Array
 ) -> list[Confusion]:
     """Confusion matrices as (names, counts): rows are the labels, columns the predictions."""
     actual, predicted = (answers(kind, classes, values) for values in (targets, predictions))
-    names = [[f"not {name}", name] for name in classes] if kind == "multilabel" else [list(classes)]
     return [
         (of, confusion_matrix(a, p, labels=of))
-        for of, a, p in zip(names, actual, predicted, strict=True)
+        for of, a, p in zip(answer_names(kind, classes), actual, predicted, strict=True)
     ]

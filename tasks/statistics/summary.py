@@ -93,11 +93,15 @@ def _by_value(
     sample: Sample, groups: NDArray[Any], values: NDArray[Any], confidence: float
 ) -> dict[str, Any]:
     """The metrics of each value of one slice column."""
-    known = sorted({value for value in values if isinstance(value, str)}, key=_in_order)
     return {
         value: _slice(sample.where(values == value), groups[values == value], confidence)
-        for value in known
+        for value in known(values)
     }
+
+
+def known(values: NDArray[Any]) -> list[str]:
+    """The values of a slice column, in order."""
+    return sorted({value for value in values if isinstance(value, str)}, key=_in_order)
 
 
 def _in_order(value: str) -> str:

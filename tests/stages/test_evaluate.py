@@ -118,6 +118,12 @@ def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
         ("10", 4, False),
     ]
     assert batches["10"]["auroc"] == {"value": 1.0, "low": None, "high": None}
+    sets = json.loads(paths.METRICS.read_text())["test"]["conformal"]
+    assert list(sets["slices"]) == ["sex", "batch"]
+    assert list(sets["classes"]) == ["no_nodule", "nodule"]
+    stored = json.loads(paths.CALIBRATION.read_text())["conformal"]
+    assert stored["coverage"] == 0.9
+    assert set(stored["least_scores"]) == {"no_nodule", "nodule"}
     table = cases.from_rows(rows[rows["split"] == "test"], load(evaluate.Settings).task, [])
     assert set(table.slices) == {"sex=F", "sex=M"}
 
@@ -160,6 +166,9 @@ def test_several_outputs(kind, defaults, tmp_path):
     assert (found.point.thresholds is None) == (kind == "multiclass")
     matrices = 1 if kind == "multiclass" else 3
     assert len(evaluate.confusion_table(found.test, task)) == 60 * matrices
+    sets = found.metrics["test"]["conformal"]
+    assert sets["coverage"]["value"] == pytest.approx(0.9, abs=0.1)
+    assert len(sets["classes"]) == (3 if kind == "multiclass" else 6)
     worth = evaluate.net_benefit_table(found, task)
     assert worth.groupby("class", sort=False).size().to_dict() == dict.fromkeys(names, 99)
     calibrated = found.metrics["test"]["calibrated"]

@@ -28,7 +28,10 @@ ALL = {
     "judged": True,
 }
 CALIBRATED = dict.fromkeys(("ece", "brier", "loss", "calibration_slope"), INTERVAL)
+SET = {"coverage": INTERVAL, "size": INTERVAL | {"value": 1.25}, "images": 60, "judged": True}
+SETS = SET | {"classes": {"no_nodule": SET, "nodule": SET}, "slices": {"sex": {"F": SET, "M": SET}}}
 SPLIT = ALL | {
+    "conformal": SETS,
     "calibration_slope": INTERVAL,
     "calibrated": CALIBRATED | {"temperature": 1.52345},
     "per_patient": ALL | {"images": 26},
@@ -122,6 +125,14 @@ def test_the_page_says_what_was_found(made):
     assert "Research use only; not a medical device." in html
     assert "EfficientNetLite0" in html
     assert "Sex, test" in html
+
+
+def test_sets_of_answers_are_told_with_what_they_assume(made):
+    html = page()
+    assert "for 90.0% of the images of each class" in html
+    assert "On test it was for 0.958 (0.900 to 0.980), with 1.250" in html
+    assert "could change places with those of val" in html
+    assert "Sets by sex, test" in html
 
 
 def test_arrival_batches_are_listed_by_their_number(made):

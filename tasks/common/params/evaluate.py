@@ -24,10 +24,12 @@ class Evaluate(Section):
     """Metrics and their intervals, patients as units.
 
     With a `prevalence`, predictive values are also given for such a share of positives.
-    `per_patient` says how the scores of a patient's images become the patient's.
+    `per_patient` says how the scores of a patient's images become the patient's. `coverage` is the
+    share of the images whose right answer is to be in the set of answers that the scores leave.
     """
 
     operating_point: OperatingRule
     confidence: Confidence
     prevalence: Prevalence | None
     per_patient: Literal["mean", "max"]
+    coverage: Confidence
