@@ -214,13 +214,16 @@ def test_without_fine_tuning_only_the_head_phase_is_drawn(made):
 def test_classes_of_a_multiclass_task_are_listed(made):
     editing.set_values(paths.PARAMS, {"task.kind": "multiclass", "task.classes": ["a", "b", "c"]})
     classes = {name: {"auroc": INTERVAL, "positives": 20} for name in "abc"}
-    split = SPLIT | {"classes": classes}
+    slopes = {name: {"calibration_slope": INTERVAL} for name in "abc"}
+    split = SPLIT | {"classes": classes, "calibrated": CALIBRATED | {"temperature": 2.0}}
+    split["calibrated"] |= {"classes": slopes}
     documents.write_json(paths.METRICS, {"test": split, "val": split})
     documents.write_json(
         paths.OPERATING_POINT, {"rule": "argmax", "target": 0.9, "thresholds": None}
     )
     html = page()
     assert "By class, test" in html
+    assert re.search(r"<tr><th></th><th>Calibration slope</th></tr>\s*<tr><th>a</th>", html)
     assert "class with the highest score" in html
 
 
