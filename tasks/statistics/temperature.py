@@ -1,7 +1,8 @@
 """One number that makes scores surer or less sure: the temperature of Guo et al. 2017 (ICML).
 
-It divides the logits, so it changes neither the order of one output's scores nor, with the
-threshold moved along, any prediction.
+It divides the logits. The order of one output's scores stays, and with the threshold moved along
+every prediction; in a multiclass task, whose scores share one sum, the highest stays the highest,
+while the order of images by one class may change a little.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def test_the_page_says_what_was_found(made):
 def test_sets_of_answers_are_told_with_what_they_assume(made):
     html = page()
     assert "for 90.0% of the images of each class" in html
-    assert "On test it was for 0.958 (0.900 to 0.980), with 1.250" in html
+    assert "On test it was in a share of 0.958 (0.900 to 0.980), with 1.250" in html
     assert "could change places with those of val" in html
     assert "Sets by sex, test" in html
 
