@@ -1,4 +1,4 @@
-"""Stage evaluate: score val and test, choose the operating point on val, measure on test."""
+"""Stage evaluate: score val and test, fit operating point and calibration on val, measure both."""
 
 from __future__ import annotations
 
@@ -24,10 +24,19 @@ from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import files, scoring
 from tasks.pictures import charts
-from tasks.statistics import curves, operating_point, scores
+from tasks.statistics import (
+    conformal,
+    curves,
+    decision_curve,
+    operating_point,
+    scores,
+    summary,
+    temperature,
+)
+from tasks.statistics.conformal import Sets
+from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
-from tasks.statistics.summary import summarise
 
 # Of test, beside the AUROC with its interval.
 HEADLINE = ("auprc", "sensitivity", "specificity", "accuracy", "brier", "ece")
@@ -42,21 +51,28 @@ class Settings(Part):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the stage finds: `metrics` as in reports/metrics.json, and the test images' sample."""
+    """What the stage finds: `metrics` as in reports/metrics.json, the temperature that the scores
+    are calibrated with, what makes sets of answers of them, and the test images: sample and
+    patients `(N,)`.
+    """
 
     point: OperatingPoint
+    temperature: float
+    sets: Sets
     metrics: dict[str, Any]
     test: Sample
+    groups: NDArray[Any]
 
 
 def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Evaluate) -> Evaluation:
-    """Fit the operating point on val and measure both splits at it.
+    """Fit operating point, temperature and sets on val and measure both splits with them.
 
     Args:
         table: the score table, val and test rows.
         rows: of the manifest, for the subgroups.
         task: kind and classes.
-        settings: rule of the operating point, confidence, prevalence, what a patient's score is.
+        settings: rule of the operating point, confidence, prevalence, what a patient's score is,
+            coverage of the sets.
 
     Raises:
         DataError: val or test has no images, or val lacks a class.
@@ -64,17 +80,12 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
     outputs = labels.scored(task.kind, task.names)
     parts = {split: scores.of_split(table, split) for split in ("test", "val")}
     rule = settings.operating_point
-    point = operating_point.fit(
-        task.kind,
-        outputs,
-        scores.targets(parts["val"], task),
-        scores.values(parts["val"]),
-        rule.rule,
-        rule.target,
-    )
+    seen = scores.targets(parts["val"], task), scores.values(parts["val"])
+    point = operating_point.fit(task.kind, outputs, *seen, rule.rule, rule.target)
+    degree = temperature.fit(task.kind, *seen)
     samples = {split: scores.sample(part, task, point) for split, part in parts.items()}
     metrics = {
-        split: summarise(
+        split: summary.summarise(
             samples[split],
             part["group"].to_numpy(str),
             outputs,
@@ -82,10 +93,29 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
             settings.confidence,
             settings.prevalence,
         )
-        | {"per_patient": _per_patient(part, task, point, settings)}
+        | {
+            "per_patient": _per_patient(part, task, point, settings),
+            "calibrated": {"temperature": degree}
+            | summary.of_calibrated(
+                samples[split].at(degree),
+                part["group"].to_numpy(str),
+                outputs,
+                settings.confidence,
+            ),
+        }
         for split, part in parts.items()
     }
-    return Evaluation(point, metrics, samples["test"])
+    sets = conformal.fit(task.names, samples["val"].at(degree), settings.coverage)
+    groups = parts["test"]["group"].to_numpy(str)
+    metrics["test"]["conformal"] = conformal.summarise(
+        sets,
+        samples["test"].at(degree),
+        groups,
+        task.names,
+        subgroups(rows, parts["test"]["image_id"]),
+        settings.confidence,
+    )
+    return Evaluation(point, degree, sets, metrics, samples["test"], groups)
 
 
 def _per_patient(
@@ -93,7 +123,7 @@ def _per_patient(
 ) -> dict[str, Any]:
     """The metrics with one score per patient."""
     merged = scores.per_patient(part, settings.per_patient)
-    summary = summarise(
+    figures = summary.summarise(
         scores.sample(merged, task, point),
         merged["group"].to_numpy(str),
         labels.scored(task.kind, task.names),
@@ -101,13 +131,18 @@ def _per_patient(
         settings.confidence,
         settings.prevalence,
     )
-    return {name: value for name, value in summary.items() if name != "slices"}
+    return {name: value for name, value in figures.items() if name != "slices"}
 
 
 def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArray[Any]]:
-    """Slice column -> the values of the given images."""
+    """Slice column -> the values of the given images; where there are several, the arrival batches
+    too, which are no slice to the gate: a new batch is often small.
+    """
     chosen = rows.set_index("image_id").loc[image_ids.to_list()]
-    return {column: chosen[column].to_numpy(object) for column in manifest.slice_columns(rows)}
+    found = {column: chosen[column].to_numpy(object) for column in manifest.slice_columns(rows)}
+    if rows["batch"].nunique() > 1:
+        found["batch"] = chosen["batch"].astype(str).to_numpy(object)
+    return found
 
 
 def roc_table(test: Sample) -> pd.DataFrame:
@@ -133,7 +168,31 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
     return {"test": ends | figures, "val": {"auroc": metrics["val"]["auroc"]["value"]}}
 
 
-def draw(folder: Path, found: Evaluation, task: Task) -> None:
+def decision_curves(found: Evaluation, task: Task) -> dict[str, DecisionCurve]:
+    """Class behind an output -> the decision curve of its calibrated scores."""
+    sample = found.test.at(found.temperature)
+    pairs = zip(sample.targets.T, sample.scores.T, strict=True)
+    return {
+        name: decision_curve.curve(y, s)
+        for name, (y, s) in zip(labels.scored(task.kind, task.names), pairs, strict=True)
+    }
+
+
+def net_benefit_table(found: Evaluation, task: Task) -> pd.DataFrame:
+    """The decision curves as columns class, threshold, net_benefit and treating_all."""
+    parts = [
+        {
+            "class": name,
+            "threshold": THRESHOLDS,
+            "net_benefit": of.model.round(6),
+            "treating_all": of.treat_all.round(6),
+        }
+        for name, of in decision_curves(found, task).items()
+    ]
+    return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
+
+
+def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None:
     """Write the figures of the test split."""
     outputs = labels.scored(task.kind, task.names)
     by_class = found.metrics["test"].get("classes") or {outputs[0]: found.metrics["test"]}
@@ -141,7 +200,12 @@ def draw(folder: Path, found: Evaluation, task: Task) -> None:
     matrices = curves.confusion(task.kind, task.names, found.test.targets, found.test.predictions)
     charts.roc(folder / "roc.png", found.test, outputs, areas)
     charts.confusion(folder / "confusion.png", matrices)
-    charts.calibration(folder / "calibration.png", found.test)
+    diagrams = [
+        curves.calibration(of.targets, of.scores, found.groups, confidence)
+        for of in (found.test, found.test.at(found.temperature))
+    ]
+    charts.calibration(folder / "calibration.png", *diagrams)
+    charts.net_benefit(folder / "net_benefit.png", decision_curves(found, task))
     charts.score_histogram(
         folder / "score_histogram.png", found.test, outputs, found.point.thresholds
     )
@@ -155,19 +219,24 @@ def _say(metrics: dict[str, Any]) -> None:
 
 @command
 def main() -> None:
-    """Read model, manifest and pack; write scores, operating point, metrics and figures."""
+    """Read model, manifest and pack; write scores, operating point, calibration, metrics
+    and figures.
+    """
     settings = load(Settings)
     rows = manifest.read_manifest()
     rows = rows[rows["split"].isin(["val", "test"])].reset_index(drop=True)
     images = Images(open_pack(), rows["row"].to_numpy(np.int64))
     table = scores.make(rows, scoring.score(files.load(paths.MODEL), images))
     found = evaluate(table, rows, settings.task, settings.evaluate)
-    draw(fresh_folder(paths.FIGURES), found, settings.task)
+    draw(fresh_folder(paths.FIGURES), found, settings.task, settings.evaluate.confidence)
     paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(paths.SCORES, index=False)
     write_csv(paths.ROC, roc_table(found.test))
     write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
+    write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
     write_json(paths.OPERATING_POINT, found.point.to_json())
+    calibration = {"temperature": found.temperature, "conformal": found.sets.to_json()}
+    write_json(paths.CALIBRATION, calibration)
     write_json(paths.METRICS, found.metrics)
     write_json(paths.SUMMARY, headline(found.metrics))
     _say(found.metrics)

@@ -26,7 +26,7 @@ from tasks.pictures import charts
 from tasks.pictures.page import data_uri, render
 
 HEADLINE = ("auroc", "sensitivity", "specificity", "accuracy")
-FIGURES = ("roc", "confusion", "score_histogram", "calibration")
+FIGURES = ("roc", "confusion", "score_histogram", "calibration", "net_benefit")
 
 
 class Source(Part):

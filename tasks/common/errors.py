@@ -86,8 +86,8 @@ class RegistryError(MedloopError):
 
 
 def command(main: Callable[[], None]) -> Callable[[], None]:
-    """Make `main` end an error that a person can fix, or what the disk refuses, with a message and status 1,
-    without a traceback; a stage that is called before those it needs ends so too.
+    """Make `main` end an error that a person can fix, or what the disk refuses, with a message and
+    status 1, without a traceback; a stage that is called before those it needs ends so too.
     """
 
     @wraps(main)

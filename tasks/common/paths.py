@@ -46,10 +46,12 @@ TRAINING = Path("reports/fine_tune/training.json")
 
 SCORES = Path("data/scores.parquet")
 OPERATING_POINT = Path("models/operating_point.json")
+CALIBRATION = Path("models/calibration.json")
 METRICS = Path("reports/metrics.json")
 SUMMARY = Path("reports/summary.json")  # the few of them that `dvc metrics diff` compares
 ROC = Path("reports/evaluate/roc.csv")
 CONFUSION = Path("reports/evaluate/confusion.csv")
+NET_BENEFIT = Path("reports/evaluate/net_benefit.csv")
 FIGURES = Path("reports/evaluate/figures")
 EXPLAIN = Path("reports/explain")
 AUDIT = Path("reports/audit")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from tasks.pictures.canvas import BLUE, FAINT, INK, ORANGE, PALETTE, drawn, panels
 from tasks.statistics import Array, curves
-from tasks.statistics.curves import Confusion
+from tasks.statistics.curves import Confusion, Reliability
+from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
 from tasks.statistics.metrics import Sample
 
 COLUMNS = 3  # panels in a row where every class has its own
@@ -74,16 +75,21 @@ def _matrix(axes: Axes, names: Sequence[str], counts: NDArray[np.int64]) -> None
     axes.spines[:].set_visible(False)
 
 
-def calibration(path: Path, sample: Sample) -> None:
-    """Reliability diagram: how often what is scored s is there; the area of a dot says how many."""
-    confidence, rate, count = curves.calibration(sample.targets, sample.scores)
+def calibration(path: Path, before: Reliability, after: Reliability) -> None:
+    """Reliability diagram, with intervals, of the scores as they are and calibrated: how often what
+    is scored s is there; the area of a dot says how many.
+    """
     with drawn(path, 4.6, 4.4) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 4)))
-        axes.plot(confidence, rate, color=BLUE, linewidth=1.4)
-        axes.scatter(confidence, rate, s=12 + 260 * count / count.sum(), color=BLUE, alpha=0.75)
+        for of, color, name in ((before, ORANGE, "as scored"), (after, BLUE, "calibrated")):
+            axes.plot(of.score, of.rate, color=color, linewidth=1.4, label=name)
+            axes.vlines(of.score, of.low, of.high, color=color, linewidth=1.2, alpha=0.6)
+            areas = 12 + 260 * of.size / of.size.sum()
+            axes.scatter(of.score, of.rate, s=areas, color=color, alpha=0.75)
         axes.set(xlabel="mean score", ylabel="share of positives", title="Calibration, test")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+        axes.legend(loc="upper left")
 
 
 def score_histogram(
@@ -107,6 +113,23 @@ def _histogram(axes: Axes, targets: Array, scores: Array, name: str) -> None:
     sides = [(targets == 0, BLUE, f"without {name}"), (targets > 0, ORANGE, f"with {name}")]
     for chosen, color, label in sides:
         axes.hist(scores[chosen], bins.tolist(), color=color, alpha=0.55, label=label)
+
+
+def net_benefit(path: Path, curves: Mapping[str, DecisionCurve]) -> None:
+    """Decision curve of each class: acting on the score, on all and on none."""
+    columns = min(COLUMNS, len(curves))
+    rows = -(-len(curves) // columns)
+    with drawn(path, max(4.6, 3.4 * columns), max(4.4, 2.6 * rows)) as figure:
+        for axes, (name, of) in zip(
+            panels(figure, len(curves), COLUMNS), curves.items(), strict=True
+        ):
+            axes.axhline(0, color=INK, linewidth=1.2, label="treat none")
+            axes.plot(THRESHOLDS, of.treat_all, color=ORANGE, linewidth=1.4, label="treat all")
+            axes.plot(THRESHOLDS, of.model, color=BLUE, linewidth=1.8, label="by the score")
+            highest = max(float(of.treat_all.max()), float(of.model.max()), 0.01)
+            axes.set(xlim=(0, 1), ylim=(-0.25 * highest, 1.15 * highest), title="Net benefit, test")
+            axes.set(xlabel=f"threshold, chance of {name}", ylabel="net benefit")
+            axes.legend(loc="upper right")
 
 
 def history(columns: Mapping[str, Array], kept: int | None) -> bytes:

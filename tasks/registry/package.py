@@ -1,4 +1,4 @@
-"""Packs network, operating point and the code that prepares images into one MLflow model."""
+"""Packs network, operating point, calibration and the code that prepares images as one model."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def log_model(task: Task, preprocess: PixelSettings) -> str:
             artifacts={
                 "model": str(paths.MODEL),
                 "operating_point": str(paths.OPERATING_POINT),
+                "calibration": str(paths.CALIBRATION),
                 "settings": str(settings),
             },
             code_paths=[str(_copy_code(folder))],

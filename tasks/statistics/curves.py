@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from tasks.statistics import Array
+from tasks.statistics.patients import Patients, enough
+from tasks.statistics.proportions import share
 
 Confusion = tuple[list[str], NDArray[np.int64]]
 
@@ -33,16 +37,36 @@ def mean_roc(targets: Array, scores: Array) -> tuple[Array, Array]:
     return np.concatenate([[0.0], fpr]), np.concatenate([[0.0], tpr])
 
 
-def calibration(targets: Array, scores: Array, bins: int = 10) -> tuple[Array, ...]:
-    """Mean score, rate of positives and number of images in each filled bin of equal width, over
-    all outputs together: the reliability diagram of Murphy & Winkler 1977 (Appl. Stat. 26:41).
+class Reliability(NamedTuple):
+    """A reliability diagram: of each filled bin the mean score, the rate of positives with the ends
+    of its interval, and the number of scores, each `(B,)`.
     """
-    outcomes, confidences = targets.ravel(), scores.ravel().astype(float)
-    place = np.minimum((confidences * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    filled = counts > 0
-    sums = [np.bincount(place, values, bins)[filled] for values in (confidences, outcomes)]
-    return sums[0] / counts[filled], sums[1] / counts[filled], counts[filled].astype(float)
+
+    score: Array
+    rate: Array
+    low: Array
+    high: Array
+    size: Array
+
+
+def calibration(
+    targets: Array, scores: Array, groups: ArrayLike, confidence: float, bins: int = 10
+) -> Reliability:
+    """The reliability diagram of Murphy & Winkler 1977 (Appl. Stat. 26:41), with bins of equal
+    width, over all outputs together; patients are the units, and where no output can be judged
+    there are no intervals.
+    """
+    outcomes, given = targets.ravel(), scores.ravel().astype(float)
+    judged = any(enough(column, Patients(groups)) for column in targets.T)
+    patients = Patients(np.repeat(np.asarray(groups), targets.shape[1]))
+    place = np.minimum((given * bins).astype(int), bins - 1)
+    rows = []
+    for filled in np.unique(place):
+        inside = (place == filled).astype(float)
+        rate, low, high = share(outcomes, inside, patients, confidence).interval
+        ends = (low, high) if judged else (math.nan, math.nan)
+        rows.append((given[inside > 0].mean(), rate, *ends, inside.sum()))
+    return Reliability(*np.array(rows).T)
 
 
 def answers(kind: str, classes: Sequence[str], predictions: Array) -> list[list[str]]:
@@ -59,13 +83,21 @@ def answers(kind: str, classes: Sequence[str], predictions: Array) -> list[list[
     ]
 
 
+def answer_names(kind: str, classes: Sequence[str]) -> list[list[str]]:
+    """What the answers to each question can be: the classes, or of each class of a multi-label task
+    that it is not there and that it is.
+    """
+    if kind == "multilabel":
+        return [[f"not {name}", name] for name in classes]
+    return [list(classes)]
+
+
 def confusion(
     kind: str, classes: Sequence[str], targets: Array, predictions: Array
 ) -> list[Confusion]:
     """Confusion matrices as (names, counts): rows are the labels, columns the predictions."""
     actual, predicted = (answers(kind, classes, values) for values in (targets, predictions))
-    names = [[f"not {name}", name] for name in classes] if kind == "multilabel" else [list(classes)]
     return [
         (of, confusion_matrix(a, p, labels=of))
-        for of, a, p in zip(names, actual, predicted, strict=True)
+        for of, a, p in zip(answer_names(kind, classes), actual, predicted, strict=True)
     ]

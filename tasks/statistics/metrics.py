@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.statistics import Array, areas, calibration, proportions
+from tasks.statistics import Array, areas, calibration, proportions, temperature
 from tasks.statistics.intervals import UNDEFINED, Estimate, Interval, combine, deviate
 from tasks.statistics.patients import Patients, enough
 from tasks.statistics.precision_recall import auprc
@@ -43,6 +43,10 @@ class Sample:
         return Sample(
             self.kind, self.targets[chosen], self.scores[chosen], self.predictions[chosen]
         )
+
+    def at(self, degree: float) -> Sample:
+        """With its scores at a temperature, and the same predictions."""
+        return replace(self, scores=temperature.apply(self.kind, self.scores, degree))
 
 
 @dataclass(frozen=True)

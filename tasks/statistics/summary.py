@@ -13,6 +13,8 @@ from tasks.statistics.metrics import Figures, Sample, measure
 from tasks.statistics.patients import Patients
 
 SLICED = ("auroc", "sensitivity", "specificity")
+LONGEST_NUMBER = 9
+CALIBRATED = ("ece", "brier", "loss")
 
 
 def summarise(
@@ -48,6 +50,20 @@ def summarise(
     return summary
 
 
+def of_calibrated(
+    sample: Sample, groups: ArrayLike, classes: Sequence[str], confidence: float
+) -> dict[str, Any]:
+    """What a temperature changes, of a sample with calibrated scores; arguments as in `summarise`.
+    The slope stands where that of the scores as they are does: with several outputs in `classes`.
+    """
+    figures = measure(sample, groups, confidence)
+    slopes = [_json({"calibration_slope": of["calibration_slope"]}) for of in figures.outputs]
+    whole = _json({name: figures.whole[name] for name in CALIBRATED})
+    if len(classes) == 1:
+        return whole | slopes[0]
+    return whole | {"classes": dict(zip(classes, slopes, strict=True))}
+
+
 def _json(figures: Mapping[str, Interval]) -> dict[str, Any]:
     return {name: interval.to_json() for name, interval in figures.items()}
 
@@ -77,11 +93,20 @@ def _by_value(
     sample: Sample, groups: NDArray[Any], values: NDArray[Any], confidence: float
 ) -> dict[str, Any]:
     """The metrics of each value of one slice column."""
-    known = sorted({value for value in values if isinstance(value, str)})
     return {
         value: _slice(sample.where(values == value), groups[values == value], confidence)
-        for value in known
+        for value in known(values)
     }
+
+
+def known(values: NDArray[Any]) -> list[str]:
+    """The values of a slice column, in order."""
+    return sorted({value for value in values if isinstance(value, str)}, key=_in_order)
+
+
+def _in_order(value: str) -> str:
+    """What sorts batch 10 behind batch 2."""
+    return value.zfill(LONGEST_NUMBER) if value.isdecimal() else value
 
 
 def _slice(sample: Sample, groups: NDArray[Any], confidence: float) -> dict[str, Any]:

@@ -60,14 +60,16 @@ def test_a_run_holds_the_files(result, store):
     run_id = publish(result)
     assert {"dvc.lock", "params.yaml", "reports", "models", "data"} <= names(store, run_id)
     assert names(store, run_id, "reports/explain") == {"reports/explain/picture.png"}
-    assert "models/model.int8.onnx" in names(store, run_id, "models")
+    assert "reports/evaluate/net_benefit.csv" in names(store, run_id, "reports/evaluate")
+    kept = {"models/model.int8.onnx", "models/operating_point.json", "models/calibration.json"}
+    assert kept <= names(store, run_id, "models")
 
 
 def test_a_run_names_its_data_and_no_patient(result, store):
     found = store.client.get_run(publish(result))
     inputs = {i.dataset.name: json.loads(i.dataset.profile) for i in found.inputs.dataset_inputs}
     assert set(inputs) == {"manifest train", "manifest val", "manifest test"}
-    assert inputs["manifest test"]["images"] == 12
+    assert inputs["manifest test"]["images"] == 22
     assert PATIENT.encode() not in content_of(paths.store())
 
 

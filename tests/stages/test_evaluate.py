@@ -5,23 +5,20 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from worlds.word_list import require_listed
 
 from tasks import evaluate
-from tasks.common import paths
+from tasks.common import manifest, paths
 from tasks.common.errors import DataError, TrainingError
+from tasks.common.params.loading import load
 from tasks.common.params.task import Task
-from tasks.registry import record
-from tasks.statistics import scores
+from tasks.registry import cases, record
+from tasks.statistics import scores, temperature
 
 OUTS = (
-    paths.SCORES,
-    paths.OPERATING_POINT,
-    paths.METRICS,
-    paths.SUMMARY,
-    paths.ROC,
-    paths.CONFUSION,
+    *(paths.SCORES, paths.OPERATING_POINT, paths.CALIBRATION, paths.METRICS, paths.SUMMARY),
+    *(paths.ROC, paths.CONFUSION, paths.NET_BENEFIT),
 )
 
 
@@ -63,6 +60,27 @@ def test_the_operating_point_is_that_of_val_applied_to_test(tiny):
     assert pairs["actual"].to_list() == test["label"].to_list()
 
 
+def test_the_temperature_is_that_of_val_and_changes_calibration_alone(tiny):
+    tiny()
+    evaluate.main()
+    table = pd.read_parquet(paths.SCORES)
+    val, test = (table[table["split"] == split] for split in ("val", "test"))
+    degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
+    ill = (val[["label"]] == "nodule").to_numpy(float)
+    assert degree == temperature.fit("binary", ill, scores.values(val)) != 1
+    after = temperature.apply("binary", scores.values(test), degree)[:, 0]
+    metrics = json.loads(paths.METRICS.read_text())
+    found = metrics["test"]["calibrated"]
+    assert found["temperature"] == degree
+    assert found["loss"]["value"] == pytest.approx(log_loss(test["label"], after), abs=1e-6)
+    assert found["brier"]["value"] == pytest.approx(
+        brier_score_loss(test["label"], after, pos_label="nodule"), abs=1e-6
+    )
+    assert set(found) == {"temperature", "ece", "brier", "loss", "calibration_slope"}
+    fitted = metrics["val"]
+    assert fitted["calibrated"]["loss"]["value"] < fitted["loss"]["value"]
+
+
 def test_the_same_model_gives_the_same_bytes(tiny):
     tiny()
     evaluate.main()
@@ -73,8 +91,45 @@ def test_the_same_model_gives_the_same_bytes(tiny):
         "roc.png",
         "confusion.png",
         "calibration.png",
+        "net_benefit.png",
         "score_histogram.png",
     }
+
+
+def test_the_net_benefit_is_that_of_the_calibrated_scores(tiny):
+    tiny()
+    evaluate.main()
+    table = pd.read_parquet(paths.SCORES).query("split == 'test'")
+    degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
+    called = temperature.apply("binary", scores.values(table), degree)[:, 0] >= 0.25
+    ill = table["label"] == "nodule"
+    worth = pd.read_csv(paths.NET_BENEFIT).set_index("threshold").loc[0.25]
+    expected = ((called & ill).sum() - (called & ~ill).sum() / 3) / len(table)
+    assert worth["net_benefit"] == pytest.approx(expected, abs=1e-6)
+    assert worth["treating_all"] == pytest.approx(1 / 2 - 1 / 2 / 3, abs=1e-6)
+
+
+def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
+    rows = tiny()
+    evaluate.main()
+    assert set(json.loads(paths.METRICS.read_text())["test"]["slices"]) == {"sex"}
+    rows["batch"] = [10 if k % 40 >= 36 else 2 for k in range(len(rows))]
+    manifest.write(rows, paths.MANIFEST, manifest.MANIFEST)
+    evaluate.main()
+    batches = json.loads(paths.METRICS.read_text())["test"]["slices"]["batch"]
+    assert [(name, of["images"], of["judged"]) for name, of in batches.items()] == [
+        ("2", 36, True),
+        ("10", 4, False),
+    ]
+    assert batches["10"]["auroc"] == {"value": 1.0, "low": None, "high": None}
+    sets = json.loads(paths.METRICS.read_text())["test"]["conformal"]
+    assert list(sets["slices"]) == ["sex", "batch"]
+    assert list(sets["classes"]) == ["no_nodule", "nodule"]
+    stored = json.loads(paths.CALIBRATION.read_text())["conformal"]
+    assert stored["coverage"] == 0.9
+    assert set(stored["least_scores"]) == {"no_nodule", "nodule"}
+    table = cases.from_rows(rows[rows["split"] == "test"], load(evaluate.Settings).task, [])
+    assert set(table.slices) == {"sex=F", "sex=M"}
 
 
 def test_the_roc_goes_from_corner_to_corner(tiny):
@@ -101,6 +156,7 @@ def test_several_outputs(kind, defaults, tmp_path):
             "split": ["val", "test"] * 60,
             "label": labels,
             "site": ["north", "south", "west"] * 40,
+            "batch": 0,
         }
     )
     truth = scores.targets(rows, task)
@@ -108,12 +164,20 @@ def test_several_outputs(kind, defaults, tmp_path):
     if kind == "multiclass":
         given /= given.sum(axis=1, keepdims=True)
     found = evaluate.evaluate(scores.make(rows, given), rows, task, defaults.evaluate)
-    evaluate.draw(tmp_path, found, task)
+    evaluate.draw(tmp_path, found, task, 0.95)
     assert list(found.metrics["test"]["classes"]) == names
     assert found.metrics["test"]["auroc"]["value"] > 0.85
     assert (found.point.thresholds is None) == (kind == "multiclass")
     matrices = 1 if kind == "multiclass" else 3
     assert len(evaluate.confusion_table(found.test, task)) == 60 * matrices
+    sets = found.metrics["test"]["conformal"]
+    assert sets["coverage"]["value"] == pytest.approx(0.9, abs=0.1)
+    assert len(sets["classes"]) == (3 if kind == "multiclass" else 6)
+    worth = evaluate.net_benefit_table(found, task)
+    assert worth.groupby("class", sort=False).size().to_dict() == dict.fromkeys(names, 99)
+    calibrated = found.metrics["test"]["calibrated"]
+    assert calibrated["temperature"] == found.temperature > 0
+    assert set(calibrated["classes"]["a"]) == {"calibration_slope"}
     recorded = json.dumps(found.metrics, allow_nan=False)
     require_listed(recorded, known="a b c north south west null true false")
     assert len(dict(record.metrics(evaluate.headline(found.metrics)))) == 10

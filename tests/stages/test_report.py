@@ -27,7 +27,13 @@ ALL = {
     "patients_without": 14,
     "judged": True,
 }
+CALIBRATED = dict.fromkeys(("ece", "brier", "loss", "calibration_slope"), INTERVAL)
+SET = {"coverage": INTERVAL, "size": INTERVAL | {"value": 1.25}, "images": 60, "judged": True}
+SETS = SET | {"classes": {"no_nodule": SET, "nodule": SET}, "slices": {"sex": {"F": SET, "M": SET}}}
 SPLIT = ALL | {
+    "conformal": SETS,
+    "calibration_slope": INTERVAL,
+    "calibrated": CALIBRATED | {"temperature": 1.52345},
     "per_patient": ALL | {"images": 26},
     "slices": {
         "sex": {"F": {"auroc": INTERVAL, "images": 30}, "M": {"auroc": UNKNOWN, "images": 30}}
@@ -121,6 +127,34 @@ def test_the_page_says_what_was_found(made):
     assert "Sex, test" in html
 
 
+def test_sets_of_answers_are_told_with_what_they_assume(made):
+    html = page()
+    assert "for 90.0% of the images of each class" in html
+    assert "On test it was in a share of 0.958 (0.900 to 0.980), with 1.250" in html
+    assert "could change places with those of val" in html
+    assert "Sets by sex, test" in html
+
+
+def test_arrival_batches_are_listed_by_their_number(made):
+    split = SPLIT | {"slices": {"batch": {"0": {"auroc": INTERVAL}, "1": {"auroc": UNKNOWN}}}}
+    documents.write_json(paths.METRICS, {"test": split, "val": split})
+    assert re.search(
+        r"<h3>Arrival batch, test</h3>\s*<div class=.scroll.><table>.*<th>1</th>", page(), re.DOTALL
+    )
+
+
+def test_the_temperature_stands_with_what_it_changes(made):
+    html = page()
+    assert (
+        "A temperature of <b>1.523</b>, fitted on val, makes the scores of test less sure" in html
+    )
+    assert re.findall(r"<tr><th>Calibration slope</th>(<td>[^<]+</td>){4}</tr>", html)
+    for degree, words in ((0.8, "test surer"), (1.0, "test neither surer nor less sure")):
+        split = SPLIT | {"calibrated": CALIBRATED | {"temperature": degree}}
+        documents.write_json(paths.METRICS, {"test": split, "val": split})
+        assert f"makes the scores of {words}." in page()
+
+
 def test_synthetic_images_are_said_to_be_synthetic(made):
     assert "synthetic" in page()
     editing.set_values(paths.PARAMS, {"pull.source": "folder", "pull.path": "/home/someone/scans"})
@@ -132,7 +166,7 @@ def test_synthetic_images_are_said_to_be_synthetic(made):
 def test_the_page_asks_nothing_of_the_network_and_runs_nothing(made):
     html = page()
     sources = re.findall(r'(?:src|href)="(.{0,30})', html)
-    assert len(sources) == 9
+    assert len(sources) == 10
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert "<script" not in html
     assert "url(" not in html
@@ -180,13 +214,16 @@ def test_without_fine_tuning_only_the_head_phase_is_drawn(made):
 def test_classes_of_a_multiclass_task_are_listed(made):
     editing.set_values(paths.PARAMS, {"task.kind": "multiclass", "task.classes": ["a", "b", "c"]})
     classes = {name: {"auroc": INTERVAL, "positives": 20} for name in "abc"}
-    split = SPLIT | {"classes": classes}
+    slopes = {name: {"calibration_slope": INTERVAL} for name in "abc"}
+    split = SPLIT | {"classes": classes, "calibrated": CALIBRATED | {"temperature": 2.0}}
+    split["calibrated"] |= {"classes": slopes}
     documents.write_json(paths.METRICS, {"test": split, "val": split})
     documents.write_json(
         paths.OPERATING_POINT, {"rule": "argmax", "target": 0.9, "thresholds": None}
     )
     html = page()
     assert "By class, test" in html
+    assert re.search(r"<tr><th></th><th>Calibration slope</th></tr>\s*<tr><th>a</th>", html)
     assert "class with the highest score" in html
 
 

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import auc, roc_auc_score
 
 from tasks.statistics import curves
+from tasks.statistics.intervals import wilson
 
 
 def test_the_area_under_the_roc_is_the_auroc(make_sample):
@@ -36,7 +37,22 @@ def test_each_label_of_a_multilabel_task_has_its_own_confusion():
 
 def test_calibration_bins():
     scores = np.array([[0.05], [0.08], [0.95], [1.0]])
-    confidence, rate, count = curves.calibration(np.array([[0.0], [1], [1], [1]]), scores)
-    assert confidence == pytest.approx([0.065, 0.975])
-    assert rate.tolist() == [0.5, 1.0]
-    assert count.tolist() == [2, 2]
+    found = curves.calibration(np.array([[0.0], [1], [1], [1]]), scores, np.arange(4), 0.95)
+    assert found.score == pytest.approx([0.065, 0.975])
+    assert found.rate.tolist() == [0.5, 1.0]
+    assert found.size.tolist() == [2, 2]
+    assert np.isnan(found.low).all()  # too few patients to judge
+
+
+def test_a_bin_has_the_interval_of_its_patients():
+    targets = np.tile([[1.0], [0.0], [1.0], [1.0]], (20, 1))
+    scores = np.tile([[0.15], [0.15], [0.95], [0.95]], (20, 1))
+    alone = curves.calibration(targets, scores, np.arange(80), 0.95)
+    assert alone.rate.tolist() == [0.5, 1.0]
+    for k, share in enumerate((0.5, 1.0)):
+        expected = wilson(share, 40, 0.95)
+        assert (share, alone.low[k], alone.high[k]) == pytest.approx(expected, abs=0.002)
+    twice = [np.repeat(x, 2, axis=0) for x in (targets, scores)]  # two alike images of each patient
+    pairs = curves.calibration(*twice, np.arange(160) // 2, 0.95)
+    assert pairs.size.tolist() == [80, 80]
+    assert pairs.low == pytest.approx(alone.low, abs=0.002)

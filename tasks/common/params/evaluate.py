@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tasks.common.params.section import Confidence, Section, Share
+from tasks.common.params.section import Confidence, Evolved, Section, Share
 
 Prevalence = Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -20,14 +20,18 @@ class OperatingRule(Section):
     target: Share
 
 
-class Evaluate(Section):
+class Evaluate(Evolved):
     """Metrics and their intervals, patients as units.
 
     With a `prevalence`, predictive values are also given for such a share of positives.
-    `per_patient` says how the scores of a patient's images become the patient's.
+    `per_patient` says how the scores of a patient's images become the patient's. `coverage` is the
+    share of the images whose right answer is to be in the set of answers that the scores leave.
     """
+
+    retired = frozenset({"resamples", "seed"})  # intervals are closed forms
 
     operating_point: OperatingRule
     confidence: Confidence
-    prevalence: Prevalence | None
-    per_patient: Literal["mean", "max"]
+    prevalence: Prevalence | None = None  # earlier files have none of these three
+    per_patient: Literal["mean", "max"] = "mean"
+    coverage: Confidence = 0.9

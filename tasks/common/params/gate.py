@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.common.params.section import Confidence, Positive, Section, Share
+from tasks.common.params.section import Confidence, Evolved, Positive, Section, Share
 
 
 class Floors(Section):
@@ -15,10 +15,12 @@ class Floors(Section):
     min_images: Positive
 
 
-class Gate(Section):
+class Gate(Evolved):
     """When a challenger passes: floors hold, and the lower end of the paired interval of its
     AUROC minus the champion's is above `-margin`.
     """
+
+    retired = frozenset({"resamples", "seed"})  # intervals are closed forms
 
     floors: Floors
     margin: Share
