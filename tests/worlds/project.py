@@ -15,10 +15,10 @@ from tasks.common import editing, paths
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
-    "pull.phantom.patients": 40,
+    "pull.phantom.patients": 54,
     "preprocess.size": [64, 64],
     "split.val": 0.15,
-    "split.test": 0.6,  # a gate judges from ten patients with the finding and ten without
+    "split.test": 0.45,  # a gate judges from ten patients with the finding and ten without
     "validate.min_images_per_class": 1,
     "train.epochs": 3,
     "fine_tune.epochs": 1,

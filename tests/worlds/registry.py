@@ -48,7 +48,7 @@ def make_result(images: int = 44) -> Params:
     small = {
         "preprocess.size": [SIZE, SIZE],
         "gate.floors.min_images": 5,
-        "gate.margin": 0.25,  # what so few images can show
+        "gate.margin": 0.3,  # what so few images can show
     }
     editing.set_values(paths.PARAMS, small)
     _write_images(images)
