@@ -32,7 +32,7 @@ from tasks.common.labels import encode
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.imaging.pack import open_pack
-from tasks.intake import arrivals, classes, cohort
+from tasks.intake import arrivals, cohort
 from tasks.networks import device, files, recipe
 from tasks.networks.architecture import POOLED, build
 from tasks.networks.layers import default_cut
@@ -81,12 +81,11 @@ def prepare(source: Path, limit: int) -> Params:
         {
             "pull.source": "folder",
             "pull.path": str(source),
-            "task.classes": "auto",
             "split.on_leak": "report",
         },
     )
     items = open_source(load(Params)).items
-    classes.settle(load(Params).task, [item.label for item in items])
+    editing.set_values(paths.PARAMS, {"task.classes": sorted({item.label for item in items})})
     settings = load(Params)
     nothing = arrivals.known_of(cohort.read(settings.deid.key_id), {})
     door = arrivals.Door(settings, Pseudonyms(PUBLIC_KEY), nothing, all_headers=False)

@@ -20,7 +20,8 @@ SMALL = {
     "split.val": 0.15,
     "split.test": 0.45,  # a gate judges from ten patients with the finding and ten without
     "validate.min_images_per_class": 1,
-    "train.epochs": 3,
+    "train.epochs": 4,
+    "train.learning_rate": 1.0e-3,
     "fine_tune.epochs": 1,
     "compress.calibration_images": 8,
     "explain.examples": 1,
