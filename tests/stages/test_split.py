@@ -84,7 +84,7 @@ def test_image_without_patient_is_its_own_group():
 
 
 def test_unknown_class_is_refused():
-    with pytest.raises(DataError, match="5 images with 1 other labels") as told:
+    with pytest.raises(DataError, match="14 images with 1 other labels") as told:
         split_of(batch(0, 5, label="sickly"))
     assert "sickly" not in str(told.value)
 
