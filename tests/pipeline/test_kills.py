@@ -18,6 +18,7 @@ from tasks.common import digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 STAGES = list(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
+STEPS = ["store", "pull", *STAGES, "register", "gate"]
 FLOW = [sys.executable, "-m", "flows.retrain"]
 
 
@@ -39,13 +40,13 @@ def durations(log):
     """Seconds per step of an undisturbed run, from its receipt."""
     steps = re.findall(r"^  (\w+) +([\d.]+) s$", log, re.MULTILINE)
     found = {name: float(seconds) for name, seconds in steps if name != "total"}
-    assert list(found) == ["pull", *STAGES, "register", "gate"]
+    assert list(found) == STEPS
     return found
 
 
 def kill_in(name, folder, seconds):
     """Start the flow and kill its whole group some time after the step before `name` has ended."""
-    before = ["", "pull", *STAGES, "register"][["pull", *STAGES, "register", "gate"].index(name)]
+    before = ["", *STEPS][STEPS.index(name)]
     sign = f"Completed('{before} done')" if before else "Beginning flow run"
     flow = subprocess.Popen(
         FLOW,
