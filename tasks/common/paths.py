@@ -55,7 +55,10 @@ NET_BENEFIT = Path("reports/evaluate/net_benefit.csv")
 FIGURES = Path("reports/evaluate/figures")
 EXPLAIN = Path("reports/explain")
 AUDIT = Path("reports/audit")
-ONNX = Path("models/model.int8.onnx")
+PACKAGE = Path("models/package")  # what is registered, and serves
+SERVING = PACKAGE / "serving"  # its ONNX files, with what was fitted for them
+PACKAGE_CODE = PACKAGE / "code"
+SERVED_SCORES = Path("data/served_scores.parquet")  # what the one that serves says of val and test
 COMPRESSION = Path("reports/compress.json")
 REPORT = Path("reports/report.html")
 

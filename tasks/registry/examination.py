@@ -13,10 +13,11 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from tasks.common import digests, documents, labels, paths
+from tasks.common import documents, labels
 from tasks.common.errors import RegistryError
 from tasks.registry import cases, ledger, model_versions, scoring
 from tasks.registry.judgement import Judgement, judge
+from tasks.serving import packing
 
 if TYPE_CHECKING:
     from tasks.common.params.task import Task
@@ -48,7 +49,7 @@ def examine(
     versions = [challenger] if champion is None else [challenger, champion]
     seen = {version.version: _images(client, version) for version in versions}
     rows, remarks = _unseen(test, seen)
-    scores = _score(challenger, rows, settings.task, {digests.of_model(paths.MODEL)}, ANEW)
+    scores = _score(challenger, rows, settings.task, {packing.of_workspace()}, ANEW)
     rival, frozen = None, list[str]()
     if champion is not None:
         rival = _score(champion, rows, settings.task, _held_to(champion), INSTEAD)
@@ -96,23 +97,23 @@ def _unseen(
 
 
 def _held_to(champion: ModelVersion) -> set[str]:
-    """What its network may be: as it was judged, or, where it never was, as it was registered."""
+    """What its package may be: as it was judged, or, where it never was, as it was registered."""
     judged = ledger.digests_of(ledger.read(), champion.name, int(champion.version))
-    return judged or {champion.tags.get(model_versions.DIGEST, "")}
+    return judged or {model_versions.digest_in(champion.tags)}
 
 
 def _score(
-    version: ModelVersion, rows: pd.DataFrame, task: Task, networks: Collection[str], advice: str
+    version: ModelVersion, rows: pd.DataFrame, task: Task, packages: Collection[str], advice: str
 ) -> Array:
-    """Scores `(N, K)` of a version, whose network is one of these digests."""
+    """Scores `(N, K)` of a version, whose package has one of these digests."""
     print(f"Scoring version {version.version} on {len(rows)} test images ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / f"version_{version.version}"
         package = model_versions.unpack(version, place, advice)
-        if package.digest not in networks:
+        if package.digest not in packages:
             raise RegistryError(
-                f"required: the network that was registered as {version.name} version "
+                f"required: the package that was registered as {version.name} version "
                 f"{version.version}; received: another one, its files or its tag "
-                f"{model_versions.DIGEST} was edited. {advice}"
+                f"{model_versions.PACKAGE} was edited. {advice}"
             )
         return scoring.score(package.folder, rows, labels.scored(task.kind, task.names))

@@ -13,7 +13,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from tasks.common import digests, paths
+from tasks.common import paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
 from tasks.registry import cases, last_run, ledger, model_versions
@@ -21,6 +21,7 @@ from tasks.registry.examination import INSTEAD, examine
 from tasks.registry.failures import in_one_line
 from tasks.registry.promotion import settle
 from tasks.registry.store import connect
+from tasks.serving import packing
 
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
@@ -82,7 +83,7 @@ def _remembered(client: MlflowClient, name: str) -> ModelVersion | None:
         return None
     found = {int(version.version): version for version in model_versions.every(client, name)}
     version = found.get(entry.version)
-    if version is None or version.tags.get(model_versions.DIGEST) != entry.model_digest:
+    if version is None or model_versions.digest_in(version.tags) != entry.model_digest:
         raise RegistryError(
             f"required: the champion, version {entry.version} of {name!r}, to compare with; "
             f"received: none, it was deleted. {INSTEAD}"
@@ -105,10 +106,10 @@ def _stand_by(client: MlflowClient, challenger: ModelVersion, served: ModelVersi
 
 
 def _challenger(client: MlflowClient, name: str) -> ModelVersion:
-    version = model_versions.of_digest(client, name, digests.of_model(paths.MODEL))
+    version = model_versions.of_digest(client, name, packing.of_workspace())
     if version is None:
         raise RegistryError(
-            f"required: a version of {name!r} with the model of {paths.MODEL}; received: none. "
+            f"required: a version of {name!r} with the package of {paths.PACKAGE}; received: none. "
             "`python -m tasks.register` makes it"
         )
     return version
@@ -119,7 +120,7 @@ def _terms(settings: Params, champion: ModelVersion | None, test: pd.DataFrame) 
     return {
         "test_digest": cases.digest(test),
         "champion": None if champion is None else int(champion.version),
-        "champion_digest": None if champion is None else champion.tags.get(model_versions.DIGEST),
+        "champion_digest": None if champion is None else model_versions.digest_in(champion.tags),
         "rules": settings.gate.model_dump(),
     }
 
@@ -134,7 +135,7 @@ def _known(challenger: ModelVersion, terms: Terms) -> ledger.Entry | None:
 
 
 def _identity(version: ModelVersion) -> tuple[str, int, str]:
-    return version.name, int(version.version), version.tags[model_versions.DIGEST]
+    return version.name, int(version.version), model_versions.digest_in(version.tags)
 
 
 def _enter(challenger: ModelVersion, terms: Terms, judgement: Judgement) -> ledger.Entry:

@@ -95,7 +95,7 @@ def _numbered(client: MlflowClient, name: str, number: int) -> ModelVersion | No
 
 
 def _true_digest(version: ModelVersion) -> str:
-    """The digest of the network that the version really holds: its tag can be edited."""
+    """The digest of the package that the version really is: its tag can be edited."""
     with tempfile.TemporaryDirectory() as folder:
         return model_versions.unpack(version, Path(folder), "Promote another version").digest
 
