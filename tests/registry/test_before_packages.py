@@ -14,8 +14,6 @@ from tasks.registry.promotion import promote
 from tasks.registry.registration import register
 from tasks.registry.store import connect
 
-# What MLflow says of such a model when it is logged.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Add type hints:UserWarning")
 WRAPPER = """
 import cv2, numpy as np, pandas as pd
 from mlflow.models import set_model
@@ -65,7 +63,6 @@ def old(result, store, tmp_path, monkeypatch):
 
 def as_first(result, old):
     """It passed the gate of its day."""
-
     ledger.append("first", NAME, 1, old, {"reasons": []})
     connect().set_registered_model_alias(NAME, "champion", "1")
 

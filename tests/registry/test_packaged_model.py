@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from worlds.project import environment
+from worlds.readme import blocks
 from worlds.registry import SIZE, brightness_scores, held_out, new_package
 
 from tasks.common import editing, paths
@@ -58,6 +59,21 @@ def test_it_loads_beside_the_code_of_the_repository(result, store):
     assert np.array(explained["heatmap"][0]).shape == (SIZE, SIZE)
     example = model.input_example
     assert list(model.predict(example).columns) == list(answers.columns)
+
+
+def test_the_readme_asks_the_champion_from_any_folder(result, store, tmp_path, monkeypatch, capsys):
+    version = new_package(result)
+    store.client.set_registered_model_alias(version.name, model_versions.CHAMPION, version.version)
+    (block,) = (block for block in blocks("README.md", "python") if "load_model" in block)
+    row = held_out().iloc[0]
+    code, before = block.replace("<your folder>", str(paths.root())), mlflow.get_tracking_uri()
+    (tmp_path / "image.dcm").write_bytes((paths.RAW / row["path"]).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    try:
+        exec(code, {})
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert row["label"] in capsys.readouterr().out
 
 
 @pytest.mark.slow
