@@ -56,9 +56,9 @@ def reason(found: Int8, limits: Compress) -> str:
     """Why int8 serves, or why not."""
     left = f" with {count(len(found.in_float), 'layer')} in float" if found.in_float else ""
     return (
-        f"int8{left} {'stays' if found.holds else 'does not stay'} within the limits on val: it "
-        f"loses {found.cost.auroc:.4f} of AUROC, at most {limits.max_auroc_drop} is allowed, and "
-        f"changes {found.cost.changed:.2%} of the predictions, at most {limits.max_changed:.2%}"
+        f"int8{left} {'stays' if found.holds else 'does not stay'} within the limits on val: AUROC "
+        f"moves by {-found.cost.auroc:+.4f}, by {-limits.max_auroc_drop:+} at worst may be, and "
+        f"{found.cost.changed:.2%} of the predictions change, at most {limits.max_changed:.2%}"
     )
 
 

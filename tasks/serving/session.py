@@ -49,9 +49,11 @@ class Session:
         return scores, evidence / np.where(largest > 0, largest, 1)
 
     def fingerprint(self, images: Pixels) -> list[float]:
-        """Scores and the mean of each channel's maps: where arithmetic differs, these do."""
-        scores, maps = self._run(["scores", "maps"], images)
-        return [float(x) for x in np.concatenate([scores.ravel(), maps.mean(axis=(1, 2)).ravel()])]
+        """What the weights make of the maps' means, which is the logits but for a constant: where
+        arithmetic differs, these do.
+        """
+        maps, weights = self._run(["maps", "weights"], images)
+        return [float(x) for x in (maps.mean(axis=(1, 2)) @ weights).ravel()]
 
     def _run(self, wanted: list[str], images: Pixels) -> list[Floats]:
         found: list[Floats] = self._session.run(wanted, {"images": images})

@@ -83,7 +83,7 @@ def test_a_heatmap_shows_what_speaks_for_a_class_or_against_it(made):
 def test_what_answers_otherwise_here_does_not_serve(made, tmp_path, caplog):
     assert made(serves=settings.INT8).file == settings.INT8
     known = settings.read(tmp_path)
-    known.files[settings.INT8].fingerprint[0] += 0.1
+    known.files[settings.INT8].fingerprint[0] += 1
     settings.write(tmp_path, known)
     assert Classifier(tmp_path).file == settings.FLOAT
     assert "int8.onnx answers otherwise on this processor" in caplog.text

@@ -24,8 +24,8 @@ def test_calibration_images_are_spread_over_the_training_images():
 def test_the_reason_quotes_both_limits():
     found = Int8(None, ["Conv_1"], Cost(0.0071, 0.25), False)
     assert compress.reason(found, Compress(calibration_images=8)) == (
-        "int8 with 1 layer in float does not stay within the limits on val: it loses 0.0071 of "
-        "AUROC, at most 0.005 is allowed, and changes 25.00% of the predictions, at most 1.00%"
+        "int8 with 1 layer in float does not stay within the limits on val: AUROC moves by "
+        "-0.0071, by -0.005 at worst may be, and 25.00% of the predictions change, at most 1.00%"
     )
 
 
