@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import labels, manifest, paths
+from tasks.common import labels, manifest, paths, slices
 from tasks.common.documents import fresh_folder, write_csv, write_json
 from tasks.common.errors import command
 from tasks.common.params.evaluate import Evaluate
@@ -139,7 +139,7 @@ def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArra
     too, which are no slice to the gate: a new batch is often small.
     """
     chosen = rows.set_index("image_id").loc[image_ids.to_list()]
-    found = {column: chosen[column].to_numpy(object) for column in manifest.slice_columns(rows)}
+    found = {column: chosen[column].to_numpy(object) for column in slices.compared(rows)}
     if rows["batch"].nunique() > 1:
         found["batch"] = chosen["batch"].astype(str).to_numpy(object)
     return found

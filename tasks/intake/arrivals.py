@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tasks.common import digests, manifest, paths
+from tasks.common import digests, manifest, paths, slices
 from tasks.common.errors import DecodeError, SourceError
 from tasks.common.progress import progress
 from tasks.imaging.deidentification import Clean, deidentify, identifiers
@@ -85,12 +85,12 @@ def known_of(table: pd.DataFrame, withdrawn: Mapping[str, Sequence[str]]) -> Kno
     files = table["image_id"].map(file_of)
     copied = frozenset(files[table["path"].notna()])
     named = table["source_name"].notna()
-    said = table[["patient_id", "source_split", *manifest.SLICES]].join(table.filter(like="slice_"))
+    columns = ["patient_id", "source_split", *slices.KNOWN, *slices.further(table)]
     return Known(
         copied,
         frozenset(files) - copied,
         dict(zip(table.loc[named, "source_name"], files[named], strict=True)),
-        dict(zip(files, said.to_dict("records"), strict=True)),
+        dict(zip(files, table[columns].to_dict("records"), strict=True)),
         frozenset(withdrawn) - {""},
         frozenset(file for files in withdrawn.values() for file in files),
     )
