@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from tasks.common.params.task import Task
 from tasks.common.wording import interval
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
+from tasks.imaging.perturbation import CHANGES, Perturbed
 from tasks.networks import files, scoring
 from tasks.pictures import charts
 from tasks.statistics import (
@@ -29,6 +30,7 @@ from tasks.statistics import (
     curves,
     decision_curve,
     operating_point,
+    robustness,
     scores,
     summary,
     temperature,
@@ -37,6 +39,9 @@ from tasks.statistics.conformal import Sets
 from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
+
+if TYPE_CHECKING:
+    import keras
 
 # Of test, beside the AUROC with its interval.
 HEADLINE = ("auprc", "sensitivity", "specificity", "accuracy", "brier", "ece")
@@ -145,6 +150,27 @@ def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArra
     return found
 
 
+def perturbed(
+    model: keras.Model,
+    images: Images,
+    table: pd.DataFrame,
+    point: OperatingPoint,
+    settings: Settings,
+) -> dict[str, Any]:
+    """What noise, less contrast and JPEG compression do to a sample of the test images, whose
+    pixels are `images` and whose score table is `table`; as `robustness.summarise`.
+    """
+    drawn = robustness.draw(table)
+    chosen = Images(images.pack, images.rows[drawn])
+    given = scoring.score(model, Perturbed(chosen, list(CHANGES.values()))).astype(np.float64)
+    scores.check(given)
+    plain = scores.sample(table.iloc[drawn], settings.task, point)
+    parts = zip(CHANGES, np.split(given, len(CHANGES)), strict=True)
+    changed = {of: replace(plain, scores=s, predictions=point.predict(s)) for of, s in parts}
+    groups = table["group"].to_numpy(str)[drawn]
+    return robustness.summarise(plain, changed, groups, settings.evaluate.confidence)
+
+
 def roc_table(test: Sample) -> pd.DataFrame:
     """The ROC curve as columns fpr and tpr."""
     fpr, tpr = curves.mean_roc(test.targets, test.scores)
@@ -206,6 +232,7 @@ def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None
     ]
     charts.calibration(folder / "calibration.png", *diagrams)
     charts.net_benefit(folder / "net_benefit.png", decision_curves(found, task))
+    charts.robustness(folder / "robustness.png", found.metrics["test"]["robustness"])
     charts.score_histogram(
         folder / "score_histogram.png", found.test, outputs, found.point.thresholds
     )
@@ -225,9 +252,14 @@ def main() -> None:
     settings = load(Settings)
     rows = manifest.read_manifest()
     rows = rows[rows["split"].isin(["val", "test"])].reset_index(drop=True)
-    images = Images(open_pack(), rows["row"].to_numpy(np.int64))
-    table = scores.make(rows, scoring.score(files.load(paths.MODEL), images))
+    model, pack = files.load(paths.MODEL), open_pack()
+    images = Images(pack, rows["row"].to_numpy(np.int64))
+    table = scores.make(rows, scoring.score(model, images))
     found = evaluate(table, rows, settings.task, settings.evaluate)
+    test = Images(pack, images.rows[(rows["split"] == "test").to_numpy(bool)])
+    found.metrics["test"]["robustness"] = perturbed(
+        model, test, scores.of_split(table, "test"), found.point, settings
+    )
     draw(fresh_folder(paths.FIGURES), found, settings.task, settings.evaluate.confidence)
     paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(paths.SCORES, index=False)

@@ -88,6 +88,7 @@ def read_content() -> dict[str, Any]:
         "figures": {
             name: data_uri((paths.FIGURES / f"{name}.png").read_bytes()) for name in FIGURES
         },
+        "robustness": data_uri((paths.FIGURES / "robustness.png").read_bytes()),
         "gallery": {
             part: with_pictures(examples, paths.EXPLAIN) for part, examples in gallery.items()
         },

@@ -27,6 +27,8 @@ WORDS = {
     "loss": "cross-entropy",
     "id": "ID",
     "int8": "int8",
+    "jpeg": "JPEG",
+    "changed": "called otherwise",
 }
 
 

@@ -132,6 +132,25 @@ def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
     assert set(table.slices) == {"sex=F", "sex=M"}
 
 
+def test_worse_images_are_scored_once_more_and_the_sample_is_said(tiny):
+    tiny()
+    evaluate.main()
+    found = json.loads(paths.METRICS.read_text())["test"]["robustness"]
+    assert (found["images"], found["patients"], found["judged"]) == (40, 20, True)
+    assert {kind: list(found[kind]) for kind in ("noise", "contrast", "jpeg")} == {
+        "noise": ["5", "10", "20"],
+        "contrast": ["0.8", "0.6", "0.4"],
+        "jpeg": ["80", "50", "20"],
+    }
+    test = pd.read_parquet(paths.SCORES).query("split == 'test'")
+    expected = roc_auc_score(test["label"] == "nodule", test["score_0"])
+    assert found["auroc"]["value"] == pytest.approx(expected, abs=1e-6)
+    # The network measures brightness, which less contrast takes from the spots of a nodule.
+    changed = [step["changed"]["value"] for step in found["contrast"].values()]
+    assert changed == sorted(changed)
+    assert changed[-1] > 0
+
+
 def test_the_roc_goes_from_corner_to_corner(tiny):
     tiny()
     evaluate.main()

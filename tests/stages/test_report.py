@@ -30,7 +30,10 @@ ALL = {
 CALIBRATED = dict.fromkeys(("ece", "brier", "loss", "calibration_slope"), INTERVAL)
 SET = {"coverage": INTERVAL, "size": INTERVAL | {"value": 1.25}, "images": 60, "judged": True}
 SETS = SET | {"classes": {"no_nodule": SET, "nodule": SET}, "slices": {"sex": {"F": SET, "M": SET}}}
+STEPS = {"auroc": INTERVAL, "changed": INTERVAL | {"value": 0.0625}}
+WORSE = {kind: {"1": STEPS, "2": STEPS} for kind in ("noise", "contrast", "jpeg")}
 SPLIT = ALL | {
+    "robustness": {"images": 41, "patients": 20, "judged": True, "auroc": INTERVAL} | WORSE,
     "conformal": SETS,
     "calibration_slope": INTERVAL,
     "calibrated": CALIBRATED | {"temperature": 1.52345},
@@ -39,7 +42,7 @@ SPLIT = ALL | {
         "sex": {"F": {"auroc": INTERVAL, "images": 30}, "M": {"auroc": UNKNOWN, "images": 30}}
     },
 }
-FIGURES = [paths.FIGURES / f"{name}.png" for name in report.FIGURES]
+FIGURES = [paths.FIGURES / f"{name}.png" for name in (*report.FIGURES, "robustness")]
 COUNTS = {"images": 60, "patients": 20, "classes": {"no_nodule": 30, "nodule": 30}}
 RECEIPT = {
     "splits": {"train": COUNTS | {"images": 440}, "val": COUNTS, "test": COUNTS},
@@ -133,6 +136,14 @@ def test_sets_of_answers_are_told_with_what_they_assume(made):
     assert "On test it was in a share of 0.958 (0.900 to 0.980), with 1.250" in html
     assert "could change places with those of val" in html
     assert "Sets by sex, test" in html
+
+
+def test_robustness_is_told_with_the_sample_it_was_measured_on(made):
+    html = page()
+    assert "41 of the test images, of 20 patients" in html
+    assert "<h4>JPEG</h4>" in html
+    assert "Called otherwise" in html
+    assert "0.062 (0.900 to 0.980)" in html
 
 
 def test_arrival_batches_are_listed_by_their_number(made):
