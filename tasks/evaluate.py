@@ -20,23 +20,21 @@ from tasks.common.params.loading import load
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
 from tasks.common.wording import interval
+from tasks.imaging import external as external_images
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.imaging.perturbation import CHANGES, Perturbed
 from tasks.networks import files, scoring
 from tasks.pictures import charts
 from tasks.statistics import (
-    conformal,
     curves,
     decision_curve,
-    operating_point,
+    fitted,
     robustness,
     scores,
-    summary,
-    temperature,
 )
-from tasks.statistics.conformal import Sets
 from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
+from tasks.statistics.fitted import Fitted
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 
@@ -56,14 +54,11 @@ class Settings(Part):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the stage finds: `metrics` as in reports/metrics.json, the temperature that the scores
-    are calibrated with, what makes sets of answers of them, and the test images: sample and
-    patients `(N,)`.
+    """What the stage finds: what val decides, `metrics` as in reports/metrics.json, and the test
+    images: sample and patients `(N,)`.
     """
 
-    point: OperatingPoint
-    temperature: float
-    sets: Sets
+    fitted: Fitted
     metrics: dict[str, Any]
     test: Sample
     groups: NDArray[Any]
@@ -82,61 +77,17 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
     Raises:
         DataError: val or test has no images, or val lacks a class.
     """
-    outputs = labels.scored(task.kind, task.names)
     parts = {split: scores.of_split(table, split) for split in ("test", "val")}
-    rule = settings.operating_point
-    seen = scores.targets(parts["val"], task), scores.values(parts["val"])
-    point = operating_point.fit(task.kind, outputs, *seen, rule.rule, rule.target)
-    degree = temperature.fit(task.kind, *seen)
-    samples = {split: scores.sample(part, task, point) for split, part in parts.items()}
+    decided = fitted.fit(parts["val"], task, settings)
+    slices = {split: subgroups(rows, part["image_id"]) for split, part in parts.items()}
     metrics = {
-        split: summary.summarise(
-            samples[split],
-            part["group"].to_numpy(str),
-            outputs,
-            subgroups(rows, part["image_id"]),
-            settings.confidence,
-            settings.prevalence,
-        )
-        | {
-            "per_patient": _per_patient(part, task, point, settings),
-            "calibrated": {"temperature": degree}
-            | summary.of_calibrated(
-                samples[split].at(degree),
-                part["group"].to_numpy(str),
-                outputs,
-                settings.confidence,
-            ),
-        }
+        split: fitted.figures(part, decided, task, settings, slices[split])
         for split, part in parts.items()
     }
-    sets = conformal.fit(task.names, samples["val"].at(degree), settings.coverage)
-    groups = parts["test"]["group"].to_numpy(str)
-    metrics["test"]["conformal"] = conformal.summarise(
-        sets,
-        samples["test"].at(degree),
-        groups,
-        task.names,
-        subgroups(rows, parts["test"]["image_id"]),
-        settings.confidence,
-    )
-    return Evaluation(point, degree, sets, metrics, samples["test"], groups)
-
-
-def _per_patient(
-    part: pd.DataFrame, task: Task, point: OperatingPoint, settings: Evaluate
-) -> dict[str, Any]:
-    """The metrics with one score per patient."""
-    merged = scores.per_patient(part, settings.per_patient)
-    figures = summary.summarise(
-        scores.sample(merged, task, point),
-        merged["group"].to_numpy(str),
-        labels.scored(task.kind, task.names),
-        {},
-        settings.confidence,
-        settings.prevalence,
-    )
-    return {name: value for name, value in figures.items() if name != "slices"}
+    test = parts["test"]
+    metrics["test"]["conformal"] = fitted.sets(test, decided, task, settings, slices["test"])
+    sample = scores.sample(test, task, decided.point)
+    return Evaluation(decided, metrics, sample, test["group"].to_numpy(str))
 
 
 def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArray[Any]]:
@@ -171,6 +122,22 @@ def perturbed(
     return robustness.summarise(plain, changed, groups, settings.evaluate.confidence)
 
 
+def external(
+    model: keras.Model, own: pd.DataFrame, decided: Fitted, settings: Settings
+) -> dict[str, Any]:
+    """What the model comes to on the images that `evaluate.external` names, with all that val has
+    decided; `own` are the manifest's rows.
+
+    Raises:
+        DataError: as in `external_images.read`, or a label is none of the task's classes.
+    """
+    others = external_images.read(own.loc[own["split"] != "test", "image_id"])
+    table = scores.make(others.rows.assign(split="external"), scoring.score(model, others.images))
+    how = decided, settings.task, settings.evaluate
+    figures = fitted.figures(table, *how, None) | {"conformal": fitted.sets(table, *how, {})}
+    return figures | {"left_out": others.left_out}
+
+
 def roc_table(test: Sample) -> pd.DataFrame:
     """The ROC curve as columns fpr and tpr."""
     fpr, tpr = curves.mean_roc(test.targets, test.scores)
@@ -196,7 +163,7 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
 
 def decision_curves(found: Evaluation, task: Task) -> dict[str, DecisionCurve]:
     """Class behind an output -> the decision curve of its calibrated scores."""
-    sample = found.test.at(found.temperature)
+    sample = found.test.at(found.fitted.temperature)
     pairs = zip(sample.targets.T, sample.scores.T, strict=True)
     return {
         name: decision_curve.curve(y, s)
@@ -228,18 +195,17 @@ def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None
     charts.confusion(folder / "confusion.png", matrices)
     diagrams = [
         curves.calibration(of.targets, of.scores, found.groups, confidence)
-        for of in (found.test, found.test.at(found.temperature))
+        for of in (found.test, found.test.at(found.fitted.temperature))
     ]
     charts.calibration(folder / "calibration.png", *diagrams)
     charts.net_benefit(folder / "net_benefit.png", decision_curves(found, task))
-    charts.robustness(folder / "robustness.png", found.metrics["test"]["robustness"])
     charts.score_histogram(
-        folder / "score_histogram.png", found.test, outputs, found.point.thresholds
+        folder / "score_histogram.png", found.test, outputs, found.fitted.point.thresholds
     )
 
 
 def _say(metrics: dict[str, Any]) -> None:
-    for split in ("val", "test"):
+    for split in ("val", "test", *({"external"} & metrics.keys())):
         auroc, accuracy = (interval(metrics[split][name]) for name in ("auroc", "accuracy"))
         print(f"{split}: AUROC {auroc}, accuracy {accuracy}, {metrics[split]['images']} images")
 
@@ -250,24 +216,30 @@ def main() -> None:
     and figures.
     """
     settings = load(Settings)
-    rows = manifest.read_manifest()
-    rows = rows[rows["split"].isin(["val", "test"])].reset_index(drop=True)
+    own = manifest.read_manifest()
+    rows = own[own["split"].isin(["val", "test"])].reset_index(drop=True)
     model, pack = files.load(paths.MODEL), open_pack()
     images = Images(pack, rows["row"].to_numpy(np.int64))
     table = scores.make(rows, scoring.score(model, images))
     found = evaluate(table, rows, settings.task, settings.evaluate)
     test = Images(pack, images.rows[(rows["split"] == "test").to_numpy(bool)])
     found.metrics["test"]["robustness"] = perturbed(
-        model, test, scores.of_split(table, "test"), found.point, settings
+        model, test, scores.of_split(table, "test"), found.fitted.point, settings
     )
+    if settings.evaluate.external is not None:
+        found.metrics["external"] = external(model, own, found.fitted, settings)
     draw(fresh_folder(paths.FIGURES), found, settings.task, settings.evaluate.confidence)
+    charts.robustness(paths.FIGURES / "robustness.png", found.metrics["test"]["robustness"])
     paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(paths.SCORES, index=False)
     write_csv(paths.ROC, roc_table(found.test))
     write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
     write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
-    write_json(paths.OPERATING_POINT, found.point.to_json())
-    calibration = {"temperature": found.temperature, "conformal": found.sets.to_json()}
+    write_json(paths.OPERATING_POINT, found.fitted.point.to_json())
+    calibration = {
+        "temperature": found.fitted.temperature,
+        "conformal": found.fitted.sets.to_json(),
+    }
     write_json(paths.CALIBRATION, calibration)
     write_json(paths.METRICS, found.metrics)
     write_json(paths.SUMMARY, headline(found.metrics))

@@ -61,6 +61,8 @@ def source(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     configure(pull__path=str(SOURCE), pull__source="folder", task__classes=list(LABELS))
     key.main()
     monkeypatch.setattr(data_versions, "has_remote", lambda: False)
-    monkeypatch.setattr(data_versions, "restore", lambda remote: None)
-    monkeypatch.setattr(data_versions, "save", lambda: paths.RAW_DVC.write_text("a version"))
+    monkeypatch.setattr(data_versions, "restore", lambda remote, place=None: None)
+    monkeypatch.setattr(
+        data_versions, "save", lambda place=paths.OWN: place.version.write_text("a version")
+    )
     return workspace

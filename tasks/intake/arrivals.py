@@ -14,6 +14,7 @@ import pandas as pd
 
 from tasks.common import digests, manifest, paths, slices
 from tasks.common.errors import DecodeError, SourceError
+from tasks.common.paths import OWN, Place
 from tasks.common.progress import progress
 from tasks.imaging.deidentification import Clean, deidentify, identifiers
 from tasks.intake import cohort
@@ -103,12 +104,18 @@ class Door:
     """
 
     def __init__(
-        self, params: Params, pseudonyms: Pseudonyms, known: Known, all_headers: bool
+        self,
+        params: Params,
+        pseudonyms: Pseudonyms,
+        known: Known,
+        all_headers: bool,
+        place: Place = OWN,
     ) -> None:
         """`all_headers`: read those of known files too, for their identifying values."""
         self._pull, self._burned_in = params.pull, params.deid.burned_in
         self._scopes = _scopes(params.pull)
         self._pseudonyms, self._known, self._all_headers = pseudonyms, known, all_headers
+        self._place = place
         self.arrivals = Arrivals()
 
     def bring(self, items: Sequence[Item]) -> Arrivals:
@@ -201,7 +208,7 @@ class Door:
             if row.get("patient_id") in self._known.patients:
                 arrivals.counts["withdrawn"] += 1
                 return
-            cohort.write_image(row["path"], clean.content)
+            cohort.write_image(row["path"], clean.content, self._place)
             rows = [{"image_id": image_id, **row} for image_id in self._image_ids(file, clean)]
         arrivals.labels[file].add(item.label)
         arrivals.names[file].append(item.name)

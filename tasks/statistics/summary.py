@@ -21,7 +21,7 @@ def summarise(
     sample: Sample,
     groups: ArrayLike,
     classes: Sequence[str],
-    slices: Mapping[str, ArrayLike],
+    slices: Mapping[str, ArrayLike] | None,
     confidence: float,
     prevalence: float | None = None,
 ) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def summarise(
         sample: the images of the split.
         groups: `(N,)`, the patient of each.
         classes: the class behind each output.
-        slices: column -> `(N,)` values; missing ones belong to no slice.
+        slices: column -> `(N,)` values; missing ones belong to no slice. None: no `slices`.
         confidence: of the intervals, such as 0.95.
         prevalence: share of positives for which predictive values are given too.
     """
@@ -43,9 +43,10 @@ def summarise(
             name: _json(figures.outputs[k]) | _count(sample, groups, k) | _remark(figures.judged[k])
             for k, name in enumerate(classes)
         }
-    summary["slices"] = nested(
-        slices, lambda chosen: _slice(sample.where(chosen), groups[chosen], confidence)
-    )
+    if slices is not None:
+        summary["slices"] = nested(
+            slices, lambda chosen: _slice(sample.where(chosen), groups[chosen], confidence)
+        )
     return summary
 
 

@@ -177,7 +177,7 @@ def test_synthetic_images_are_said_to_be_synthetic(made):
 def test_the_page_asks_nothing_of_the_network_and_runs_nothing(made):
     html = page()
     sources = re.findall(r'(?:src|href)="(.{0,30})', html)
-    assert len(sources) == 10
+    assert len(sources) == 11
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert "<script" not in html
     assert "url(" not in html
@@ -269,6 +269,26 @@ def test_a_test_far_below_val_is_said_before_any_figure(made):
     told = "AUROC on test 0.854 (0.830 to 0.880) is far below that on val 0.985 (0.970 to 0.990)"
     html = page()
     assert html.index(told) < html.index('<div class="tiles">')
+
+
+def test_external_images_stand_apart_beside_test(made):
+    assert "External test set" not in page()
+    editing.set_values(
+        paths.PARAMS, {"evaluate.external": {"source": "folder", "path": "/data/Smith"}}
+    )
+    auroc = {"value": 0.776, "low": 0.74, "high": 0.81}
+    others = SPLIT | {"auroc": auroc, "left_out": {"copies": 3, "unusable": 2}}
+    others = {name: value for name, value in others.items() if name not in ("slices", "robustness")}
+    documents.write_json(paths.METRICS, {"test": SPLIT, "val": SPLIT, "external": others})
+    html = page()
+    assert "AUROC on external 0.776 (0.740 to 0.810) is far below that on test 0.958" in html
+    assert "<b>60</b> of 20 patients" in html
+    assert "3 that are copies" in html
+    assert "Smith" not in html
+    assert html.index('<div class="tiles">') < html.index("External test set")
+    small = others | {"judged": False, "patients_with": 4}
+    documents.write_json(paths.METRICS, {"test": SPLIT, "val": SPLIT, "external": small})
+    assert "External is too small to judge" in page()
 
 
 def test_a_test_too_small_to_judge_is_said_before_any_figure(made):
