@@ -1,4 +1,6 @@
-"""Stage evaluate: score val and test, fit operating point and calibration on val, measure both."""
+"""Stage evaluate: score val and test, fit operating point and calibration on val, measure both; and
+the same model on worse images, and on other people's where `evaluate.external` names some.
+"""
 
 from __future__ import annotations
 
@@ -204,10 +206,27 @@ def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None
     )
 
 
+def write(found: Evaluation, table: pd.DataFrame, settings: Settings) -> None:
+    """Write all that was found, and the score table."""
+    draw(fresh_folder(paths.FIGURES), found, settings.task, settings.evaluate.confidence)
+    charts.robustness(paths.FIGURES / "robustness.png", found.metrics["test"]["robustness"])
+    paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(paths.SCORES, index=False)
+    write_csv(paths.ROC, roc_table(found.test))
+    write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
+    write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
+    decided = found.fitted
+    calibration = {"temperature": decided.temperature, "conformal": decided.sets.to_json()}
+    write_json(paths.OPERATING_POINT, decided.point.to_json())
+    write_json(paths.CALIBRATION, calibration)
+    write_json(paths.METRICS, found.metrics)
+    write_json(paths.SUMMARY, headline(found.metrics))
+
+
 def _say(metrics: dict[str, Any]) -> None:
-    for split in ("val", "test", *({"external"} & metrics.keys())):
-        auroc, accuracy = (interval(metrics[split][name]) for name in ("auroc", "accuracy"))
-        print(f"{split}: AUROC {auroc}, accuracy {accuracy}, {metrics[split]['images']} images")
+    for of in [name for name in ("val", "test", "external") if name in metrics]:
+        auroc, accuracy = (interval(metrics[of][name]) for name in ("auroc", "accuracy"))
+        print(f"{of}: AUROC {auroc}, accuracy {accuracy}, {metrics[of]['images']} images")
 
 
 @command
@@ -228,21 +247,7 @@ def main() -> None:
     )
     if settings.evaluate.external is not None:
         found.metrics["external"] = external(model, own, found.fitted, settings)
-    draw(fresh_folder(paths.FIGURES), found, settings.task, settings.evaluate.confidence)
-    charts.robustness(paths.FIGURES / "robustness.png", found.metrics["test"]["robustness"])
-    paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(paths.SCORES, index=False)
-    write_csv(paths.ROC, roc_table(found.test))
-    write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
-    write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
-    write_json(paths.OPERATING_POINT, found.fitted.point.to_json())
-    calibration = {
-        "temperature": found.fitted.temperature,
-        "conformal": found.fitted.sets.to_json(),
-    }
-    write_json(paths.CALIBRATION, calibration)
-    write_json(paths.METRICS, found.metrics)
-    write_json(paths.SUMMARY, headline(found.metrics))
+    write(found, table, settings)
     _say(found.metrics)
 
 

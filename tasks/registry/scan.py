@@ -56,7 +56,7 @@ class Scan:
             PrivacyError: the key or the identifiers are not there, so nothing could be found.
         """
         self._known = set[str]()
-        for place in (OWN, *([OTHERS] if OTHERS.cohort.exists() else [])):
+        for place in (OWN, OTHERS) if params.evaluate.external else (OWN,):
             known = cohort.read_marks(params.deid.key_id, place)
             if known is None:
                 raise PrivacyError(

@@ -131,6 +131,7 @@ def test_a_parameter_is_searched_and_the_whereabouts_are_not_recorded(known, sto
             "evaluate.external": {"source": "folder", "path": "/data/Quillfeather"},
         },
     )
+    cohort.write_marks(set(), known.deid.key_id, paths.OTHERS)
     found = store.client.get_run(publish(load(Params)))
     assert found.data.params["pull.path"] == "(not recorded)"
     assert found.data.params["pull.columns.label"] == "(not recorded)"
@@ -145,9 +146,10 @@ def test_a_parameter_is_searched_and_the_whereabouts_are_not_recorded(known, sto
 def test_names_of_external_patients_are_looked_for_too(known, store):
     keyed = identifiers.collect([{"Thistlewood^Mae"}], Pseudonyms(load_key(known)))
     cohort.write_marks(keyed, known.deid.key_id, paths.OTHERS)
-    table = pd.DataFrame({"image_id": ["a"], "label": ["nodule"], "batch": [0]})
-    cohort.write(table, known.deid.key_id, paths.OTHERS)
-    editing.set_values(paths.PARAMS, {"report.title": "Thistlewood"})
+    editing.set_values(
+        paths.PARAMS,
+        {"report.title": "Thistlewood", "evaluate.external": {"source": "folder", "path": "x"}},
+    )
     with pytest.raises(PrivacyError, match="a parameter"):
         scan_params(load(Params))
     paths.OTHERS.identifiers.unlink()
