@@ -91,7 +91,7 @@ def has_remote() -> bool:
         ) from None
 
 
-def _difference(place: Place) -> str | None:
+def _difference(place: Place = OWN) -> str | None:
     """How `data/raw` differs from its version in DVC's words; None if it does not."""
     status = json.loads(_dvc("status", "--json", str(place.version)))
     changes = [change.get("changed outs", {}) for change in status.get(str(place.version), [])]
