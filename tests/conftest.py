@@ -22,6 +22,10 @@ _PREFECT = tempfile.TemporaryDirectory(prefix="prefect-")
 os.environ["PREFECT_HOME"] = _PREFECT.name
 os.environ["MEDLOOP_STATE"] = str(Path(_PREFECT.name) / "state")
 
+# Rooms whose tests share, or change in turn, one trained project that takes minutes to make. They
+# come first, since a worker that is left with one of them at the end keeps the others waiting.
+AS_ONE = ("pipeline", "model")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="only what needs no TensorFlow")
@@ -35,6 +39,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """In place of a marker: to read a module's markers pytest would import it."""
     return True if config.getoption("--fast") and fast.leaves_out(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests go to one worker, where several run: those of a file, or of a whole room."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    items.sort(key=lambda item: item.path.parent.name not in AS_ONE)
+
+
+def _group(path: Path) -> str:
+    room = path.parent.name
+    return room if room in AS_ONE else f"{room}/{path.stem}"
 
 
 @pytest.fixture
