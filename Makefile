@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 LOCK ?= $(if $(shell nvidia-smi -L 2>/dev/null),requirements-gpu.lock,requirements.lock)
 INSTALLED := $(VENV)/.installed-$(basename $(LOCK))
 # Half of the tests' time is spent in one thread. More than four would need more memory than most have.
-WORKERS := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 # The scripts of an environment name the folder that it was made in.
 MOVED := $(shell made=$$(sed -n 's/^command = .* -m venv //p' $(VENV)/pyvenv.cfg 2>/dev/null); test -z "$$made" || test "$$made" -ef $(VENV) || echo moved)
 

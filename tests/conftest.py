@@ -10,6 +10,8 @@ import fast
 import pytest
 from worlds.project import ROOT, enter_workspace
 from worlds.pull import LABELS, SOURCE, configure, image
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tasks import key
 from tasks.common import paths
@@ -42,15 +44,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests go to one worker, where several run: those of a file, or of a whole room."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    """Begin with such rooms."""
     items.sort(key=lambda item: item.path.parent.name not in AS_ONE)
 
 
-def _group(path: Path) -> str:
-    room = path.parent.name
-    return room if room in AS_ONE else f"{room}/{path.stem}"
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Where several workers run, what they take in turn: the tests of a file, or of such a room."""
+    return ByRoom(config, log)
+
+
+class ByRoom(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests that share a fixture go to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        return file.parent.name if file.parent.name in AS_ONE else str(file)
 
 
 @pytest.fixture
