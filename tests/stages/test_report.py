@@ -334,7 +334,7 @@ def test_expectations_stand_with_their_limits(made):
 
 
 def test_warnings_drift_and_shortcuts_are_told(made):
-    warning = {"says": "<b>no</b> drift", "found": "1 rows: site", "mend": "look", "table": "drift"}
+    warning = {"says": "<b>no</b> drift", "found": "1 rows: site", "fix": "look", "table": "drift"}
     broken = EXPECTATION | {"held": False, "severity": "warning"}
     documents.write_json(paths.VALIDATION, {"warnings": [warning], "expectations": [broken]})
     counts = {"images": 20, "patients": 8, "images_before": 40, "patients_before": 9}
