@@ -185,16 +185,25 @@ def _prepare_files(batch: Batch, settings: PixelSettings) -> Outcome:
 
 
 @contextmanager
-def threads(settings: PixelSettings) -> Iterator[Workers]:
-    """Threads of this process."""
+def one_thread_per_core() -> Iterator[ThreadPoolExecutor]:
+    """Threads for images of their own; warnings of single images, which may quote what identifies,
+    are not shown.
+    """
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)  # one image per thread
     try:
         with ThreadPoolExecutor(cores()) as pool, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of single images would undo one another
-            yield _Threads(pool, settings)
+            yield pool
     finally:
         cv2.setNumThreads(before)
+
+
+@contextmanager
+def threads(settings: PixelSettings) -> Iterator[Workers]:
+    """Threads of this process."""
+    with one_thread_per_core() as pool:
+        yield _Threads(pool, settings)
 
 
 def in_order(workers: Workers, batches: Iterable[Batch]) -> Iterator[Outcome]:

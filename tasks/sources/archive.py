@@ -40,8 +40,8 @@ LONGEST_READ = 16 * 1024**2  # bytes; tarfile reads a whole extended header into
 GZIP = b"\x1f\x8b"
 BLOCK = 512  # bytes; blocks of zeros end a whole tar
 DRIVE = re.compile(r"[A-Za-z]:")
-ARCHIVE = "the archive of pull.path"  # its own name may identify
-FIX = "unpack it yourself and set pull.path to the folder"
+ARCHIVE = "the archive"  # its own name may identify
+FIX = "unpack it yourself and name the folder in its place"
 
 
 @dataclass(frozen=True)
