@@ -83,7 +83,7 @@ def _predict(asked: argparse.Namespace, images: given.Given, home: Path, folder:
         images.names() if asked.paths else None,
     )
     print("\n".join([f"{name} version {number}, files: {len(images.files):,}", *images.notes]))
-    about = [package.digest, classifier.file, key_id(key), *work.types()]
+    about = [package.digest, classifier.file, key_id(key), *work.schema().names]
     parts = work.make_parts(_folder_of_parts(home, digests.of_json([about, images.states()])))
     bulk.join(parts, asked.output)
     for line in _unanswered(parts):

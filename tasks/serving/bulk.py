@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -22,7 +25,8 @@ from tasks.common.progress import progress
 from tasks.imaging.batching import one_thread_per_core
 from tasks.serving.classifier import Classifier
 
-PARTS, LARGEST = 128, 256  # parts at least, where there are so many files; files of one
+# Of files in a part: more would leave the last core at work alone, or lose more at a kill.
+SMALLEST, LARGEST, PARTS = 8, 256, 128
 CHUNK = 32  # files whose pixels a thread holds
 
 
@@ -42,16 +46,16 @@ class Bulk:
     identify: Callable[[bytes], str]
     names: Sequence[str] | None = None
 
-    def types(self) -> dict[str, str]:
+    def schema(self) -> pa.Schema:
         """The columns of the answers. `row` counts the files from 1; where `reason` says why a file
         has no answer, those of the answer are empty.
         """
         task = self.classifier.task
         scores = [f"score_{name}" for name in labels.scored(task.kind, task.names)]
-        named = ["path"] if self.names is not None else []
-        text = [*named, "image_id", "prediction", "conformal_set", "reason"]
-        ordered = [*named, "image_id", "prediction", *scores, "conformal_set", "reason"]
-        return {"row": "int64"} | {x: "str" if x in text else "float64" for x in ordered}
+        text = dict.fromkeys(["image_id", "prediction"], pa.string())
+        path = {} if self.names is None else {"path": pa.string()}
+        answer = text | dict.fromkeys(scores, pa.float64()) | {"conformal_set": pa.string()}
+        return pa.schema({"row": pa.int64()} | path | answer | {"reason": pa.string()})
 
     def make_parts(self, folder: Path) -> list[Path]:
         """Write the parts that `folder` lacks; all of them, in the order of the files.
@@ -59,7 +63,7 @@ class Bulk:
         Raises:
             DataError: the memory is full.
         """
-        size = min(max(len(self.files) // PARTS, 1), LARGEST)
+        size = min(max(len(self.files) // PARTS, SMALLEST), LARGEST)
         parts = {k: folder / f"{k:09d}.parquet" for k in range(0, len(self.files), size)}
         with one_thread_per_core() as pool:
             pending = {
@@ -78,38 +82,39 @@ class Bulk:
 
     def _write(self, first: int, size: int, part: Path) -> None:
         rows = range(first, min(first + size, len(self.files)))
-        chunks = [self._answer(rows[k : k + CHUNK]) for k in range(0, len(rows), CHUNK)]
-        documents.replace(part, lambda draft: pd.concat(chunks).to_parquet(draft, index=False))
+        chunks = (self._answer(rows[k : k + CHUNK]) for k in range(0, len(rows), CHUNK))
+        table = pa.Table.from_pylist([*chain.from_iterable(chunks)], self.schema())
+        documents.replace(part, lambda draft: pq.write_table(table, draft))
 
-    def _answer(self, rows: range) -> pd.DataFrame:
+    def _answer(self, rows: range) -> list[dict[str, Any]]:
         read = [self._read(row) for row in rows]
-        known = pd.DataFrame(read, index=rows, columns=["image_id", "pixels", "reason"])
-        known["row"] = known.index + 1
-        if self.names is not None:
-            known["path"] = [self.names[row] for row in rows]
-        usable = known.loc[known["reason"].isna(), "pixels"]
-        if len(usable):
-            answers = self.classifier.answer(np.stack(usable.tolist()))
-            known = known.join(answers.set_axis(usable.index))
-        types = self.types()
-        return known.reindex(columns=list(types)).astype(types)
+        usable = [(record, pixels) for record, pixels in read if pixels is not None]
+        if usable:
+            answers = self.classifier.answer(np.stack([pixels for _, pixels in usable]))
+            rows_of_answers = answers.itertuples(index=False, name=None)
+            for (record, _), answer in zip(usable, rows_of_answers, strict=True):
+                record.update(zip(answers, answer, strict=True))
+        return [record for record, _ in read]
 
-    def _read(self, row: int) -> tuple[str | None, NDArray[np.uint8] | None, str | None]:
-        """The id of a file and its pixels, or why it has none."""
-        image_id = None
+    def _read(self, row: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+        """What is known of a file, and its pixels, if it has any."""
+        record: dict[str, Any] = {"row": row + 1}
+        if self.names is not None:
+            record["path"] = self.names[row]
         try:
             content = self.files[row].read_bytes()
-            image_id = self.identify(content)
-            return image_id, self.classifier.pixels(content), None
+            record["image_id"] = self.identify(content)
+            return record, self.classifier.pixels(content)
         except OSError as error:
-            return image_id, None, f"cannot be read: {error.strerror or type(error).__name__}"
+            record["reason"] = f"cannot be read: {error.strerror or type(error).__name__}"
         except MemoryError:
             raise DataError(
                 f"required: memory for the file of row {row + 1}; received: too little. Free some, "
                 "then run again: it goes on from here"
             ) from None
         except decode_error(self.classifier) as error:
-            return image_id, None, str(error)
+            record["reason"] = str(error)
+        return record, None
 
 
 def decode_error(classifier: Classifier) -> type[Exception]:
