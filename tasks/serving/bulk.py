@@ -91,9 +91,9 @@ class Bulk:
         usable = [(record, pixels) for record, pixels in read if pixels is not None]
         if usable:
             answers = self.classifier.answer(np.stack([pixels for _, pixels in usable]))
-            rows_of_answers = answers.itertuples(index=False, name=None)
-            for (record, _), answer in zip(usable, rows_of_answers, strict=True):
-                record.update(zip(answers, answer, strict=True))
+            columns, values = answers.columns.tolist(), answers.itertuples(index=False, name=None)
+            for (record, _), answer in zip(usable, values, strict=True):
+                record.update(zip(columns, answer, strict=True))
         return [record for record, _ in read]
 
     def _read(self, row: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
