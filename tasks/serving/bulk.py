@@ -26,7 +26,7 @@ from tasks.imaging.batching import one_thread_per_core
 from tasks.serving.classifier import Classifier
 
 # Of files in a part: more would leave the last core at work alone, or lose more at a kill.
-SMALLEST, LARGEST, PARTS = 8, 256, 128
+SMALLEST, LARGEST, PARTS = 16, 256, 64
 CHUNK = 32  # files whose pixels a thread holds
 
 

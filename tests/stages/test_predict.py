@@ -151,8 +151,8 @@ def test_a_file_and_an_archive_are_answered_as_a_folder_is(ask, images, tmp_path
 def test_a_kill_loses_and_doubles_no_row(ask, packed, tmp_path, capsys, monkeypatch):
     many = tmp_path / "many"
     many.mkdir()
-    for number in range(30):
-        (many / f"{number}.png").write_bytes(picture(20 + 7 * number))
+    for number in range(60):
+        (many / f"{number}.png").write_bytes(picture(20 + 3 * number))
     command = [sys.executable, "-c", KILLED, str(packed), str(many), "out.parquet"]
     done = subprocess.run(command, env=environment(PYTHONPATH=str(ROOT)), capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -169,7 +169,7 @@ def test_a_kill_loses_and_doubles_no_row(ask, packed, tmp_path, capsys, monkeypa
     table = ask(many, "out.parquet")
     assert "Going on from where the last run ended" in capsys.readouterr().out
     assert before.items() <= after.items()  # not made again
-    assert table["row"].tolist() == list(range(1, 31))
+    assert table["row"].tolist() == list(range(1, 61))
     pd.testing.assert_frame_equal(table, ask(many, "whole.parquet"))
 
 
