@@ -124,6 +124,11 @@ def store() -> Path:
     return root() / "mlruns"
 
 
+def ledger() -> Path:
+    """What the gate said and what people promoted."""
+    return store() / "ledger.jsonl"
+
+
 def tracking_uri() -> str:
     """`$MLFLOW_TRACKING_URI`, with a relative SQLite path made absolute, or the default store."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store() / 'mlflow.db'}"

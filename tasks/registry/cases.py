@@ -26,7 +26,7 @@ Flags = NDArray[np.bool_]
 @dataclass(frozen=True)
 class Cases:
     """Targets `(N, K)`, patients `(N,)`, the images of each slice `column=value` `(N,)`, and those
-    that the champion was tested on when it was trained `(N,)`.
+    that the reference was tested on when it was trained `(N,)`.
     """
 
     targets: Array

@@ -25,8 +25,9 @@ SMALL = {
     "fine_tune.epochs": 1,
     "compress.calibration_images": 8,
     "explain.examples": 1,
-    "gate.floors.auroc": 0.0,
-    "gate.floors.slice_auroc": 0.0,
+    **{f"gate.floors.{name}": 0.0 for name in ("auroc", "sensitivity", "specificity")},
+    **{f"gate.floors.slice_{name}": 0.0 for name in ("auroc", "sensitivity")},
+    "gate.floors.calibration_error": 1.0,
 }
 
 

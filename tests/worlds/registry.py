@@ -39,6 +39,12 @@ METRICS = {
 PATIENT = "p-0000secret"
 HISTORY = "epoch,loss,val_auroc\n1,0.7,0.6\n2,0.5,0.8\n"
 SIZE = 32
+LENIENT = {  # what so few images can show
+    "gate.margin": 0.3,
+    "gate.reference_margin": 0.3,
+    "gate.floors.auroc": 0.6,
+    "gate.floors.calibration_error": 0.4,
+}
 
 
 def make_result(images: int = 44) -> Params:
@@ -48,7 +54,7 @@ def make_result(images: int = 44) -> Params:
     small = {
         "preprocess.size": [SIZE, SIZE],
         "gate.floors.min_images": 5,
-        "gate.margin": 0.3,  # what so few images can show
+        **LENIENT,
     }
     editing.set_values(paths.PARAMS, small)
     _write_images(images)
