@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tasks.common.wording import count
 from tasks.registry.ledger import VERDICTS, Entry
 
 
@@ -34,8 +35,8 @@ class Budget:
         if self.look == 1:
             return "this test set decides for the first time"
         return (
-            f"this test set has decided {self.look - 1:,} times before, so only an interval of "
-            f"{1 - 2 * self.level:.4%} above zero counts as better"
+            f"this test set has decided {count(self.look - 1, 'time')} before, so what counts as "
+            f"better lies above zero with {1 - 2 * self.level:.2%} confidence too"
         )
 
 

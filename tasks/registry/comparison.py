@@ -94,7 +94,7 @@ def compare(
     """
     found = difference(cases, challenger, rival, rival.known, confidence)
     better = (
-        found.value > 0 and difference(cases, challenger, rival, rival.known, 1 - 2 * level).low > 0
+        found.low > 0 and difference(cases, challenger, rival, rival.known, 1 - 2 * level).low > 0
     )
     word = _word(found, rival.margin, better)
     return Comparison(rival, word, found, better, int(rival.known.sum()))

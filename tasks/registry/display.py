@@ -51,7 +51,7 @@ def of_model(settings: Params) -> str:
             "**Limits**: research use only, no medical device. A score says nothing about images "
             "unlike those of the training: other scanners, other patients, other questions.",
             "**To promote a version here**: open it, and give it the alias `champion` (pencil "
-            "beside *Aliases*). Only a version that passed the gate keeps it: of any other the "
+            "or *Add* beside *Aliases*). Only a version that passed the gate keeps it: of any other the "
             "alias is put back, and its tag `promotion.refused` says why. The blue button "
             "*Promote model* copies to another registered model, and promotes nothing.",
             "**In a terminal**: `python -m flows.promote [VERSION] --reason WHY`; `--rollback` "
@@ -102,7 +102,7 @@ def _made(entry: Entry, run: Run) -> str:
 
 def _tags(entry: Entry, run: Run) -> dict[str, str]:
     figures = entry.facts.get("figures", {})
-    tags = {"verdict": ledger.outcome(entry), "judged": entry.time[:10]}
+    tags = {"judged": entry.time[:10]}
     if "auroc" in figures:
         tags["AUROC"] = wording.interval(figures["auroc"])
     for rival, of in figures.get("compared", {}).items():

@@ -189,12 +189,8 @@ def _mark(
     client: MlflowClient, settings: Params, challenger: ModelVersion, entry: ledger.Entry
 ) -> str:
     """Show the verdict where people look: on the version and in its run; in Markdown."""
-    tags = {
-        "gate.verdict": ledger.outcome(entry),
-        "gate.reasons": "; ".join(entry.facts["reasons"]),
-    }
-    for tag, value in tags.items():
-        client.set_model_version_tag(challenger.name, challenger.version, tag, value)
+    word = ledger.outcome(entry)
+    client.set_model_version_tag(challenger.name, challenger.version, "gate.verdict", word)
     run_id = model_versions.run_of(challenger)
     client.log_dict(run_id, asdict(entry) | {"hash": entry.hash}, "gate.json")
     client.set_tag(run_id, witness.TAG, heads.copy(client, challenger))

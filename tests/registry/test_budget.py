@@ -32,8 +32,8 @@ def test_the_ledger_counts_the_looks_at_one_test_set(workspace):
     look = budget.next_look(budget.looks(ledger.read(), "medloop"), 0.05)
     assert look == budget.Budget(4, budget.level([False, False, True], 0.05))
     assert look.reason == (
-        "this test set has decided 3 times before, so only an interval of "
-        f"{1 - 2 * look.level:.4%} above zero counts as better"
+        "this test set has decided 3 times before, so what counts as better lies above zero with "
+        f"{1 - 2 * look.level:.2%} confidence too"
     )
 
 

@@ -107,7 +107,7 @@ def test_each_look_is_counted_and_takes_of_the_budget(second):
     looks = [e.facts for e in ledger.read() if e.facts.get("champion") and "look" in e.facts]
     assert [facts["look"] for facts in looks] == [1, 2]
     assert looks[0]["level"] > looks[1]["level"]
-    assert any("has decided 1 times before" in reason for reason in looks[1]["reasons"])
+    assert any("has decided 1 time before" in reason for reason in looks[1]["reasons"])
 
 
 def test_a_renewed_test_set_begins_a_new_budget(second):
