@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tasks.common.slices import Flags
 from tasks.common.wording import count
-from tasks.registry.cases import Cases, Flags
+from tasks.registry.cases import Cases
 from tasks.registry.outcome import BETTER, FAILED, NOT_WORSE, TOO_SMALL, WITHIN
 from tasks.statistics import Array
 from tasks.statistics.intervals import Interval

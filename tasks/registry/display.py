@@ -50,9 +50,9 @@ def of_model(settings: Params) -> str:
             "of a file (PNG, JPEG, TIFF, BMP, DICOM), output scores and a prediction.",
             "**Limits**: research use only, no medical device. A score says nothing about images "
             "unlike those of the training: other scanners, other patients, other questions.",
-            "**To promote a version here**: open it, and give it the alias `champion` (pencil "
-            "or *Add* beside *Aliases*). Only a version that passed the gate keeps it: of any other the "
-            "alias is put back, and its tag `promotion.refused` says why. The blue button "
+            "**To promote a version here**: open it, and give it the alias `champion` (pencil or "
+            "*Add* beside *Aliases*). Only a version that passed the gate keeps it: of any other "
+            "the alias is put back, and its tag `promotion.refused` says why. The blue button "
             "*Promote model* copies to another registered model, and promotes nothing.",
             "**In a terminal**: `python -m flows.promote [VERSION] --reason WHY`; `--rollback` "
             "goes back, `--history` tells which version served when.",

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.common.slices import Flags
 from tasks.common.wording import ENOUGH, count
-from tasks.registry.cases import Cases, Flags
+from tasks.registry.cases import Cases
 from tasks.registry.outcome import FAILED, FIRST, TOO_SMALL
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import Figures, Sample, measure
