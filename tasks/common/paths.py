@@ -93,6 +93,7 @@ AUDIT = Path("reports/audit")
 ONNX = Path("models/model.int8.onnx")
 COMPRESSION = Path("reports/compress.json")
 REPORT = Path("reports/report.html")
+VERDICT = Path("reports/verdict.html")  # no out: the gate writes it, after the report
 
 MACHINE = "machine-"  # begins the name of its folder of state
 

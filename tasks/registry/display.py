@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tasks.common import paths, wording
+from tasks.common import documents, paths, wording
 from tasks.common.servers import OF_UI
+from tasks.pictures.page import render
 from tasks.registry import ledger, model_versions
 from tasks.registry.comparison import in_words
 from tasks.registry.ledger import Entry
@@ -27,12 +28,16 @@ CONCERN = 0.05  # AUROC of a slice below that of the whole, from which on it is 
 
 
 def show(client: MlflowClient, settings: Params, version: ModelVersion, entry: Entry) -> str:
-    """Describe model, version and run after a verdict; return the version's description."""
+    """Describe model, version and run after a verdict, also on a page beside the report; return
+    the version's description.
+    """
     name, run = version.name, client.get_run(model_versions.run_of(version))
     described = of_version(entry, run)
     client.update_registered_model(name, of_model(settings))
     client.update_model_version(name, version.version, described)
     client.set_tag(run.info.run_id, NOTE, described)
+    documents.write_text(paths.VERDICT, page(entry))
+    client.log_artifact(run.info.run_id, str(paths.VERDICT), str(paths.VERDICT.parent))
     for tag, value in _tags(entry, run).items():
         client.set_model_version_tag(name, version.version, tag, value)
     about = {"task": settings.task.kind, "classes": ", ".join(settings.task.names)}
@@ -62,12 +67,28 @@ def of_model(settings: Params) -> str:
 
 def of_version(entry: Entry, run: Run) -> str:
     """What a verdict says, in Markdown."""
-    word, facts = ledger.outcome(entry), entry.facts
-    figures: Mapping[str, Any] = facts.get("figures", {})
-    lines = [f"**Version {entry.version}: {word}**", *_figures(figures)]
-    lines += [f"**Look at** {name}: {told}" for name, told in _concerns(figures)]
-    reasons = "\n".join(f"- {reason}" for reason in facts["reasons"])
-    return "\n\n".join([*lines, _made(entry, run), f"What was held to the rules:\n\n{reasons}"])
+    reasons = "\n".join(f"- {reason}" for reason in entry.facts["reasons"])
+    rules = f"What was held to the rules:\n\n{reasons}"
+    return "\n\n".join([f"**{title(entry)}**", *lines(entry), _made(entry, run), rules])
+
+
+def page(entry: Entry) -> str:
+    """The same as a page beside the report."""
+    content = {"title": title(entry), "judged": entry.time[:10], "lines": list(lines(entry))}
+    return render("verdict.html.j2", content | {"reasons": entry.facts["reasons"]})
+
+
+def title(entry: Entry) -> str:
+    """The verdict in a word."""
+    return f"Version {entry.version}: {ledger.outcome(entry)}"
+
+
+def lines(entry: Entry) -> Iterator[str]:
+    """What a person asks first: the figures, beside whom, and where to look."""
+    figures: Mapping[str, Any] = entry.facts.get("figures", {})
+    yield from _figures(figures)
+    for name, told in _concerns(figures):
+        yield f"Look at {name}: {told}"
 
 
 def _figures(figures: Mapping[str, Any]) -> Iterator[str]:

@@ -21,7 +21,7 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _of_processor("model name") or platform.processor(),
         "instructions": digests.of_json(sorted(_of_processor("flags").split()))[:16],
-        "packages": {d.metadata["Name"].lower(): d.version for d in metadata.distributions()},
+        "packages": {d.name.lower(): d.version for d in metadata.distributions() if d.name},
     }
 
 
