@@ -91,10 +91,12 @@ def _bring_data(folder: Path) -> None:
     YAML().dump({"outs": [out]}, folder / paths.RAW_DVC)
     cache = (paths.root() / ".dvc" / "cache").resolve()
     _dvc(["cache", "dir", "--local", str(cache)], folder)
-    told = subprocess.run(
-        [sys.executable, "-m", "dvc", "remote", "list"], cwd=folder, capture_output=True, check=True
-    ).stdout
-    _dvc(["pull" if told.strip() else "checkout", str(paths.RAW_DVC)], folder)
+    _dvc(["pull" if _has_remote(folder) else "checkout", str(paths.RAW_DVC)], folder)
+
+
+def _has_remote(folder: Path) -> bool:
+    command = [sys.executable, "-m", "dvc", "remote", "list"]
+    return bool(subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout.strip())
 
 
 def _repeat(folder: Path) -> None:
