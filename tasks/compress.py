@@ -1,35 +1,48 @@
-"""Stage compress: an int8 ONNX model, measured beside the float one."""
+"""Stage compress: the ONNX file that serves, in float and, where val allows it, in int8."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.common import manifest, paths
-from tasks.common.documents import write_json
+from tasks.common.documents import fresh_folder, read_json, write_json
 from tasks.common.errors import command
 from tasks.common.params.compress import Compress
+from tasks.common.params.evaluate import Evaluate
 from tasks.common.params.loading import load
+from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
-from tasks.compression import int8
-from tasks.compression.export import export
+from tasks.common.wording import count
+from tasks.compression import cpu
+from tasks.compression.candidates import Candidate, Int8, Network, Side, cost, make
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
-from tasks.networks import files
-from tasks.statistics import Array, scores
-from tasks.statistics.metrics import auroc
+from tasks.networks import files, layers
+from tasks.networks.architecture import LOGITS
+from tasks.serving import packing, probe, pyfunc
+from tasks.serving import settings as serving
+from tasks.serving.session import Session
+from tasks.statistics import conformal, scores
+from tasks.statistics.metrics import Sample, auroc
+from tasks.statistics.operating_point import OperatingPoint
+from tasks.statistics.paired_difference import paired_auroc_difference
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Settings(Part):
     """What the stage reads of `params.yaml`."""
 
     task: Task
+    preprocess: PixelSettings
+    evaluate: Evaluate
     compress: Compress
 
 
@@ -39,56 +52,112 @@ def spread(rows: NDArray[Any], count: int) -> NDArray[Any]:
     return np.asarray(rows[places])
 
 
-def compare(
-    targets: Array, original: Array, compressed: Array, groups: NDArray[Any]
-) -> dict[str, Any]:
-    """AUROC of both models on the same images, and how far their scores lie apart.
+def reason(found: Int8, limits: Compress) -> str:
+    """Why int8 serves, or why not."""
+    left = f" with {count(len(found.in_float), 'layer')} in float" if found.in_float else ""
+    return (
+        f"int8{left} {'stays' if found.holds else 'does not stay'} within the limits on val: AUROC "
+        f"moves by {-found.cost.auroc:+.4f} (at worst {-limits.max_auroc_drop:+}), and "
+        f"{found.cost.changed:.2%} of the predictions change (at most {limits.max_changed:.2%})"
+    )
 
-    Args:
-        targets: `(N, K)`.
-        original: scores `(N, K)` of the float model.
-        compressed: scores `(N, K)` of the int8 model.
-        groups: `(N,)`, the patient of each.
-    """
-    apart = np.abs(original - compressed)
+
+def compare(side: Side, exact: Candidate, other: Candidate, confidence: float) -> dict[str, Any]:
+    """What int8 changes on a side: AUROC, the share of the predictions, and a score at most."""
+    difference = paired_auroc_difference(
+        side.targets, exact.scores, other.scores, side.groups, confidence
+    )
     return {
-        "images": len(targets),
-        "float_auroc": _auroc(targets, original, groups),
-        "int8_auroc": _auroc(targets, compressed, groups),
-        "max_difference": round(float(apart.max()), 6),
-        "mean_difference": round(float(apart.mean()), 6),
+        "images": len(side.targets),
+        "float_auroc": _auroc(side, exact),
+        "int8_auroc": _auroc(side, other),
+        "auroc_difference": difference.to_json(),
+        "changed": cost(side, exact, other).changed,
+        "largest_score_difference": round(float(np.abs(exact.scores - other.scores).max()), 6),
     }
 
 
-def _auroc(targets: Array, given: Array, groups: NDArray[Any]) -> float | None:
-    value = auroc(targets, given, groups)
+def _auroc(side: Side, found: Candidate) -> float | None:
+    value = auroc(side.targets, found.scores, side.groups)
     return None if np.isnan(value) else round(value, 6)
+
+
+def describe(found: Candidate) -> dict[str, Any]:
+    """Size and temperature of a file."""
+    return {"bytes": found.path.stat().st_size, "temperature": found.temperature}
+
+
+def fitted(found: Candidate, val: Side, settings: Settings) -> serving.File:
+    """What is stored beside a file; its conformal sets are fitted on val."""
+    task, (height, width) = settings.task, settings.preprocess.size
+    sample = Sample(task.kind, val.targets, found.scores, found.predictions)
+    sets = conformal.fit(task.names, sample, settings.evaluate.coverage)
+    made = probe.images(height, width, val.images.shape[-1])
+    fingerprint = Session(found.path).fingerprint(made)
+    return serving.File(found.temperature, found.point, sets.least_scores, fingerprint)
+
+
+def read_network(model: keras.Model, rows: pd.DataFrame, task: Task) -> Network:
+    """The network, with the operating point and the images that its files are held to."""
+    point = OperatingPoint(**read_json(paths.OPERATING_POINT))
+    maps, val = layers.last_conv_layer(model), read_side(rows, "val", task)
+    return Network(model, LOGITS, maps, task.kind, point, val)
+
+
+def read_side(rows: pd.DataFrame, name: str, task: Task) -> Side:
+    """The images of val or test."""
+    mine = manifest.of_split(rows, name)
+    images = Images(open_pack(), mine["row"].to_numpy(np.int64))
+    return Side(images, scores.targets(mine, task), mine["group"].to_numpy(str))
 
 
 @command
 def main() -> None:
-    """Read model, pack and scores; write the int8 model and the comparison on test."""
+    """Read model, pack and operating point; write the files that serve, what the chosen one says
+    of val and test, and what int8 changes.
+    """
     settings = load(Settings)
-    rows, pack = manifest.read_manifest(), open_pack()
-    table = scores.of_split(pd.read_parquet(paths.SCORES), "test")
+    rows = manifest.read_manifest()
+    network = read_network(files.load(paths.MODEL), rows, settings.task)
     train = manifest.of_split(rows, "train")["row"].to_numpy()
-    calibration = pack[spread(train, settings.compress.calibration_images)]
-    shown = rows.set_index("image_id")["row"].loc[table["image_id"].to_list()]
-    test = Images(pack, shown.to_numpy(np.int64))
-    paths.ONNX.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "float.onnx"
-        export(files.load(paths.MODEL), source)
-        int8.quantise(source, paths.ONNX, calibration)
-        sizes = {"float_bytes": source.stat().st_size, "int8_bytes": paths.ONNX.stat().st_size}
-    compressed = int8.score(paths.ONNX, test).astype(np.float64)
-    targets, groups = scores.targets(table, settings.task), table["group"].to_numpy(str)
-    found = compare(targets, scores.values(table), compressed, groups)
-    write_json(paths.COMPRESSION, found | sizes | {"calibration_images": len(calibration)})
-    print(
-        f"int8: {sizes['int8_bytes'] / 1e6:.1f} MB of {sizes['float_bytes'] / 1e6:.1f} MB, "
-        f"test AUROC {found['int8_auroc']} (float {found['float_auroc']})"
-    )
+    calibration = open_pack()[spread(train, settings.compress.calibration_images)]
+    fresh_folder(paths.PACKAGE)
+    exact, quick = make(network, calibration, settings.compress, fresh_folder(paths.SERVING))
+    sides = {"val": network.val, "test": read_side(rows, "test", settings.task)}
+    found = {name: (exact.on(side), quick.made.on(side)) for name, side in sides.items()}
+    confidence = settings.evaluate.confidence
+    report = {
+        "serves": found["val"][quick.holds].path.name,
+        "reason": reason(quick, settings.compress),
+        "processor": cpu.instruction_set(),
+        "calibration_images": len(calibration),
+        "int8_layers_in_float": quick.in_float,
+        "files": {of.path.name: describe(of) for of in (exact, quick.made)},
+        "int8": {name: compare(sides[name], *found[name], confidence) for name in sides},
+    }
+    write_json(paths.COMPRESSION, report)
+    tables = [
+        scores.make(manifest.of_split(rows, name), found[name][quick.holds].scores)
+        for name in sides
+    ]
+    pd.concat(tables, ignore_index=True).to_parquet(paths.SERVED_SCORES, index=False)
+    store([exact, quick.made] if quick.holds else [exact], network.val, settings)
+    print(f"{report['serves']} serves: {report['reason']}")
+
+
+def store(made: Sequence[Candidate], val: Side, settings: Settings) -> None:
+    """Leave in the package these files alone, of which the last serves, with what was fitted for
+    them and the code that runs them; load it once, as MLflow does.
+    """
+    for path in paths.SERVING.iterdir():
+        if path not in [of.path for of in made]:
+            path.unlink()
+    serves = made[-1].path.name
+    known = {of.path.name: fitted(of, val, settings) for of in made}
+    task, preprocess = settings.task.model_dump(), settings.preprocess.plain()
+    serving.write(paths.SERVING, serving.Settings(task, preprocess, serves, known))
+    packing.write_code(paths.PACKAGE_CODE)
+    pyfunc._load_pyfunc(str(paths.SERVING))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ TESTS = Path(__file__).parent
 # imported in the fast set.
 LEFT_OUT = (
     "benchmarks",
+    "compression",
     "fuzz",
     "imaging/test_cluster.py",
     "intake/test_data_versions.py",

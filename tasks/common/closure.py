@@ -45,6 +45,12 @@ def closure(module: str, without: Collection[str] = ()) -> list[Path]:
     return sorted(found)
 
 
+def libraries(module: str) -> set[str]:
+    """The top-level names that the files behind a module import, this project's own left out."""
+    names = {name for file in closure(module) for name in _imports(file)}
+    return {name.partition(".")[0] for name in names} - {tasks.__name__}
+
+
 def digests_behind(module: str) -> dict[str, str]:
     """The digest of each file that can change what `module` computes, by its name."""
     return {

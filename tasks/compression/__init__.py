@@ -1,1 +1,1 @@
-"""ONNX graphs: one form for equal ones, and int8 from float."""
+"""A network as one ONNX graph, from pixels to calibrated scores, in float and in int8."""

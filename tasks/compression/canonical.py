@@ -6,18 +6,21 @@ to the next. Here nodes are ordered as the outputs need them and everything is n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx
 
-INPUT, OUTPUT = "images", "scores"
+INPUT = "images"
 
 
-def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
-    """`model` with its one input named `images` and its one output `scores`; equal graphs give
-    equal bytes. Graphs within nodes (loops, conditions) are not in a classifier.
+def canonical(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto:
+    """`model` with its one input named `images` and its outputs named as given, in their order;
+    equal graphs give equal bytes. Graphs within nodes (loops, conditions) are not in a classifier.
     """
     graph = model.graph
     order = _needed_order(graph)
-    names = {"": "", graph.input[0].name: INPUT, graph.output[0].name: OUTPUT}
+    named = {info.name: name for info, name in zip(graph.output, outputs, strict=True)}
+    names = {"": "", graph.input[0].name: INPUT} | named
     constants = {constant.name: constant for constant in graph.initializer}
     used = dict.fromkeys(i for node in order for i in node.input if i in constants)
     names |= {name: f"c{k}" for k, name in enumerate(used)}
@@ -26,7 +29,7 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
         nodes,
         "medloop",
         [_value(graph.input[0], INPUT)],
-        [_value(graph.output[0], OUTPUT)],
+        [_value(info, named[info.name]) for info in graph.output],
         [_constant(constants[name], names[name]) for name in used],
     )
     return onnx.helper.make_model(
@@ -38,11 +41,11 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _needed_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes that the output needs, each after its inputs, by depth-first search."""
+    """The nodes that the outputs need, each after its inputs, by depth-first search."""
     makers = {name: node for node in graph.node for name in node.output}
     order: list[onnx.NodeProto] = []
     done: set[str] = set()
-    waiting = [(graph.output[0].name, False)]
+    waiting = [(info.name, False) for info in reversed(graph.output)]
     while waiting:
         name, inputs_are_done = waiting.pop()
         node = makers.get(name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tasks.compression.canonical import INPUT, canonical
-from tasks.imaging.images import Images
+from tasks.compression.export import OUTPUTS
 
 Pixels = NDArray[np.uint8]
 POOLING = ("GlobalAveragePool", "ReduceMean")
+LAYERS = ("Conv", "Gemm", "MatMul", "Add", "Concat")  # whose result int8 may spoil
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
@@ -34,43 +35,54 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships
         return next(self._feeds, None)
 
 
-def quantise(source: Path, target: Path, images: Pixels) -> None:
-    """Write the int8 form of a float ONNX file, in QDQ format with one scale per channel.
+@dataclass(frozen=True)
+class Quantiser:
+    """Makes int8 forms of one float file.
 
-    Args:
-        source: the float file, from `networks.export`.
-        target: the int8 file; the same source and images give the same bytes.
-        images: `(N, H, W, C) uint8`; the activations' ranges are those that these images reach.
+    Attributes:
+        source: the file, from `export`.
+        images: `(N, H, W, C)`; the activations' ranges are those that these images reach.
+        ranges: a file for them, so that they are found once, in a folder for what passes.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        folded = Path(folder) / "folded.onnx"
-        quant_pre_process(source, folded, skip_symbolic_shape=True)  # BatchNorm into convolutions
-        graph = _named(folded)
+
+    source: Path
+    images: Pixels
+    ranges: Path
+
+    def write(self, target: Path, in_float: Collection[str] = ()) -> None:
+        """Write the int8 file, in QDQ format with one scale per channel; the head and the layers
+        `in_float` are left as they are. The same source and images give the same bytes.
+        """
+        left = [*_head(onnx.load(self.source)), *in_float]
+        self._quantise(target, nodes_to_exclude=left)
+        onnx.save(canonical(onnx.load(target), OUTPUTS), target)
+
+    def by_damage(self, images: Pixels) -> list[str]:
+        """The layers, most sensitive first: by how far the logits of `images` move on average when
+        that layer alone is int8.
+        """
+        truth, alone = logits(self.source, images), self.ranges.with_name("alone.onnx")
+        damage = {}
+        for name in _layers(onnx.load(self.source)):
+            self._quantise(alone, nodes_to_quantize=[name])
+            damage[name] = float(np.abs(logits(alone, images) - truth).mean())
+        return sorted(damage, key=lambda name: -damage[name])
+
+    def _quantise(self, target: Path, **which: list[str]) -> None:
         quantize_static(
-            folded,
+            self.source,
             target,
-            _Reader(images),
+            _Reader(self.images),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=head(graph),
+            calibration_cache_path=self.ranges,
+            **which,
         )
-    onnx.save(canonical(onnx.load(target)), target)
 
 
-def _named(path: Path) -> onnx.ModelProto:
-    """Give the nodes of a folded file names that repeat. What onnxruntime noted about the folding
-    stays, or it would ask for it again.
-    """
-    folded = onnx.load(path)
-    graph = canonical(folded)
-    graph.metadata_props.extend(folded.metadata_props)
-    onnx.save(graph, path)
-    return graph
-
-
-def head(model: onnx.ModelProto) -> list[str]:
+def _head(model: onnx.ModelProto) -> list[str]:
     """The nodes from the last pooling on, which stay float: next to no work, and a logit of 8 bits
     would give many images the same score.
     """
@@ -79,11 +91,16 @@ def head(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in nodes[pools[-1] :]]
 
 
-def score(path: Path, images: Images | Pixels, batch_size: int = 32) -> NDArray[np.float32]:
-    """Scores `(N, K)` of an ONNX file for `(N, H, W, C) uint8` images."""
+def _layers(model: onnx.ModelProto) -> list[str]:
+    head = set(_head(model))
+    return [n.name for n in model.graph.node if n.op_type in LAYERS and n.name not in head]
+
+
+def logits(path: Path, images: Pixels, batch_size: int = 32) -> NDArray[np.float32]:
+    """Logits `(N, K)` by a trunk's file of `(N, H, W, C) uint8` images."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     parts = [
-        session.run(None, {INPUT: images[start : start + batch_size].astype(np.float32)})[0]
+        session.run(OUTPUTS[:1], {INPUT: images[start : start + batch_size].astype(np.float32)})[0]
         for start in range(0, len(images), batch_size)
     ]
     return np.concatenate(parts)

@@ -38,22 +38,22 @@ class Answers:
 
 
 def of_version(
-    version: ModelVersion, rows: pd.DataFrame, task: Task, networks: Collection[str], advice: str
+    version: ModelVersion, rows: pd.DataFrame, task: Task, packages: Collection[str], advice: str
 ) -> Answers:
-    """Run a version, whose network is one of these digests, on rows of the manifest.
+    """Run a version, whose package has one of these digests, on rows of the manifest.
 
     Raises:
-        RegistryError: it does not run, or is another network; the message ends in `advice`.
+        RegistryError: it does not run, or is another package; the message ends in `advice`.
     """
     print(f"Scoring version {version.version} on {len(rows)} test images ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / f"version_{version.version}"
         package = model_versions.unpack(version, place, advice)
-        if package.digest not in networks:
+        if package.digest not in packages:
             raise RegistryError(
-                f"required: the network that was registered as {version.name} version "
+                f"required: the package that was registered as {version.name} version "
                 f"{version.version}; received: another one, its files or its tag "
-                f"{model_versions.DIGEST} was edited. {advice}"
+                f"{model_versions.PACKAGE} was edited. {advice}"
             )
         started = time.monotonic()
         scores = scoring.score(package.folder, rows, labels.scored(task.kind, task.names))
@@ -62,6 +62,6 @@ def of_version(
 
 
 def held_to(version: ModelVersion) -> set[str]:
-    """What its network may be: as it was judged, or, where it never was, as it was registered."""
+    """What its package may be: as it was judged, or, where it never was, as it was registered."""
     judged = ledger.digests_of(ledger.read(), version.name, int(version.version))
     return judged or {model_versions.digest(version)}

@@ -20,6 +20,7 @@ from tasks.registry.answers import ANEW, INSTEAD, Answers
 from tasks.registry.comparison import Rival
 from tasks.registry.judgement import Judgement, judge
 from tasks.registry.reference import Reference
+from tasks.serving import packing
 from tasks.statistics.metrics import Sample
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def examine(
         RegistryError: one cannot be scored, or is not the model that it was.
     """
     rows, task = entrants.rows, settings.task
-    of_today = {model_versions.of_workspace()}
+    of_today = {packing.of_workspace()}
     own = answers.of_version(contest.challenger, rows, task, of_today, ANEW)
     classes = labels.scored(task.kind, task.names)
     run_id = model_versions.run_of(contest.challenger)

@@ -63,8 +63,8 @@ def _about_version(
     version: ModelVersion, runs: list[Run], found: Mapping[str, Counts | None]
 ) -> str:
     """What a version saw, in any of the runs that made this very model."""
-    digest = version.tags.get(model_versions.DIGEST)
-    mine = [run.info.run_id for run in runs if run.data.tags.get(model_versions.DIGEST) == digest]
+    digest = model_versions.digest_in(version.tags)
+    mine = [run.info.run_id for run in runs if model_versions.digest_in(run.data.tags) == digest]
     counts = [counted for run_id in mine if (counted := found[run_id]) is not None]
     name = f"{version.name} version {version.version}"
     if not counts:

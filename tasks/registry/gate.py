@@ -34,6 +34,7 @@ from tasks.registry.examination import Contest, admit, examine
 from tasks.registry.failures import in_one_line
 from tasks.registry.store import connect
 from tasks.registry.watching import look
+from tasks.serving import packing
 
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
@@ -150,10 +151,10 @@ def _act(
 
 
 def _challenger(client: MlflowClient, name: str) -> ModelVersion:
-    version = model_versions.of_digest(client, name, model_versions.of_workspace())
+    version = model_versions.of_digest(client, name, packing.of_workspace())
     if version is None:
         raise RegistryError(
-            f"required: a version of {name!r} with the model of {paths.MODEL}; received: none. "
+            f"required: a version of {name!r} with the package of {paths.PACKAGE}; received: none. "
             "`python -m tasks.register` makes it"
         )
     return version
@@ -182,7 +183,7 @@ def _known(challenger: ModelVersion, terms: Terms) -> ledger.Entry | None:
 
 
 def _identity(version: ModelVersion) -> tuple[str, int, str]:
-    return version.name, int(version.version), version.tags[model_versions.DIGEST]
+    return version.name, int(version.version), model_versions.digest(version)
 
 
 def _mark(

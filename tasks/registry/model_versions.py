@@ -1,16 +1,25 @@
-"""Versions of the registered model: one per model, found by the digest of config and weights."""
+"""Versions of the registered model: one per package, found by its digest.
+
+Versions of before hold a Keras model, and go by the digest of its config and weights.
+"""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
 from tasks.common import digests, documents, paths
 from tasks.common.errors import RegistryError
 from tasks.registry import failures
+from tasks.serving import packing, settings
 from tasks.statistics.operating_point import OperatingPoint
 
 if TYPE_CHECKING:
@@ -19,20 +28,23 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-DIGEST = "model.digest"
+PACKAGE, NETWORK = "package.digest", "model.digest"  # tags of runs and of versions
 
 
 @dataclass(frozen=True)
 class Package:
-    """A packaged model on disk, and the digest of its network, whatever the version's tags say."""
+    """A packaged model on disk, and its true digest, whatever the version's tags say."""
 
     folder: Path
     digest: str
 
     def operating_point(self) -> OperatingPoint:
         """What turns its scores into predictions."""
-        point = documents.read_json(self.folder / "artifacts" / paths.OPERATING_POINT.name)
-        return OperatingPoint(**point)
+        of_before = self.folder / "artifacts" / paths.OPERATING_POINT.name
+        if of_before.exists():
+            return OperatingPoint(**documents.read_json(of_before))
+        known = settings.read(loads(self.folder)[0])
+        return known.files[known.serves].point
 
 
 def every(client: MlflowClient, name: str) -> list[ModelVersion]:
@@ -43,7 +55,14 @@ def every(client: MlflowClient, name: str) -> list[ModelVersion]:
 
 def of_digest(client: MlflowClient, name: str, digest: str) -> ModelVersion | None:
     """The version of a model, if it is registered."""
-    return next((v for v in every(client, name) if v.tags.get(DIGEST) == digest), None)
+    return next((v for v in every(client, name) if digest_in(v.tags) == digest), None)
+
+
+def digest_in(tags: Mapping[str, str]) -> str:
+    """What tags say that a version, or the model of a run, is: its package, or for one of before
+    its network; empty if nothing.
+    """
+    return tags.get(PACKAGE) or tags.get(NETWORK) or ""
 
 
 def of_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
@@ -79,13 +98,8 @@ def run_of(version: ModelVersion) -> str:
     return str(version.tags.get("run_id", version.run_id))
 
 
-def of_workspace() -> str:
-    """The digest of the model that this workspace has made: what tells versions apart."""
-    return digests.of_model(paths.MODEL)
-
-
 def true_digest(version: ModelVersion) -> str:
-    """The digest of the network that the version really holds, whatever its tag says.
+    """The digest of the package that the version really is, whatever its tag says.
 
     Raises:
         RegistryError: its files are gone or damaged.
@@ -96,7 +110,7 @@ def true_digest(version: ModelVersion) -> str:
 
 def digest(version: ModelVersion) -> str:
     """What the version was registered as, by its tag: anybody can edit it."""
-    return str(version.tags.get(DIGEST, ""))
+    return digest_in(version.tags)
 
 
 def download(version: ModelVersion, folder: Path) -> Path:
@@ -117,9 +131,33 @@ def unpack(version: ModelVersion, folder: Path, advice: str) -> Package:
 
     try:
         package = download(version, folder)
-        return Package(package, digests.of_model(package / "artifacts" / paths.MODEL.name))
-    except (MlflowException, OSError, BadZipFile, KeyError) as error:
+        return Package(package, _digest(package))
+    except (MlflowException, OSError, BadZipFile, KeyError, YAMLError) as error:
         raise RegistryError(
             f"required: the files of {version.name} version {version.version}; received: "
             f"{failures.reason(error)}. {advice}"
         ) from error
+
+
+def _digest(package: Path) -> str:
+    """What the files say. Compiled code is no part of a package: it is removed from the copy, and
+    so never run.
+    """
+    keras = package / "artifacts" / paths.MODEL.name
+    if keras.exists():
+        return digests.of_model(keras)
+    serving, code, loader = loads(package)
+    for compiled in list(code.rglob("__pycache__")):
+        shutil.rmtree(compiled)
+    return packing.digest(serving, code, loader)
+
+
+def loads(package: Path) -> tuple[Path, Path, str]:
+    """What MLflow loads of a package on disk: the folder of its files, that of its code, and the
+    module in it.
+
+    Raises:
+        KeyError: it is of before packages.
+    """
+    said = YAML(typ="safe").load(package / "MLmodel")["flavors"]["python_function"]
+    return package / said["data"], package / said["code"], said["loader_module"]

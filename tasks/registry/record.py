@@ -21,16 +21,26 @@ from ruamel.yaml import YAML
 from tasks.common import digests, documents, paths, pipeline
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
-from tasks.registry import cases, environment, git, metric_names, package, person, runs
+from tasks.registry import (
+    cases,
+    environment,
+    git,
+    metric_names,
+    model_versions,
+    package,
+    person,
+    runs,
+)
 from tasks.registry.live_runs import EpochLog
 from tasks.registry.scan import Scan
 from tasks.registry.store import Store
+from tasks.serving import packing
 
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
 
 # Deps of publish that are recorded otherwise: as digests, as data inputs, in the package.
-NOT_AS_FILES = (paths.RAW, paths.MANIFEST, paths.MODEL)
+NOT_AS_FILES = (paths.RAW, paths.MANIFEST, paths.PACKAGE)
 DIGEST_CHARACTERS = 36  # the most that MLflow takes for a data set
 INTERVAL = {"value": "", "low": "_low", "high": "_high"}  # key -> ending of the metric's name
 # Where the source lies and who labelled it: names of folders and files can name people.
@@ -60,7 +70,7 @@ def write(store: Store, run_id: str, settings: Params) -> None:
     about: dict[str, Any] = {"a tag": tags, "a parameter": values}
     about["the name of a metric"] = list(found)
     about["the profile of an input"] = [json.loads(str(i.dataset.profile)) for i in inputs]
-    Scan(settings, manifest).check(about | documents, [*_plain_files(), paths.MODEL])
+    Scan(settings, manifest).check(about | documents, [*_plain_files(), *paths.SERVING.iterdir()])
     # Whoever is at work may be called like a patient: that must not stop the record.
     for name, value in (tags | {"mlflow.user": person.user()}).items():
         store.client.set_tag(run_id, name, value)
@@ -115,7 +125,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_files() -> None:
-    needed = (*recorded(), paths.MANIFEST, paths.MODEL)
+    needed = (*recorded(), paths.MANIFEST, paths.PACKAGE)
     if missing := [str(path) for path in needed if not path.exists()]:
         raise RegistryError(
             f"required: every file of the result; missing: {', '.join(missing)}. "
@@ -132,7 +142,8 @@ def _tags(settings: Params, manifest: pd.DataFrame) -> dict[str, str]:
             f"{digests.of_result()[:8]}",
             "data.digest": digests.of_table(manifest, cases.IDENTITY),
             "test.digest": cases.digest(manifest),
-            "model.digest": digests.of_model(paths.MODEL),
+            model_versions.PACKAGE: packing.of_workspace(),
+            model_versions.NETWORK: digests.of_model(paths.MODEL),
         }
     )
 
@@ -245,4 +256,4 @@ def _log_model_once(store: Store, run_id: str, settings: Params) -> None:
         return
     for model in runs.models(store, run_id):
         store.client.delete_logged_model(model.model_id)
-    package.log_model(settings.task, settings.preprocess)
+    package.log_model(settings.task)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tasks.common.params.whole import Params
 
+IDENTITY = (model_versions.PACKAGE, model_versions.NETWORK)
 # What a version says about the newest result that holds its model.
 REPEATED = ("result.digest", "data.digest", "test.digest", "git.commit", "git.dirty")
 
@@ -34,15 +35,15 @@ def register(settings: Params) -> ModelVersion:
     store = open_experiment(settings.publish.experiment)
     name = settings.publish.model_name
     run = _published_run(store)
-    digest = run.data.tags[model_versions.DIGEST]
+    digest = model_versions.digest_in(run.data.tags)
     version = model_versions.of_digest(store.client, name, digest)
     known = version is not None
-    version = version or _create(store, name, run, digest)
+    version = version or _create(store, name, run)
     tags = {tag: run.data.tags[tag] for tag in REPEATED if tag in run.data.tags}
     for tag, value in (tags | {"run_id": run.info.run_id}).items():
         store.client.set_model_version_tag(name, version.version, tag, value)
     last_run.add(model_name=name, version=int(version.version))
-    said = f"the same model again, packaged by run {version.run_id}" if known else "new"
+    said = f"the same package again, first of run {version.run_id}" if known else "new"
     print(f"{name} version {version.version}: {said}")
     return version
 
@@ -57,7 +58,7 @@ def _published_run(store: Store) -> Run:
     return run
 
 
-def _create(store: Store, name: str, run: Run, digest: str) -> ModelVersion:
+def _create(store: Store, name: str, run: Run) -> ModelVersion:
     model = runs.model_id(store, run.info.run_id)
     if model is None:
         raise RegistryError(
@@ -73,7 +74,7 @@ def _create(store: Store, name: str, run: Run, digest: str) -> ModelVersion:
         name,
         f"models:/{model}",
         run.info.run_id,
-        tags={model_versions.DIGEST: digest},
+        tags={tag: run.data.tags[tag] for tag in IDENTITY if tag in run.data.tags},
         model_id=model,
     )
     link = json.dumps([{"name": name, "version": version.version}])

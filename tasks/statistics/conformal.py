@@ -20,11 +20,11 @@ from numpy.typing import ArrayLike
 
 from tasks.common.slices import Flags, nested
 from tasks.statistics import Array
-from tasks.statistics.curves import answer_names
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import Sample
 from tasks.statistics.patients import Patients, enough
 from tasks.statistics.proportions import share
+from tasks.statistics.questions import answer_names, by_answer
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Sets:
 
 def fit(classes: Sequence[str], sample: Sample, coverage: float) -> Sets:
     """The least scores on val, from its calibrated scores; `classes` are those of the task."""
-    right, given = (_answers(sample.kind, x) for x in (sample.targets, sample.scores))
+    right, given = (by_answer(sample.kind, x) for x in (sample.targets, sample.scores))
     return Sets(
         coverage,
         {
@@ -72,12 +72,7 @@ def inside(classes: Sequence[str], sample: Sample, sets: Sets) -> Array:
     """
     names = answer_names(sample.kind, classes)
     least = [[sets.least_scores[name] for name in question] for question in names]
-    return np.asarray(_answers(sample.kind, sample.scores) >= least, float)
-
-
-def _answers(kind: str, values: Array) -> Array:
-    """Targets or scores `(N, K)` of each answer to each question, `(N, Q, A)`."""
-    return values[:, None, :] if kind == "multiclass" else np.stack([1 - values, values], axis=2)
+    return np.asarray(by_answer(sample.kind, sample.scores) >= least, float)
 
 
 def summarise(
@@ -101,7 +96,7 @@ def summarise(
         confidence: of the intervals.
     """
     groups = np.asarray(groups)
-    right, held = _answers(sample.kind, sample.targets), inside(classes, sample, sets)
+    right, held = by_answer(sample.kind, sample.targets), inside(classes, sample, sets)
     covered, size, most = (held * right).sum(axis=2), held.mean(axis=2), held.shape[2]
     patients = Patients(groups)
 

@@ -13,6 +13,7 @@ from sklearn.metrics import confusion_matrix, roc_curve
 from tasks.statistics import Array
 from tasks.statistics.patients import Patients, enough
 from tasks.statistics.proportions import share
+from tasks.statistics.questions import answer_names
 
 Confusion = tuple[list[str], NDArray[np.int64]]
 
@@ -81,15 +82,6 @@ def answers(kind: str, classes: Sequence[str], predictions: Array) -> list[list[
         [name if x else f"not {name}" for x in column]
         for name, column in zip(classes, predictions.T, strict=True)
     ]
-
-
-def answer_names(kind: str, classes: Sequence[str]) -> list[list[str]]:
-    """What the answers to each question can be: the classes, or of each class of a multi-label task
-    that it is not there and that it is.
-    """
-    if kind == "multilabel":
-        return [[f"not {name}", name] for name in classes]
-    return [list(classes)]
 
 
 def confusion(

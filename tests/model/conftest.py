@@ -17,8 +17,10 @@ SIZE = 224
 
 @dataclass(frozen=True)
 class Trained:
-    """The model, and the test images `(N, 224, 224, 1)` with truth, scores and lesion masks."""
+    """The project, its model, and the test images `(N, 224, 224, 1)` with truth, scores and lesion
+    masks."""
 
+    folder: Path
     model: object
     images: np.ndarray
     nodule: np.ndarray
@@ -35,12 +37,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
             "preprocess.size": [SIZE, SIZE],
             "train.epochs": 50,
             "fine_tune.epochs": 5,
+            "compress.calibration_images": 128,
+            "compress.max_auroc_drop": 0.005,
+            "compress.max_changed": 0.01,
             "split.val": 0.15,
             "split.test": 0.2,
         },
     )
     run(sys.executable, "-m", "tasks.pull", cwd=folder)
-    run(sys.executable, "-m", "dvc", "repro", "evaluate", cwd=folder)
+    run(sys.executable, "-m", "dvc", "repro", "compress", cwd=folder)
     from tasks.networks import files
 
     return read(folder, files.load(folder / "models/model.keras"))
@@ -56,6 +61,7 @@ def read(folder: Path, model: object) -> Trained:
     scores = pd.read_parquet(folder / "data/scores.parquet").set_index("image_id")["score_0"]
     contents = [(folder / "data/raw" / path).read_bytes() for path in rows["path"]]
     return Trained(
+        folder,
         model,
         np.stack([prepare(content, settings).pixels for content in contents]),
         (rows["label"] == "nodule").to_numpy(),

@@ -62,12 +62,38 @@ def test_heatmaps_point_at_the_lesion(trained):
     """On lesions found with confidence the heatmap is hotter inside the mask than outside."""
     from tasks.networks.gradcam import heatmaps
 
+    images, masks = sure_lesions(trained)
+    assert hits(heatmaps(trained.model, images, 0), masks) >= 0.7
+
+
+def sure_lesions(trained):
     chosen = np.flatnonzero(trained.nodule & (trained.scores > 0.7))
     assert len(chosen) >= 10
-    maps = heatmaps(trained.model, trained.images[chosen], 0)
-    size = trained.masks.shape[1:]
+    return trained.images[chosen], trained.masks[chosen]
+
+
+def hits(maps, masks):
+    """The share of heatmaps that are hotter inside the lesion than outside."""
     hotter = []
-    for found, mask in zip(maps, trained.masks[chosen], strict=True):
-        full = cv2.resize(found, size[::-1], interpolation=cv2.INTER_LINEAR)
+    for found, mask in zip(maps, masks, strict=True):
+        full = cv2.resize(found, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
         hotter.append(full[mask].mean() > 1.5 * full[~mask].mean())
-    assert np.mean(hotter) >= 0.7
+    return np.mean(hotter)
+
+
+def test_the_package_keeps_what_the_model_knows(trained):
+    """AUROC; the float file's heatmaps, and how often those of the file that serves hit."""
+    from tasks.networks.gradcam import heatmaps
+    from tasks.serving.classifier import Classifier
+    from tasks.serving.session import Session
+
+    folder = trained.folder / "models/package/serving"
+    served = Classifier(folder).answer(trained.images)["score_nodule"]
+    lost = roc_auc_score(trained.nodule, trained.scores) - roc_auc_score(trained.nodule, served)
+    assert lost <= 0.005
+    images, masks = sure_lesions(trained)
+    expected = heatmaps(trained.model, images, 0)
+    _, exact = Session(folder / "float.onnx").heatmaps(images, 0, False)
+    np.testing.assert_allclose(exact, expected, atol=1e-3)
+    found = np.array(Classifier(folder).answer(images, "nodule")["heatmap"].tolist())
+    assert hits(found, masks) >= hits(expected, masks) - 0.05

@@ -1,11 +1,10 @@
 import json
 from pathlib import Path
 
-import mlflow
 import pytest
 from worlds.registry import NAME, aliases, kinds, make_result, new_model, write_lock, write_model
 
-from tasks.common import digests, editing, paths
+from tasks.common import editing, paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
 from tasks.common.params.loading import load
@@ -15,6 +14,7 @@ from tasks.registry import last_run, ledger, live_runs, model_versions
 from tasks.registry.gate import gate
 from tasks.registry.promotion import promote
 from tasks.registry.registration import register
+from tasks.serving import packing
 
 
 def test_the_same_model_again_is_two_runs_and_one_version(result, store):
@@ -26,6 +26,17 @@ def test_the_same_model_again_is_two_runs_and_one_version(result, store):
     assert (only.version, again.version) == (version.version, version.version)
     assert (only.run_id, only.tags["run_id"]) == (first, second)
     assert only.tags["result.digest"] == store.client.get_run(second).data.tags["result.digest"]
+
+
+def test_another_operating_point_is_another_version_of_the_same_network(result, store):
+    new_model(1)
+    (paths.SERVING / "serving.json").write_text('{"threshold": 0.4}')
+    write_lock("result 2")
+    publish(result)
+    assert register(result).version == 2
+    two, one = model_versions.every(store.client, NAME)
+    assert two.tags["model.digest"] == one.tags["model.digest"]
+    assert two.tags["package.digest"] != one.tags["package.digest"]
 
 
 def test_a_result_that_is_not_published_cannot_be_registered(result, store):
@@ -143,8 +154,8 @@ def test_a_tampered_ledger_stops_the_gate(result, store, quality):
 def test_an_edited_digest_is_found(result, store, quality):
     new_model(1)
     new_model(2)
-    store.client.set_model_version_tag(NAME, "2", "model.digest", "edited")
-    store.client.set_model_version_tag(NAME, "1", "model.digest", digests.of_model(paths.MODEL))
+    store.client.set_model_version_tag(NAME, "2", "package.digest", "edited")
+    store.client.set_model_version_tag(NAME, "1", "package.digest", packing.of_workspace())
     with pytest.raises(RegistryError, match="was edited"):
         gate(result)
 
@@ -187,8 +198,8 @@ def test_edited_tags_do_not_promote(result, store, quality):
     quality[2] = 0.0
     new_model(2)
     gate(result)
-    good = model_versions.every(store.client, NAME)[1].tags["model.digest"]
-    for tag, value in {"gate.verdict": "passed", "model.digest": good}.items():
+    good = model_versions.every(store.client, NAME)[1].tags["package.digest"]
+    for tag, value in {"gate.verdict": "passed", "package.digest": good}.items():
         store.client.set_model_version_tag(NAME, "2", tag, value)
     with pytest.raises(RegistryError, match="misses the floor"):
         promote(NAME, 2)
@@ -206,9 +217,3 @@ def test_missing_test_images_are_an_error_that_helps(result, store):
         (paths.RAW / path).unlink()
     with pytest.raises(RegistryError, match="dvc pull"):
         gate(result)
-
-
-def test_a_model_is_not_run_on_the_code_of_the_repository(result, store):
-    new_model(1)
-    with pytest.raises(RegistryError, match="process of its own"):
-        mlflow.pyfunc.load_model(f"models:/{NAME}/1")

@@ -1,12 +1,13 @@
 """The champion, or what is known of it, is gone or not what it was."""
 
+import shutil
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
 from worlds.registry import NAME, aliases, kinds, new_model, write_model
 
-from tasks.common import digests, paths
+from tasks.common import paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import read_manifest
 from tasks.common.params.loading import load
@@ -15,6 +16,7 @@ from tasks.registry import ledger, model_versions
 from tasks.registry.gate import gate
 from tasks.registry.promotion import promote
 from tasks.registry.store import connect
+from tasks.serving import packing
 
 
 @pytest.fixture
@@ -59,14 +61,13 @@ def test_the_first_of_a_deleted_registered_model_is_no_first(client, champion):
 
 @pytest.mark.parametrize("tag", ["as it was", "edited too"])
 def test_a_champion_whose_network_was_swapped_is_no_yardstick(client, files_of, tag):
-    package = files_of(1) / "artifacts" / paths.MODEL.name
-    mine = paths.MODEL.read_bytes()
+    file = files_of(1) / "data" / "serving" / "float.onnx"
+    mine = file.read_bytes()
     write_model(b"another network")
-    package.write_bytes(paths.MODEL.read_bytes())
+    shutil.copyfile(paths.SERVING / file.name, file)
     if tag == "edited too":
-        digest = digests.of_model(package)
-        client.set_model_version_tag(NAME, "1", model_versions.DIGEST, digest)
-    paths.MODEL.write_bytes(mine)
+        client.set_model_version_tag(NAME, "1", model_versions.PACKAGE, packing.of_workspace())
+    write_model(mine.replace(b"1", b"2"))
     refused("registered as medloop version 1; received: another one")
 
 

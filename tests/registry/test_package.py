@@ -1,40 +1,39 @@
-import ast
-import sys
 from importlib import metadata
 
-from tasks.common.closure import name_of
+import pytest
+
+from tasks.common import closure
+from tasks.common.params.task import Task
 from tasks.registry import package
+from tasks.serving import packing
+
+TRAINING = ("tensorflow", "keras", "mlflow==", "scikit-learn", "scipy", "prefect", "dvc")
 
 
-def test_the_package_holds_what_the_model_imports_and_no_more():
-    names = {name_of(path) for path in package.code_files()}
+def test_the_requirements_are_what_the_code_imports_pinned():
+    found = package.requirements()
     assert {
-        "tasks/__init__.py",
-        "tasks/common/errors.py",
-        "tasks/imaging/preparation.py",
-        "tasks/imaging/__init__.py",
-        "tasks/networks/files.py",
-    } <= names
-    assert "tasks/registry/pyfunc_model.py" not in names
-    further = ("tasks/registry/", "tasks/sources/", "tasks/publish", "tasks/train")
-    assert not any(name.startswith(further) for name in names - {"tasks/registry/__init__.py"})
+        f"{name}=={metadata.version(name)}"
+        for name in ("onnxruntime", "numpy", "pandas", "pydicom", "imagecodecs", "mlflow-skinny")
+    } <= set(found)
+    assert not [line for line in found if line.startswith(TRAINING)]
 
 
-def test_the_requirements_name_every_library_that_the_code_imports():
-    found = metadata.packages_distributions()
-    imported = {
-        name.partition(".")[0]
-        for file in (package.ENTRY, *package.code_files())
-        for node in ast.walk(ast.parse(file.read_text()))
-        for name in _names(node)
-    }
-    outside = imported - set(sys.stdlib_module_names) - {"tasks"}
-    for module in outside:
-        owners = {name.lower().replace(".", "-") for name in found[module]}
-        assert owners & set(package.REQUIREMENTS), f"{module} of {owners} is not required"
+def test_an_import_more_is_a_requirement_more(monkeypatch):
+    known = closure.libraries(packing.ENTRY)
+    monkeypatch.setattr(closure, "libraries", lambda _: known | {"scipy"})
+    assert f"scipy=={metadata.version('scipy')}" in package.requirements()
 
 
-def _names(node):
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+@pytest.mark.parametrize(
+    ("kind", "classes", "scores"),
+    [
+        ("binary", ["a", "b"], ["score_b"]),
+        ("multiclass", ["a", "b", "c"], ["score_a", "score_b", "score_c"]),
+    ],
+)
+def test_the_signature_says_what_goes_in_and_comes_out(kind, classes, scores):
+    signature = package.signature(Task(kind=kind, classes=classes))
+    assert signature.inputs.input_names() == ["image", "frame"]
+    assert signature.outputs.input_names() == ["prediction", *scores, "conformal_set", "heatmap"]
+    assert [param.name for param in signature.params] == ["explain"]

@@ -1,113 +1,113 @@
-"""The packaged model in a process that knows nothing else of the project."""
+"""The packaged model, loaded as MLflow loads it."""
 
 import subprocess
 import sys
 
-import keras
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from worlds.project import environment
-from worlds.registry import SIZE, write_lock
+from worlds.readme import blocks
+from worlds.registry import SIZE, brightness_scores, held_out, new_package
 
 from tasks.common import editing, paths
-from tasks.common.manifest import of_split, read_manifest
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
-from tasks.imaging.preparation import prepare
-from tasks.networks import files
-from tasks.publish import publish
 from tasks.registry import ledger, model_versions, scoring
 from tasks.registry.gate import gate
-from tasks.registry.registration import register
 
+# Loads each named model and answers the same files, in one process.
 CLIENT = """
-import base64, sys
+import sys, time
 import mlflow, pandas as pd
-model = mlflow.pyfunc.load_model(sys.argv[1])
 images = pd.DataFrame({"image": [open(path, "rb").read() for path in sys.argv[3:]]})
-model.predict(images).to_parquet(sys.argv[2])
+for number, package in enumerate(sys.argv[1].split(",")):
+    model = mlflow.pyfunc.load_model(package)
+    start = time.monotonic()
+    model.predict(images[:1])
+    assert time.monotonic() - start < 2
+    model.predict(images).to_parquet(f"{sys.argv[2]}{number}.parquet")
 """
 
 
-def save_network(size=SIZE, gain=20.0):
-    """A network that scores brightness."""
-    pixels = keras.Input((size, size, 1))
-    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(pixels))
-    dense = keras.layers.Dense(1, activation="sigmoid")
-    network = keras.Model(pixels, dense(mean))
-    dense.set_weights([np.full((1, 1), gain), np.full(1, -0.25 * gain)])
-    files.save(network, paths.MODEL)
-    return network
-
-
-@pytest.fixture
-def network(result):
-    return save_network()
-
-
-def test_images():
-    return of_split(read_manifest(), "test")
-
-
-test_images.__test__ = False
-
-
-def direct(network, rows, settings):
-    """Scores by the path of training: prepared pixels into the network."""
-    contents = [(paths.RAW / path).read_bytes() for path in rows["path"]]
-    pixels = np.stack([prepare(content, settings.preprocess).pixels for content in contents])
-    return network.predict(pixels, verbose=0)
-
-
-def test_from_publish_to_champion(result, store, network, tmp_path, monkeypatch):
-    publish(result)
-    version = register(result)
+def test_from_publish_to_champion(result, store, tmp_path, monkeypatch):
+    version = new_package(result)
     poisoned = tmp_path / "poisoned"
     (poisoned / "tasks").mkdir(parents=True)
     (poisoned / "tasks" / "__init__.py").write_text("raise ImportError('not the package')")
     monkeypatch.setenv("PYTHONPATH", str(poisoned))
-    rows = test_images()
+    rows = held_out()
     package = model_versions.download(version, tmp_path / "version_1")
     scores = scoring.score(package, rows, ["nodule"])
-    np.testing.assert_allclose(scores, direct(network, rows, result), atol=1e-6)
+    np.testing.assert_allclose(scores, brightness_scores(rows, result), atol=1e-5)
     monkeypatch.setattr(scoring, "score", lambda *_: scores)
     assert gate(result) == "first"
 
 
+def test_it_loads_beside_the_code_of_the_repository(result, store):
+    """With a signature, whose optional columns and parameters can be left out or given."""
+    version = new_package(result)
+    model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
+    contents = [(paths.RAW / path).read_bytes() for path in held_out()["path"]]
+    table = pd.DataFrame({"image": contents})
+    answers = model.predict(table)
+    np.testing.assert_allclose(
+        answers[["score_nodule"]], brightness_scores(held_out(), result), atol=1e-5
+    )
+    explained = model.predict(table[:1], params={"explain": "nodule"})
+    assert np.array(explained["heatmap"][0]).shape == (SIZE, SIZE)
+    example = model.input_example
+    assert list(model.predict(example).columns) == list(answers.columns)
+
+
+def test_the_readme_asks_the_champion_from_any_folder(result, store, tmp_path, monkeypatch, capsys):
+    version = new_package(result)
+    store.client.set_registered_model_alias(version.name, model_versions.CHAMPION, version.version)
+    (block,) = (block for block in blocks("README.md", "python") if "load_model" in block)
+    row = held_out().iloc[0]
+    code, before = block.replace("<your folder>", str(paths.root())), mlflow.get_tracking_uri()
+    (tmp_path / "image.dcm").write_bytes((paths.RAW / row["path"]).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    try:
+        exec(code, {})
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert row["label"] in capsys.readouterr().out
+
+
 @pytest.mark.slow
-def test_a_client_gets_class_and_score_from_the_bytes_alone(result, store, network, tmp_path):
-    publish(result)
-    package = model_versions.download(register(result), tmp_path / "package")
-    rows = test_images()
-    answers = tmp_path / "answers.parquet"
-    files_ = [str((paths.RAW / path).resolve()) for path in rows["path"]]
+def test_a_client_holds_two_versions_in_one_process(result, store, tmp_path):
+    packages = [
+        str(model_versions.download(new_package(result, gain=gain), tmp_path / f"version{gain}"))
+        for gain in (20.0, -20.0)
+    ]
+    rows = held_out()
+    files = [str((paths.RAW / path).resolve()) for path in rows["path"]]
     subprocess.run(
-        [sys.executable, "-c", CLIENT, str(package), str(answers), *files_],
+        [sys.executable, "-c", CLIENT, ",".join(packages), str(tmp_path / "answers"), *files],
         cwd=tmp_path,
         env=environment(),
         check=True,
     )
-    answer = pd.read_parquet(answers)
-    expected = direct(network, rows, result)
-    np.testing.assert_allclose(answer[["score_nodule"]], expected, atol=1e-6)
-    assert list(answer["prediction"]) == list(rows["label"])
+    first, second = (pd.read_parquet(tmp_path / f"answers{k}.parquet") for k in (0, 1))
+    np.testing.assert_allclose(first[["score_nodule"]], brightness_scores(rows, result), atol=1e-5)
+    np.testing.assert_allclose(
+        second[["score_nodule"]], brightness_scores(rows, result, -20.0), atol=1e-5
+    )
+    assert list(first["prediction"]) == list(rows["label"])
 
 
 @pytest.mark.slow
-def test_each_version_prepares_images_its_own_way(result, store, network):
+def test_each_version_prepares_images_its_own_way(result, store):
     """The champion takes 32 x 32 pixels, the challenger 64 x 64 and scores the other way round."""
-    publish(result)
-    register(result)
+    new_package(result)
     assert gate(result) == "first"
     editing.set_values(paths.PARAMS, {"preprocess.size": [64, 64]})
-    save_network(64, gain=-20.0)
-    write_lock("result 2")
     settings = load(Params)
-    publish(settings)
-    register(settings)
+    new_package(settings, 64, gain=-20.0)
     assert gate(settings) == "failed"
     figures = ledger.read()[-1].facts["figures"]
     assert (figures["champion_auroc"], figures["auroc"]) == (1.0, 0.0)
     assert figures["difference"]["value"] == -1.0
-    assert figures["frozen"]["images"] == len(test_images())
+    assert figures["frozen"]["images"] == len(held_out())

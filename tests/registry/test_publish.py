@@ -15,6 +15,7 @@ from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.publish import publish
 from tasks.registry import cases, git, live_runs, package, runs
+from tasks.serving import packing
 
 KILLED = """
 import os, signal
@@ -44,6 +45,7 @@ def test_a_run_holds_the_whole_result(result, store, monkeypatch):
     assert found.info.status == "FINISHED"
     assert tags["result.digest"] == digests.of_result()
     assert tags["model.digest"] == digests.of_model(paths.MODEL)
+    assert tags["package.digest"] == packing.of_workspace()
     assert tags["test.digest"] == cases.digest(read_manifest())
     assert tags["prefect.flow_run_id"] == "flow-1"
     assert data.params["task.kind"] == "binary"
@@ -61,8 +63,8 @@ def test_a_run_holds_the_files(result, store):
     assert {"dvc.lock", "params.yaml", "reports", "models", "data"} <= names(store, run_id)
     assert names(store, run_id, "reports/explain") == {"reports/explain/picture.png"}
     assert "reports/evaluate/net_benefit.csv" in names(store, run_id, "reports/evaluate")
-    kept = {"models/model.int8.onnx", "models/operating_point.json", "models/calibration.json"}
-    assert kept <= names(store, run_id, "models")
+    kept = {"model.keras", "operating_point.json", "calibration.json"}
+    assert names(store, run_id, "models") == {f"models/{name}" for name in kept}
 
 
 def test_a_run_names_its_data_and_no_patient(result, store):

@@ -2,73 +2,17 @@ from __future__ import annotations
 
 import json
 
-import keras
 import numpy as np
-import onnx
-import onnxruntime
+import pandas as pd
 import pytest
 
 from tasks import compress, evaluate
 from tasks.common import paths
-from tasks.compression import int8
-from tasks.compression.export import export
-
-
-@pytest.fixture
-def network() -> keras.Model:
-    """What real backbones are made of: BatchNorm, depthwise convolution, residual, ReLU6."""
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    pixels = keras.Input((32, 32, 1))
-    x = layers.Concatenate()([pixels] * 3)
-    x = layers.Conv2D(8, 3, 2, use_bias=False)(layers.Rescaling(1 / 128, -1)(x))
-    x = layers.ReLU(6)(layers.BatchNormalization()(x))
-    y = layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(x))
-    x = layers.GlobalAveragePooling2D()(layers.Add()([x, y]))
-    return keras.Model(pixels, layers.Dense(2, activation="softmax")(layers.Dropout(0.5)(x)))
-
-
-@pytest.fixture
-def images() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (20, 32, 32, 1)).astype(np.uint8)
-
-
-def test_the_float_file_gives_the_networks_scores(network, images, tmp_path):
-    export(network, tmp_path / "float.onnx")
-    expected = network.predict(images.astype(np.float32), verbose=0)
-    found = int8.score(tmp_path / "float.onnx", images, batch_size=7)
-    assert found == pytest.approx(expected, abs=1e-5)
-
-
-def test_int8_scores_are_close_and_its_weights_are_int8(network, images, tmp_path):
-    source, target = tmp_path / "float.onnx", tmp_path / "int8.onnx"
-    export(network, source)
-    int8.quantise(source, target, images)
-    apart = np.abs(int8.score(source, images) - int8.score(target, images))
-    assert 0 < apart.max() < 0.05
-    graph = onnx.load(target).graph
-    assert any(c.data_type == onnx.TensorProto.INT8 and c.dims for c in graph.initializer)
-    assert "BatchNormalization" not in {node.op_type for node in graph.node}
-
-
-def test_equal_networks_give_equal_bytes(network, images, tmp_path):
-    """The second export has other counters in its names, as another process would."""
-    digests = set()
-    for name in ("first", "second"):
-        twin = keras.models.clone_model(network)
-        twin.set_weights(network.get_weights())
-        source, target = tmp_path / f"{name}.onnx", tmp_path / f"{name}.int8.onnx"
-        export(twin, source)
-        int8.quantise(source, target, images)
-        digests.add((source.read_bytes(), target.read_bytes()))
-    assert len(digests) == 1
-
-
-def test_the_file_names_its_input_and_output(network, tmp_path):
-    export(network, tmp_path / "float.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "float.onnx")
-    assert [(i.name, i.shape) for i in session.get_inputs()] == [("images", ["images", 32, 32, 1])]
-    assert [o.name for o in session.get_outputs()] == ["scores"]
+from tasks.common.params.compress import Compress
+from tasks.compression.candidates import Cost, Int8
+from tasks.serving import settings
+from tasks.serving.classifier import Classifier
+from tasks.statistics import scores, temperature
 
 
 def test_calibration_images_are_spread_over_the_training_images():
@@ -77,36 +21,56 @@ def test_calibration_images_are_spread_over_the_training_images():
     assert compress.spread(rows, 1000).tolist() == rows.tolist()
 
 
-def test_comparison_of_known_scores():
-    targets = np.array([[0.0], [1.0], [1.0]])
-    found = compress.compare(
-        targets,
-        np.array([[0.1], [0.6], [0.9]]),
-        np.array([[0.5], [0.4], [0.9]]),
-        np.array(["a", "b", "c"]),
+def test_the_reason_quotes_both_limits():
+    found = Int8(None, ["Conv_1"], Cost(0.0071, 0.25), False)
+    assert compress.reason(found, Compress(calibration_images=8)) == (
+        "int8 with 1 layer in float does not stay within the limits on val: AUROC moves by "
+        "-0.0071 (at worst -0.005), and 25.00% of the predictions change (at most 1.00%)"
     )
-    assert found == {
-        "images": 3,
-        "float_auroc": 1.0,
-        "int8_auroc": 0.5,
-        "max_difference": 0.4,
-        "mean_difference": 0.2,
-    }
 
 
-def test_the_stage_measures_both_models_on_test(tiny, capsys, caplog):
+def everything():
+    files = [file for file in paths.PACKAGE.rglob("*") if file.is_file()]
+    files += [paths.COMPRESSION, paths.SERVED_SCORES]
+    return {file: file.read_bytes() for file in files}
+
+
+def test_the_stage_leaves_a_package_that_answers_like_the_network(tiny, capsys, caplog):
     tiny()
     evaluate.main()
-    compress.main()
-    first = paths.ONNX.read_bytes(), paths.COMPRESSION.read_bytes()
-    found = json.loads(paths.COMPRESSION.read_text())
-    metrics = json.loads(paths.METRICS.read_text())
-    assert found["float_auroc"] == pytest.approx(metrics["test"]["auroc"]["value"], abs=1e-6)
-    assert found["int8_auroc"] == pytest.approx(found["float_auroc"], abs=0.05)
-    assert (found["images"], found["calibration_images"]) == (40, 8)
     capsys.readouterr()
     compress.main()
-    assert (paths.ONNX.read_bytes(), paths.COMPRESSION.read_bytes()) == first
-    assert len(capsys.readouterr().out.splitlines()) == 1
+    said = capsys.readouterr().out
+    first, found = everything(), json.loads(paths.COMPRESSION.read_text())
+    assert said == f"{found['serves']} serves: {found['reason']}\n"
+    metrics = json.loads(paths.METRICS.read_text())
+    test, calibration = found["int8"]["test"], json.loads(paths.CALIBRATION.read_text())
+    assert test["float_auroc"] == pytest.approx(metrics["test"]["auroc"]["value"], abs=1e-6)
+    assert (test["images"], abs(test["auroc_difference"]["value"]) < 0.05) == (40, True)
+    degree = found["files"]["float.onnx"]["temperature"]
+    assert degree == pytest.approx(calibration["temperature"], abs=1e-3)
+
+    known = settings.read(paths.SERVING)
+    assert known.serves == found["serves"]
+    keras, served = (
+        scores.values(pd.read_parquet(path).sort_values("image_id"))
+        for path in (paths.SCORES, paths.SERVED_SCORES)
+    )
+    own = temperature.apply("binary", keras, known.files[known.serves].temperature)
+    allowed = {settings.FLOAT: 1e-4, settings.INT8: 0.1}[known.serves]
+    np.testing.assert_allclose(served, own, atol=allowed)
+
+    compress.main()
+    assert everything() == first
     # TensorFlow counts the functions that earlier tests have traced, and may warn of them here.
     assert [record.msg for record in caplog.records if record.name != "tensorflow"] == []
+
+
+def test_where_int8_costs_too_much_the_float_file_serves_alone(tiny, monkeypatch):
+    tiny({"compress.max_changed": 0.0})
+    evaluate.main()
+    monkeypatch.setattr(Cost, "within", lambda *_: False)
+    compress.main()
+    assert {file.name for file in paths.SERVING.iterdir()} == {"float.onnx", "serving.json"}
+    assert "does not stay within" in json.loads(paths.COMPRESSION.read_text())["reason"]
+    assert Classifier(paths.SERVING).file == "float.onnx"

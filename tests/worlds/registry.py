@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -11,17 +12,20 @@ import cv2
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from ruamel.yaml import YAML
 
 from tasks.common import digests, documents, editing, manifest, paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
+from tasks.imaging.preparation import prepare
 from tasks.intake import cohort
 from tasks.privacy import pseudonyms
 from tasks.publish import publish
 from tasks.registry import ledger, record
 from tasks.registry.registration import register
 from worlds.project import ROOT
+from worlds.serving import write_package
 
 NAME = "medloop"  # of the registered model
 STAGES = {
@@ -58,7 +62,7 @@ def make_result(images: int = 44) -> Params:
     }
     editing.set_values(paths.PARAMS, small)
     _write_images(images)
-    for path in (*record.recorded(), paths.MODEL):
+    for path in record.recorded():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() and path.suffix:
             path.write_text("some content\n", encoding="utf-8")
@@ -78,10 +82,15 @@ def make_result(images: int = 44) -> Params:
 
 
 def write_model(weights: bytes) -> None:
-    """What has the digest of a model and is no network."""
+    """What has the digests of a model and of a package, and is neither."""
     with zipfile.ZipFile(paths.MODEL, "w") as archive:
         archive.writestr("config.json", "{}")
         archive.writestr("model.weights.h5", weights)
+    code = paths.PACKAGE_CODE / "medloop_none" / "serving"
+    for folder in (paths.SERVING, code):
+        folder.mkdir(parents=True, exist_ok=True)
+    (paths.SERVING / "float.onnx").write_bytes(weights)
+    (code / "pyfunc.py").write_text("# loads nothing\n", encoding="utf-8")
 
 
 def write_lock(result: str) -> None:
@@ -129,6 +138,27 @@ def new_model(number: int) -> int:
     settings = load(Params)
     publish(settings)
     return int(register(settings).version)
+
+
+def new_package(settings: Params, size: int = SIZE, gain: float = 20.0) -> ModelVersion:
+    """Publish and register a package that scores brightness."""
+    shutil.rmtree(paths.PACKAGE)
+    write_package(paths.PACKAGE, size=size, gain=gain)
+    write_lock(f"result {size} {gain}")
+    publish(settings)
+    return register(settings)
+
+
+def held_out() -> pd.DataFrame:
+    """The manifest's test images."""
+    return manifest.of_split(manifest.read_manifest(), "test")
+
+
+def brightness_scores(rows: pd.DataFrame, settings: Params, gain: float = 20.0) -> np.ndarray:
+    """What it says of images: prepared as for training, and put in the formula of its graph."""
+    contents = [(paths.RAW / path).read_bytes() for path in rows["path"]]
+    pixels = np.stack([prepare(content, settings.preprocess).pixels for content in contents])
+    return 1 / (1 + np.exp(gain * (0.25 - pixels.mean(axis=(1, 2)) / 255)))
 
 
 def aliases(client: MlflowClient) -> dict[str, int]:

@@ -1,0 +1,192 @@
+"""ONNX files that could serve, and whether int8 may."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from tasks.compression.export import export
+from tasks.compression.int8 import Pixels, Quantiser
+from tasks.compression.whole_graph import complete
+from tasks.imaging.images import Images
+from tasks.serving.session import Session
+from tasks.serving.settings import FLOAT, INT8
+from tasks.statistics import Array, temperature
+from tasks.statistics.metrics import auroc
+from tasks.statistics.operating_point import OperatingPoint
+
+if TYPE_CHECKING:
+    import keras
+
+    from tasks.common.params.compress import Compress
+
+IN_FLOAT = (0, 1, 2, 4, 8, 16)  # how many layers are tried
+SHOWN = 16  # images that show which layers are sensitive
+
+
+@dataclass(frozen=True)
+class Side:
+    """Val or test: images `(N, H, W, C)`, targets `(N, K)` and patients `(N,)`."""
+
+    images: Images
+    targets: Array
+    groups: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is to be served.
+
+    Attributes:
+        model: in which one dense layer follows the average of the maps.
+        logits: that layer's name.
+        maps: the name of the layer that a heatmap looks at.
+        kind: of the task.
+        point: the operating point, in terms of the scores as the network gives them.
+        val: what the files are fitted and held to.
+    """
+
+    model: keras.Model
+    logits: str
+    maps: str
+    kind: str
+    point: OperatingPoint
+    val: Side
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """Of the dense layer, `(channels, K)`."""
+        weights: NDArray[np.float32] = self.model.get_layer(self.logits).get_weights()[0]
+        return weights
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A whole file, the temperature inside it, the operating point in terms of its scores, and its
+    scores `(N, K)` of one side, of val as it is made.
+    """
+
+    path: Path
+    temperature: float
+    point: OperatingPoint
+    scores: Array
+
+    @property
+    def predictions(self) -> Array:
+        """At the operating point, `(N, K)` in {0, 1}."""
+        return self.point.predict(self.scores)
+
+    def on(self, side: Side) -> Candidate:
+        """The same file with its scores of another side."""
+        return replace(self, scores=_score(self.path, side))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What int8 costs on a side: of AUROC, and the share of images whose prediction changes."""
+
+    auroc: float
+    changed: float
+
+    def within(self, limits: Compress) -> bool:
+        """Whether both limits hold; an AUROC that is not defined holds none."""
+        return self.auroc <= limits.max_auroc_drop and self.changed <= limits.max_changed
+
+
+@dataclass(frozen=True)
+class Int8:
+    """What came of the search: the file, its layers that stayed float, what it costs on val, and
+    whether it may serve.
+    """
+
+    made: Candidate
+    in_float: list[str]
+    cost: Cost
+    holds: bool
+
+
+def make(
+    network: Network, calibration: Pixels, limits: Compress, folder: Path
+) -> tuple[Candidate, Int8]:
+    """Write the float and the int8 file into `folder`; equal networks and images give equal bytes.
+
+    Args:
+        network: what is to be served.
+        calibration: training images `(N, H, W, C)`, which set the ranges of int8.
+        limits: what int8 may cost on val.
+        folder: for both.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        trunk, ranges = (Path(temporary) / name for name in ("trunk.onnx", "ranges.json"))
+        export(network.model, network.logits, network.maps, trunk)
+        exact = candidate(network, trunk, folder / FLOAT)
+        quantiser = Quantiser(trunk, calibration, ranges)
+        return exact, search(network, quantiser, exact, folder / INT8, limits)
+
+
+def candidate(network: Network, trunk: Path, target: Path) -> Candidate:
+    """Make the file `target` of a trunk, with its own temperature, fitted on val."""
+    graph = onnx.load(trunk)
+
+    def at(degree: float) -> Array:
+        onnx.save(complete(graph, network.kind, degree, network.weights), target)
+        return _score(target, network.val)
+
+    degree = temperature.fit(network.kind, network.val.targets, at(1.0))
+    point = tempered(network.point, network.kind, degree)
+    return Candidate(target, degree, point, at(degree))
+
+
+def _score(path: Path, side: Side) -> Array:
+    return Session(path).scores(side.images).astype(np.float64)
+
+
+def tempered(point: OperatingPoint, kind: str, degree: float) -> OperatingPoint:
+    """The same decisions in terms of scores at a temperature; a threshold that no score or every
+    score reaches stays.
+    """
+    if point.thresholds is None:
+        return point
+    moved = {
+        name: float(temperature.apply(kind, np.array([[t]]), degree)[0, 0]) if 0 < t < 1 else t
+        for name, t in point.thresholds.items()
+    }
+    return replace(point, thresholds=moved)
+
+
+def cost(side: Side, exact: Candidate, other: Candidate) -> Cost:
+    """What `other` costs, both with their scores of that side."""
+    before, after = (auroc(side.targets, of.scores, side.groups) for of in (exact, other))
+    changed = (exact.predictions != other.predictions).any(axis=1)
+    return Cost(before - after, float(changed.mean()))
+
+
+def search(
+    network: Network, quantiser: Quantiser, exact: Candidate, target: Path, limits: Compress
+) -> Int8:
+    """The int8 file that may serve with the fewest layers in float, or the last one that was tried.
+
+    Args:
+        network: what is to be served.
+        quantiser: of its trunk.
+        exact: the float file that int8 is held to.
+        target: the file.
+        limits: what int8 may cost on val.
+    """
+    trunk, ranked = quantiser.ranges.with_name("int8_trunk.onnx"), list[str]()
+    for count in IN_FLOAT:
+        if count == 1:
+            ranked = quantiser.by_damage(quantiser.images[:SHOWN])
+        quantiser.write(trunk, ranked[:count])
+        made = candidate(network, trunk, target)
+        price = cost(network.val, exact, made)
+        found = Int8(made, ranked[:count], price, price.within(limits))
+        if found.holds or 4 * count > len(ranked) > 0:
+            break
+    return found

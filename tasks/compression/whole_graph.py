@@ -1,0 +1,58 @@
+"""A trunk made whole: pixels as the pack holds them in, calibrated scores out."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from tasks.compression.canonical import INPUT
+
+CAST, TEMPERATURE, WEIGHTS = "pixels", "temperature", "head_weights"
+ACTIVATIONS = {"binary": "Sigmoid", "multilabel": "Sigmoid", "multiclass": "Softmax"}
+
+
+def complete(
+    trunk: onnx.ModelProto, kind: str, temperature: float, weights: NDArray[np.float32]
+) -> onnx.ModelProto:
+    """The graph that serves.
+
+    Args:
+        trunk: from `export` or int8: float `images` to `logits` and `maps`.
+        kind: of the task: which activation makes scores of logits.
+        temperature: what logits are divided by (`statistics.temperature`).
+        weights: `(channels, K)` of the last dense layer.
+
+    Returns:
+        `images` `(N, H, W, C)` uint8 to `scores` `(N, K)`, `maps` `(N, h, w, channels)` and
+        `weights`. Where global average pooling and one dense layer follow the maps, the gradient of
+        a logit is its column of the weights at every place, so their product is both the class
+        activation map (Zhou et al. 2016, CVPR) and Grad-CAM, up to a factor.
+    """
+    whole = onnx.ModelProto()
+    whole.CopyFrom(trunk)
+    graph = whole.graph
+    for node in graph.node:
+        node.input[:] = [CAST if name == INPUT else name for name in node.input]
+    graph.node.insert(0, helper.make_node("Cast", [INPUT], [CAST], name=CAST, to=TensorProto.FLOAT))
+    graph.node.extend(_head(kind))
+    graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    graph.output[0].name = "scores"
+    graph.output.append(helper.make_tensor_value_info("weights", TensorProto.FLOAT, weights.shape))
+    graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value, np.float32), name)
+        for name, value in ((TEMPERATURE, temperature), (WEIGHTS, weights))
+    )
+    del whole.metadata_props[:]
+    onnx.checker.check_model(whole)
+    return whole
+
+
+def _head(kind: str) -> list[onnx.NodeProto]:
+    axis = {"axis": 1} if ACTIVATIONS[kind] == "Softmax" else {}
+    return [
+        helper.make_node("Div", ["logits", TEMPERATURE], ["tempered"], name="tempered"),
+        helper.make_node(ACTIVATIONS[kind], ["tempered"], ["scores"], name="scores", **axis),
+        helper.make_node("Identity", [WEIGHTS], ["weights"], name="weights"),
+    ]

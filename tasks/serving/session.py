@@ -1,0 +1,60 @@
+"""One ONNX file that serves, and what it says of pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tasks.imaging.images import Images
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+BATCH_SIZE = 32
+
+
+class Session:
+    """Runs a graph that `compression.whole_graph` made, on the processor."""
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        """Load the file; 0 threads are as many as there are cores."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
+
+    def scores(self, images: Images | Pixels) -> Floats:
+        """Calibrated scores `(N, K)` of `(N, H, W, C)` pixels."""
+        starts = range(0, len(images), BATCH_SIZE)
+        parts = [self._run(["scores"], images[k : k + BATCH_SIZE])[0] for k in starts]
+        return np.concatenate(parts)
+
+    def heatmaps(self, images: Pixels, output: int, absent: bool) -> tuple[Floats, Floats]:
+        """Scores `(N, K)`, and what speaks for an output in `(N, h, w)` of [0, 1]: the class
+        activation map (Zhou et al. 2016, CVPR), whose largest value is 1, or 0 everywhere.
+
+        Args:
+            images: `(N, H, W, C)`.
+            output: which score to explain.
+            absent: explain that its class is absent: what lowers the score.
+        """
+        scores, maps, weights = self._run(["scores", "maps", "weights"], images)
+        evidence = np.maximum(maps @ weights[:, output] * (-1 if absent else 1), 0)
+        largest = evidence.max(axis=(1, 2), keepdims=True)
+        return scores, evidence / np.where(largest > 0, largest, 1)
+
+    def fingerprint(self, images: Pixels) -> list[float]:
+        """What the weights make of the maps' means, which is the logits but for a constant: where
+        arithmetic differs, these do.
+        """
+        maps, weights = self._run(["maps", "weights"], images)
+        return [float(x) for x in (maps.mean(axis=(1, 2)) @ weights).ravel()]
+
+    def _run(self, wanted: list[str], images: Pixels) -> list[Floats]:
+        found: list[Floats] = self._session.run(wanted, {"images": images})
+        return found
