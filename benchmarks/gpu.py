@@ -77,18 +77,18 @@ class Measured(NamedTuple):
         return f"{self.name:30} {fast:11,.1f} {bare:11,.1f} {self.share:9.3f} {self.goal:6.2f}"
 
 
-def make_data(count: int, views: int = 0) -> Data:
+def make_data(count: int, views: int = 0, size: int = SIZE) -> Data:
     """Noise of two classes, one brighter than the other; by default with one view per image that is
     new every epoch.
     """
     random = np.random.default_rng(0)
-    pack = random.integers(0, 200, (count, SIZE, SIZE, 1), np.uint8)
+    pack = random.integers(0, 200, (count, size, size, 1), np.uint8)
     pack[1::2] += 50
     targets = (np.arange(count) % 2).astype(np.float32)[:, None]
     rows = random.permutation(count)
     split = SplitData(Images(pack, rows), targets[rows])
     ids = [f"{k:064x}" for k in range(count)]
-    return Data(split, split, Views("radiograph", 1, views, None, tuple(ids), (SIZE, SIZE)))
+    return Data(split, split, Views("radiograph", 1, views, None, tuple(ids), (size, size)))
 
 
 def with_val(data: Data) -> Data:
@@ -218,20 +218,22 @@ def measure(model: keras.Model, backbone: str, data: Data, sizes: list[int]) -> 
 
 def main() -> None:
     """Measure and print."""
+    computes = device.prepare(os.cpu_count() or 1, seed=0)  # before the backend is asked anything
     gpus = device.backend.gpus()
     options = _options(bool(gpus))
-    computes = device.prepare(os.cpu_count() or 1, seed=0)
     if not gpus:
         print("No accelerator is present: this is the CPU, and says little about GPUs.")
     settings = Model(backbone=options.backbone, weights="none", dropout=0.2)
-    prepared = PixelSettings(size=[SIZE, SIZE], color="grey", window=None)
+    size, limit = options.size, options.limit // max(options.batch_sizes)
+    prepared = PixelSettings(size=[size, size], color="grey", window=None)
     model = build(settings, prepared, Task(kind="binary", classes=["a", "b"]))
-    limit = options.limit // max(options.batch_sizes) * max(options.batch_sizes)
+    data = make_data(limit * max(options.batch_sizes), size=size)
     with tempfile.TemporaryDirectory() as state, computing(model, options.precision):
         os.environ["MEDLOOP_STATE"] = state
-        found = measure(model, options.backbone, make_data(limit), options.batch_sizes)
+        found = measure(model, options.backbone, data, options.batch_sizes)
     versions = ", ".join(f"{name} {version(name)}" for name in device.backend.packages())
-    print(f"{options.backbone}, {SIZE} x {SIZE}, {limit} images, on {computes} ({versions})")
+    what = f"{options.backbone}, {size} x {size}, {len(data.train.images)} images"
+    print(f"{what}, on {computes} ({versions})")
     print(
         f"{'images/s, with its batch size':30} {'here':>11} {'bare':>11} {'share':>9} {'goal':>6}"
     )
@@ -271,6 +273,7 @@ def _options(accelerated: bool) -> argparse.Namespace:
     parser.add_argument("--backbone", default=backbone, help=f"default here: {backbone}")
     sizes = [32, 256] if accelerated else [32]
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=sizes, help="of fine-tuning")
+    parser.add_argument("--size", type=int, default=SIZE, help="height and width in pixels")
     parser.add_argument("--precision", default="auto", help="as train.precision")
     return parser.parse_args()
 

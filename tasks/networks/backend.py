@@ -22,6 +22,8 @@ OverBatches = Callable[[keras.utils.PyDataset], dict[str, Any]]
 class Backend(Protocol):
     """A backend of Keras."""
 
+    LOOPS_ON_CPUS: bool  # whether a step takes as long in a loop that is compiled as outside
+
     def packages(self) -> Sequence[str]:
         """The packages whose versions the bits of results depend on."""
 

@@ -18,6 +18,7 @@ from tasks.networks.metrics import make_metrics
 from tasks.networks.prefetching import ahead
 
 FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
+LOOPS_ON_CPUS = False  # convolutions take many times as long there
 THREADS = "NPROC"  # read by XLA when it starts
 FLAGS = "XLA_FLAGS"
 COMPILING = "/jax/core/compile/backend_compile_duration"  # an event

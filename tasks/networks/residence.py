@@ -60,7 +60,9 @@ def of_steps(examples: Examples) -> bool:
     if all(map(keras.ops.is_tensor, arrays)):
         return True
     size, room = sum(array.nbytes for array in arrays), device.room()
-    return len(arrays) == 1 and size <= MOST_BYTES if room is None else size <= room
+    if room is None:
+        return device.backend.LOOPS_ON_CPUS and len(arrays) == 1 and size <= MOST_BYTES
+    return bool(size <= room)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tasks.networks.metrics import make_metrics
 from tasks.networks.prefetching import ahead
 
 FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
+LOOPS_ON_CPUS = True
 
 
 def packages() -> tuple[str, ...]:

@@ -22,12 +22,11 @@ def measured(module, *options, **variables):
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_gpu_measures_every_phase(backend):
-    """On JAX with no more wheels than its docstring lists, and on fewer images: it is slow here."""
-    size = "32" if backend == "tensorflow" else "4"
-    options = ("--limit", size, "--batch-sizes", size)
+    """On JAX with no more wheels than its docstring lists."""
     wheels = {"PYTHONPATH": str(ROOT / "tests/worlds/few_wheels")} if backend == "jax" else {}
+    options = ("--limit", "32", "--size", "32", "--backbone", "ResNet50")
     printed = measured("gpu", *options, KERAS_BACKEND=backend, **wheels)
-    assert f"EfficientNetLite0, 224 x 224, {size} images, on CPU" in printed
+    assert "ResNet50, 32 x 32, 32 images, on CPU" in printed
     assert f"{backend} " in printed
     for name in ("frozen part", "head", "fine-tune, stored", "fine-tune, on the fly"):
         (line,) = (line for line in printed.splitlines() if line.startswith(name))
@@ -37,7 +36,7 @@ def test_gpu_measures_every_phase(backend):
 
 
 def test_gpu_training_measures_a_run_with_nothing_compiled_and_one_more():
-    printed = measured("gpu_training", "--limit", "8")
+    printed = measured("gpu_training", "--limit", "64")
     for name in ("first run", "second run"):
         (line,) = (line for line in printed.splitlines() if line.startswith(name))
         start, head, tuned, total, passes, _ = map(float, line.split()[2:])
