@@ -4,10 +4,11 @@
 
 Each run is a process of its own that does the work of the stages train and fine_tune with the
 settings of params.yaml, all their epochs, on grey images of 224 pixels of two classes, which are
-noise of two brightnesses. The weights are random, for that changes no time. The second run finds
-what the first has compiled (JAX's persistent cache), and nothing else. `start` lasts until the data
-are there; what JAX needs to compile and what passes take is part of the phases. It needs the wheels
-of `benchmarks.gpu`.
+noise of two brightnesses. The weights are ImageNet's, for from random ones nothing may be learnt:
+those of other backbones than the default have to be there already. The second run finds what the
+first has compiled (JAX's persistent cache), and nothing else. `start` lasts until the data are
+there; what JAX needs to compile and what passes take is part of the phases. It needs the wheels of
+`benchmarks.gpu`.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def train(backbone: Any, limit: int, started: float) -> Seconds:
     _count_compiling(seconds)
     device.prepare(head.threads, head.seed)
     task = Task(kind="binary", classes=["a", "b"])
-    network = Model(backbone=backbone, weights="none", dropout=settings.model.dropout)
+    network = Model(backbone=backbone, weights="imagenet", dropout=settings.model.dropout)
     model = build(network, PixelSettings(size=[SIZE, SIZE], color="grey", window=None), task)
     given = recipe.of_data(task, head, with_val(make_data(limit, settings.augment.views)))
     passes.feed = _timed(passes.feed, seconds, "passes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +19,12 @@ from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
 from tasks.statistics.metrics import Sample
 
 COLUMNS = 3  # panels in a row where every class has its own
+ENDS = ("value", "low", "high")
+WORSE = {  # what is done to images -> what its strengths are
+    "noise": "noise, standard deviation of 255",
+    "contrast": "contrast, share that is left",
+    "jpeg": "JPEG, quality of 100",
+}
 
 
 def roc(path: Path, sample: Sample, classes: Sequence[str], areas: Sequence[float]) -> None:
@@ -54,10 +61,10 @@ def confusion(path: Path, matrices: Sequence[Confusion]) -> None:
     names = matrices[0][0]
     side = max(3.8, 0.62 * len(names) + 1.4)
     with drawn(path, (side + 0.6) * columns, side * -(-len(matrices) // columns)) as figure:
-        for axes, (of, counts) in zip(
+        for axes, (answers, counts) in zip(
             panels(figure, len(matrices), COLUMNS), matrices, strict=True
         ):
-            _matrix(axes, of, counts)
+            _matrix(axes, answers, counts)
 
 
 def _matrix(axes: Axes, names: Sequence[str], counts: NDArray[np.int64]) -> None:
@@ -82,11 +89,13 @@ def calibration(path: Path, before: Reliability, after: Reliability) -> None:
     with drawn(path, 4.6, 4.4) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 4)))
-        for of, color, name in ((before, ORANGE, "as scored"), (after, BLUE, "calibrated")):
-            axes.plot(of.score, of.rate, color=color, linewidth=1.4, label=name)
-            axes.vlines(of.score, of.low, of.high, color=color, linewidth=1.2, alpha=0.6)
-            areas = 12 + 260 * of.size / of.size.sum()
-            axes.scatter(of.score, of.rate, s=areas, color=color, alpha=0.75)
+        for diagram, color, name in ((before, ORANGE, "as scored"), (after, BLUE, "calibrated")):
+            axes.plot(diagram.score, diagram.rate, color=color, linewidth=1.4, label=name)
+            axes.vlines(
+                diagram.score, diagram.low, diagram.high, color=color, linewidth=1.2, alpha=0.6
+            )
+            areas = 12 + 260 * diagram.size / diagram.size.sum()
+            axes.scatter(diagram.score, diagram.rate, s=areas, color=color, alpha=0.75)
         axes.set(xlabel="mean score", ylabel="share of positives", title="Calibration, test")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
         axes.legend(loc="upper left")
@@ -120,16 +129,39 @@ def net_benefit(path: Path, curves: Mapping[str, DecisionCurve]) -> None:
     columns = min(COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
     with drawn(path, max(4.6, 3.4 * columns), max(4.4, 2.6 * rows)) as figure:
-        for axes, (name, of) in zip(
+        for axes, (name, curve) in zip(
             panels(figure, len(curves), COLUMNS), curves.items(), strict=True
         ):
             axes.axhline(0, color=INK, linewidth=1.2, label="treat none")
-            axes.plot(THRESHOLDS, of.treat_all, color=ORANGE, linewidth=1.4, label="treat all")
-            axes.plot(THRESHOLDS, of.model, color=BLUE, linewidth=1.8, label="by the score")
-            highest = max(float(of.treat_all.max()), float(of.model.max()), 0.01)
+            axes.plot(THRESHOLDS, curve.treat_all, color=ORANGE, linewidth=1.4, label="treat all")
+            axes.plot(THRESHOLDS, curve.model, color=BLUE, linewidth=1.8, label="by the score")
+            highest = max(float(curve.treat_all.max()), float(curve.model.max()), 0.01)
             axes.set(xlim=(0, 1), ylim=(-0.25 * highest, 1.15 * highest), title="Net benefit, test")
             axes.set(xlabel=f"threshold, chance of {name}", ylabel="net benefit")
             axes.legend(loc="upper right")
+
+
+def robustness(path: Path, found: Mapping[str, Any]) -> None:
+    """AUROC of a sample of images and the share that is called otherwise, with intervals, by kind
+    and strength of what was done to them; `found` is as `robustness.summarise` gives it.
+    """
+    plain = {"auroc": found["auroc"], "changed": dict.fromkeys(ENDS, 0.0)}
+    with drawn(path, 3.4 * len(WORSE), 3.2) as figure:
+        for axes, (kind, amount) in zip(
+            panels(figure, len(WORSE), len(WORSE)), WORSE.items(), strict=True
+        ):
+            steps = {"none": plain, **found[kind]}
+            _course(axes, [step["auroc"] for step in steps.values()], BLUE, "AUROC")
+            _course(axes, [step["changed"] for step in steps.values()], ORANGE, "called otherwise")
+            axes.set_xticks(range(len(steps)), list(steps))
+            axes.set(xlabel=amount, ylim=(-0.03, 1.03), title="Robustness, test")
+            axes.legend(loc="center left")
+
+
+def _course(axes: Axes, steps: Sequence[Mapping[str, float]], color: str, label: str) -> None:
+    value, low, high = np.array([[step[end] for end in ENDS] for step in steps], float).T
+    axes.plot(value, ".-", color=color, label=label)
+    axes.vlines(range(len(steps)), low, high, color=color, linewidth=1.2, alpha=0.6)
 
 
 def history(columns: Mapping[str, Array], kept: int | None) -> bytes:

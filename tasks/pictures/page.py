@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from tasks.common import slices
 from tasks.common.wording import allowed, ends, far_below, interval, leak, number, too_small
 from tasks.pictures import templates
 
@@ -26,6 +27,8 @@ WORDS = {
     "loss": "cross-entropy",
     "id": "ID",
     "int8": "int8",
+    "jpeg": "JPEG",
+    "changed": "called otherwise",
 }
 
 
@@ -40,7 +43,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     )
     wordings = (far_below, too_small, leak, number, ends, allowed)
     filters = (*wordings, worded, heading, pairs, grids, grid)
-    environment.filters |= {of.__name__: of for of in filters}
+    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment.get_template(template).render(content)
 
 
@@ -79,7 +82,7 @@ def worded(value: object) -> str:
 
 def heading(key: str) -> str:
     """A key of ours as a heading: `val_auroc` is `Val AUROC`."""
-    words = [WORDS.get(word, word) for word in key.removeprefix("slice_").split("_")]
+    words = [WORDS.get(word, word) for word in slices.name_of(key).split("_")]
     text = " ".join(words)
     return text if words[0] == "int8" else text[:1].upper() + text[1:]
 
@@ -113,8 +116,10 @@ def grid(items: Mapping[str, Mapping[str, Any]]) -> Grid:
     becomes a column), stay as they are.
     """
     rows = {name: _flat(row) for name, row in items.items()}
-    headings = list(dict.fromkeys(of for row in rows.values() for of in row))
-    return Grid(headings, [(name, [row.get(of) for of in headings]) for name, row in rows.items()])
+    headings = list(dict.fromkeys(heading for row in rows.values() for heading in row))
+    return Grid(
+        headings, [(name, [row.get(heading) for heading in headings]) for name, row in rows.items()]
+    )
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
