@@ -112,7 +112,8 @@ def draw_examples(
     """
     taken: Counter[str] = Counter()
     entries = []
-    heatmaps = _heatmaps(model, images, chosen)
+    sought = [example.output for example in chosen]
+    heatmaps = gradcam.heatmaps(model, images, sought, [example.absent for example in chosen])
     for pixels, heatmap, example in zip(images, heatmaps, chosen, strict=True):
         stem = f"{_slug(example.name)}_{'right' if example.right else 'wrong'}"
         taken[stem] += 1
@@ -133,18 +134,6 @@ def draw_examples(
         gallery.beside(folder / str(entry["file"]), pixels, heatmap, captions)
         entries.append(entry)
     return entries
-
-
-def _heatmaps(
-    model: keras.Model, images: NDArray[np.uint8], chosen: Sequence[Example]
-) -> list[NDArray[np.float32]]:
-    """One heatmap per example, those of one output and direction together."""
-    found: dict[int, NDArray[np.float32]] = {}
-    sought = [(example.output, example.absent) for example in chosen]
-    for output, absent in dict.fromkeys(sought):
-        places = [k for k, other in enumerate(sought) if other == (output, absent)]
-        found |= zip(places, gradcam.heatmaps(model, images[places], output, absent), strict=True)
-    return [found[k] for k in range(len(chosen))]
 
 
 def draw_layers(

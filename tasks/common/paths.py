@@ -115,6 +115,7 @@ class StateEntry(Enum):
     PACKS = "packs", True
     PREFIX = "prefix", True  # stored activations
     CHECKPOINTS = "checkpoints", True
+    COMPILED = "compiled", False  # what XLA made for the devices that are here
     DOWNLOADS = "downloads", True  # what sources fetched, as it came
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
     ORIGINALS = "originals.json", True  # what the source calls the files of `data/raw`

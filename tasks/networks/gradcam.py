@@ -4,6 +4,7 @@ arXiv 1610.02391).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 from tasks.networks import device
 from tasks.networks.architecture import LOGITS
 from tasks.networks.layers import last_conv_layer
-from tasks.networks.prediction import BATCH_SIZE, slices
+from tasks.networks.prediction import JIT, batch_size, outputs
 
 
 def heatmaps(
-    model: keras.Model, images: NDArray[np.uint8], class_index: int, absent: bool = False
+    model: keras.Model,
+    images: NDArray[np.uint8],
+    class_index: int | Sequence[int],
+    absent: bool | Sequence[bool] = False,
 ) -> NDArray[np.float32]:
     """Heatmaps `(N, h, w)` in [0, 1], at the resolution of the last convolutional layer.
 
@@ -28,25 +32,31 @@ def heatmaps(
     Args:
         model: made by `build`.
         images: `(N, H, W, C)` in [0, 255].
-        class_index: the output to explain; in a binary task 0, the positive class.
-        absent: explain that the class is absent: what lowers its logit (the counterfactual of
-            section 3.2 of the paper, and in a binary task the evidence for the negative class).
+        class_index: the output to explain, or that of each image; in a binary task 0, the positive
+            class.
+        absent: explain that the class is absent, in all images or in some: what lowers its logit
+            (the counterfactual of section 3.2 of the paper, and in a binary task the evidence for
+            the negative class).
     """
     maps = model.get_layer(last_conv_layer(model)).output
     before = keras.Model(model.input, maps)
+    before.jit_compile = JIT
     after = keras.Model(maps, model.get_layer(LOGITS).output)
+    sought = np.eye(after.output_shape[-1], dtype=np.float32)[class_index]
+    signed = np.where(absent, -1, 1)[..., None] * sought
+    wanted = np.broadcast_to(signed.astype(np.float32), (len(images), sought.shape[-1]))
     found = np.zeros((len(images), *maps.shape[1:3]), np.float32)
-    for rows in slices(len(images), BATCH_SIZE):
-        pixels = images[rows].astype(np.float32)
-        found[rows] = _heatmaps(before(pixels, training=False), after, class_index, absent)
+    forward = device.backend.forward(before)
+    size = min(max(1, len(images)), batch_size(*images.shape[1:3]))
+    take, what = images.__getitem__, "Explaining batches"
+    for rows, (computed,) in outputs(forward, len(images), size, take, what):
+        found[rows] = _heatmaps(computed, after, wanted[rows])
     return found
 
 
-def _heatmaps(maps: Any, after: keras.Model, class_index: int, absent: bool) -> NDArray[np.float32]:
-    def logit(maps: Any) -> Any:
-        return after(maps, training=False)[:, class_index] * (-1 if absent else 1)
-
-    gradient = device.backend.gradient(logit, maps)
+def _heatmaps(maps: Any, after: keras.Model, wanted: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of the logits that `wanted` `(n, K)` weighs."""
+    gradient = device.backend.gradient(lambda maps: after(maps, training=False) * wanted, maps)
     importance = ops.mean(gradient, axis=(1, 2), keepdims=True)
     evidence = ops.relu(ops.sum(importance * maps, axis=-1))
     largest = ops.max(evidence, axis=(1, 2), keepdims=True)
