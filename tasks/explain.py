@@ -116,10 +116,10 @@ def draw_examples(
     for pixels, heatmap, example in zip(images, heatmaps, chosen, strict=True):
         stem = f"{_slug(example.name)}_{'right' if example.right else 'wrong'}"
         taken[stem] += 1
-        scored = outputs[example.output]
+        image_id, scored = str(table.loc[example.row, "image_id"]), outputs[example.output]
         entry = {
             "file": f"{stem}_{taken[stem]}.png",
-            "image_id": table.loc[example.row, "image_id"],
+            "image_id": image_id,
             "label": example.name,
             "predicted": example.predicted,
             "right": example.right,
@@ -127,7 +127,8 @@ def draw_examples(
             "score": round(example.score, 6),
         }
         captions = (
-            f"labelled {example.name}\nscore of {scored}: {example.score:.3f}",
+            f"image {image_id[:12]}\nlabelled {example.name}\n"
+            f"score of {scored}: {example.score:.3f}",
             f"predicted {example.predicted}\nwhat speaks for it",
         )
         gallery.beside(folder / str(entry["file"]), pixels, heatmap, captions)
