@@ -79,15 +79,16 @@ def _push(remote: bool) -> list[str]:
 def _remove(kept: pd.DataFrame, key: str) -> None:
     """What was withdrawn is remembered by now: no pull after a kill here brings it back."""
     cohort.write(kept, key)
-    cohort.sweep(kept["path"].dropna())
+    cohort.sweep(kept)
 
 
 def _remove_derived() -> None:
-    """Remove all outs, Data Docs, and what the state folder holds of images: made anew when asked
-    for.
+    """Remove all outs, what is written beside them, and what the state folder holds of images: made
+    anew when asked for.
     """
     outs = [out for stage in pipeline.stages() for out in pipeline.outs(stage)]
-    for path in (*outs, paths.DATA_DOCS, *paths.showing_patients()):
+    beside = (paths.FINDINGS, paths.FINDINGS_PAGE, paths.DATA_DOCS, paths.EXPLAINED)
+    for path in (*outs, *beside, *paths.showing_patients()):
         _delete(path)
 
 

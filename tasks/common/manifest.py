@@ -40,9 +40,13 @@ COHORT = {
     "bits": ("Int64", "stored bits of a sample"),
     "compression": ("str", "name of the transfer syntax, else the file's format, such as png"),
     "source_name": ("str", "keyed pseudonym of the file's name at the source"),
+    "mask": (
+        "str",
+        "file under data/raw that shows where findings are; missing where unknown",
+    ),
 }
 # Columns of the cohort that came later: missing values in one that was written before.
-LATER = ("modality", "body_part", "bits", "compression", "source_name")
+LATER = ("modality", "body_part", "bits", "compression", "source_name", "mask")
 # Reasons of rows that no file stands behind any more. They hold no more than what the split draws
 # by: without them, the patients of their batch would be drawn anew, some from train to test.
 WITHDRAWN, REPLACED = "withdrawn", "replaced by a later file"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.common.params.pull import Pull
 
 LABEL = "label"
+MASK = "mask"  # only where `pull.columns.mask` names the column
 OPTIONAL = ("patient_id", "split")
 
 # Column of the CSV -> column of the cohort and how a value is brought into its form.
@@ -49,10 +50,13 @@ class Row:
     patient_id: str | None = None
     source_split: str | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
+    mask: str | None = None
 
-    def item(self, name: str, read: Callable[[], bytes]) -> Item:
-        """One image of the row."""
-        return Item(name, read, self.label, self.patient_id, self.source_split, self.slices)
+    def item(self, name: str, read: Callable[[], bytes], root: Path | None = None) -> Item:
+        """One image of the row; what `mask` names lies below `root`."""
+        masks = {self.mask: (root / self.mask).read_bytes} if root and self.mask else {}
+        said = self.label, self.patient_id, self.source_split, self.slices
+        return Item(name, read, *said, masks)
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,15 @@ def read_table(path: Path, slices: Sequence[str], named: Mapping[str, str], kind
 
     def absent(table: pd.DataFrame) -> list[str]:
         found = table[FILE].map(lambda file: bool(file) and _is_file(root / file))
-        return _spell(table[~found.astype(bool)], "no such file beside the CSV")
+        problems = _spell(table[~found.astype(bool)], "no such file beside the CSV")
+        if MASK in table:
+            found = table[MASK].map(lambda file: not file or _is_file(root / file))
+            problems += _spell(table[~found.astype(bool)], "no such mask beside the CSV")
+        return problems
 
     form = Form("the CSV of pull.path", [FILE], named, slices, kind)
     rows, notes, details = _read(path, form, absent)
-    items = [row.item(row.key, (root / row.key).read_bytes) for row in rows]
+    items = [row.item(row.key, (root / row.key).read_bytes, root) for row in rows]
     return Listing(items, notes, details)
 
 
@@ -137,7 +145,8 @@ def read_labels(pull: Pull, kind: str) -> Rows:
 
     if not path.is_file():
         raise SourceError(f"pull.labels.table must be a CSV of {key},label; it is not there")
-    what, named = "the CSV of pull.labels.table", pull.columns.named
+    what = "the CSV of pull.labels.table"
+    named = {own: name for own, name in pull.columns.named.items() if own != MASK}
     form = Form(what, ["key", key], named, pull.slices, kind)
     rows, notes, details = _read(path, form, unclear)
     return Rows({row.key: row for row in rows}, notes, details)
@@ -266,4 +275,5 @@ def _row(row: Mapping[str, str], slices: Slices, kind: str) -> Row:
         slices={
             column: convert(row[name]) for name, (column, convert) in slices.items() if row[name]
         },
+        mask=row.get(MASK) or None,
     )
