@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import matplotlib as mpl
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
+from tasks.imaging.resizing import enlarged
 from tasks.pictures.canvas import drawn, panels, plain
 
 Pixels = NDArray[np.uint8]
@@ -31,8 +31,8 @@ def overlay(pixels: Pixels, heatmap: Map) -> Pixels:
         `(H, W, 3) uint8`.
     """
     height, width = pixels.shape[:2]
-    smooth = cv2.resize(heatmap.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    heat = np.clip(smooth / max(float(smooth.max()), 1e-12), 0, 1)
+    smooth = enlarged(heatmap, height, width)
+    heat = smooth / max(float(smooth.max()), 1e-12)
     color = HEAT(heat)[..., :3]
     share = (0.65 * heat)[..., None]
     base = np.broadcast_to(pixels / 255, (height, width, 3))

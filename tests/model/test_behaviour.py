@@ -35,7 +35,7 @@ def test_a_mirrored_chest_keeps_its_answer(trained):
     )
 
 
-@pytest.mark.parametrize("gain", [0.93, 1.07])
+@pytest.mark.parametrize("mean", [0.93, 1.07])
 def test_a_little_more_or_less_light_keeps_the_answer(trained, gain):
     lit = np.clip(trained.images * gain, 0, 255).round().astype(np.uint8)
     assert np.abs(score(trained, lit) - trained.scores).mean() < 0.1
@@ -60,11 +60,11 @@ def test_without_its_lesion_an_image_scores_lower(trained):
 
 def test_heatmaps_point_at_the_lesion(trained):
     """On lesions found with confidence the heatmap is hotter inside the mask than outside."""
-    from tasks.networks.gradcam import heatmaps
+    from tasks.networks.gradcam import GradCam
 
     chosen = np.flatnonzero(trained.nodule & (trained.scores > 0.7))
     assert len(chosen) >= 10
-    maps = heatmaps(trained.model, trained.images[chosen], 0)
+    maps = GradCam(trained.model)(trained.images[chosen], 0, False)
     size = trained.masks.shape[1:]
     hotter = []
     for found, mask in zip(maps, trained.masks[chosen], strict=True):

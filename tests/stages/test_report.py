@@ -103,7 +103,10 @@ def made(workspace):
     }
     examples = [entry | {"scored": "nodule", "score": 0.2}]
     features = [{"file": "a.png", "layer": "stem", "shape": [1, 1, 1]}]
-    documents.write_json(paths.EXPLAIN / "index.json", {"examples": examples, "features": features})
+    neighbours = [entry | {"neighbours": ["abc"]}]
+    drawn = {"examples": examples, "neighbours": neighbours, "features": features}
+    documents.write_json(paths.EXPLAIN / "index.json", drawn)
+    documents.write_json(paths.EXPLANATIONS, {"classes": {}})
     for path in (paths.EXPLAIN / "a.png", *FIGURES, paths.CONTACT_SHEET):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(PICTURE)
@@ -166,7 +169,7 @@ def test_synthetic_images_are_said_to_be_synthetic(made):
 def test_the_page_asks_nothing_of_the_network_and_runs_nothing(made):
     html = page()
     sources = re.findall(r'(?:src|href)="(.{0,30})', html)
-    assert len(sources) == 10
+    assert len(sources) == 11
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert "<script" not in html
     assert "url(" not in html
