@@ -9,6 +9,7 @@ from worlds.pull import SOURCE, cohort, file_id, image, run, tree
 
 from tasks.common import paths
 from tasks.intake import cohort as tables
+from tasks.intake import purge
 
 
 def mask(name: str) -> None:
@@ -58,3 +59,9 @@ def test_a_mask_goes_with_its_image():
     table = cohort()
     tables.sweep(table[table["mask"].isna()])
     assert not list(paths.RAW.rglob("*.mask.png"))
+
+
+def test_a_withdrawn_file_is_known_by_its_mask_too():
+    image_id = "ab" * 32
+    names = [f"ab/{image_id}.png", f"ab/{image_id}.mask.png", f"ab/{image_id}.dcm"]
+    assert {purge._file(name) for name in names} == {image_id}

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from tasks.imaging.resizing import enlarged
+from tasks.statistics.localisation import locate
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
@@ -59,15 +62,17 @@ def test_without_its_lesion_an_image_scores_lower(trained):
 
 
 def test_heatmaps_point_at_the_lesion(trained):
-    """On lesions found with confidence the heatmap is hotter inside the mask than outside."""
+    """The pointing game on lesions that are found; a point anywhere hits one in twelve times."""
     from tasks.networks.gradcam import GradCam
 
-    chosen = np.flatnonzero(trained.nodule & (trained.scores > 0.7))
+    chosen = np.flatnonzero(trained.nodule & (trained.scores > 0.5))
     assert len(chosen) >= 10
     maps = GradCam(trained.model)(trained.images[chosen], 0, False)
-    size = trained.masks.shape[1:]
-    hotter = []
-    for found, mask in zip(maps, trained.masks[chosen], strict=True):
-        full = cv2.resize(found, size[::-1], interpolation=cv2.INTER_LINEAR)
-        hotter.append(full[mask].mean() > 1.5 * full[~mask].mean())
-    assert np.mean(hotter) >= 0.7
+    found = [
+        locate(enlarged(heat, *mask.shape), mask)
+        for heat, mask in zip(maps, trained.masks[chosen], strict=True)
+    ]
+    hits, by_chance, energy, even = np.array(found, float).T
+    assert hits.mean() >= 0.8
+    assert by_chance.mean() < 0.15
+    assert energy.mean() > 2 * even.mean()

@@ -357,3 +357,26 @@ def test_a_pattern_takes_rows_of_a_table(tmp_path):
     assert listing.notes == ["passed by: 2 files by pull.exclude"]
     with pytest.raises(SourceError, match=r"3, and pull\.exclude matches each"):
         folder.listing(pull_of(path, exclude=["*.png"]), "binary")
+
+
+def test_masks_go_with_their_pictures(tmp_path):
+    grow(tmp_path, "sick/a.png", "sick/a_mask.png", "sick/a_mask_1.png", "sick/b.png")
+    a, b = folder.listing(pull_of(tmp_path), "binary").items
+    assert {name: read() for name, read in a.masks.items()} == {
+        "sick/a_mask.png": b"sick/a_mask.png",
+        "sick/a_mask_1.png": b"sick/a_mask_1.png",
+    }
+    assert b.masks == {}
+
+
+def test_a_column_of_masks_counts_where_it_is_named(tmp_path):
+    text = "file,label,where\na.png,x,masks/m.png\nb.png,x,\n"
+    path = table(tmp_path, text, "a.png", "b.png", "masks/m.png")
+    assert not any(item.masks for item in folder.listing(pull_of(path), "binary").items)
+    named = sources.pull_of("folder", path, columns={"mask": "where"})
+    a, b = folder.listing(named, "binary").items
+    assert [read() for read in a.masks.values()] == [b"masks/m.png"]
+    assert b.masks == {}
+    (tmp_path / "masks/m.png").unlink()
+    with pytest.raises(SourceError, match="no such mask beside the CSV: line 2"):
+        folder.listing(named, "binary")
