@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.common.errors import DecodeError
+from tasks.imaging import dicom
 from tasks.imaging.decoding import decode
+from tasks.imaging.formats import sniff
 from tasks.imaging.refusal import refusing
 from tasks.imaging.resizing import resize
 
 Mask = NDArray[np.bool_]
+Box = tuple[float, float, float, float]
 BETWEEN = 0.05  # share of the pixels that may be neither black nor white, as lossy coding makes
 
 
@@ -28,7 +32,22 @@ def unite(contents: Iterable[bytes]) -> bytes:
     if len({mask.shape for mask in masks}) > 1:
         raise DecodeError("masks of one picture differ in size")
     whole = np.logical_or.reduce(masks)
-    return cv2.imencode(".png", whole.astype(np.uint8) * 255)[1].tobytes()
+    return _png(whole.astype(np.uint8) * 255)
+
+
+def of_boxes(content: bytes, boxes: Sequence[Box]) -> bytes:
+    """A mask of the picture in a file, white within boxes of left, top, right and bottom in pixels;
+    what they have beyond its edges is cut off.
+
+    Raises:
+        DecodeError: the file cannot be read.
+    """
+    with refusing("picture"):
+        whole = dicom.decode(content, None) if sniff(content) == "dicom" else decode(content)
+    mask = np.zeros(whole.shape[:2], np.uint8)
+    for left, top, right, bottom in boxes:
+        mask[int(top) : math.ceil(bottom), int(left) : math.ceil(right)] = 255
+    return _png(mask)
 
 
 def prepare(content: bytes, original: tuple[int, int], size: tuple[int, int]) -> Mask | None:
@@ -40,6 +59,10 @@ def prepare(content: bytes, original: tuple[int, int], size: tuple[int, int]) ->
         return None
     shares = resize(mask, *size)
     return np.asarray(shares >= min(128, int(shares.max())))  # the smallest finding keeps a pixel
+
+
+def _png(mask: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", mask)[1].tobytes()
 
 
 def _read(content: bytes) -> Mask:

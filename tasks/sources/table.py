@@ -20,7 +20,7 @@ from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
 from tasks.common.paths import StateEntry
 from tasks.privacy import demographics
-from tasks.sources import Item, Listing, delimited
+from tasks.sources import Item, Listing, boxes, delimited
 from tasks.sources.headers import FILE
 from tasks.sources.split_names import side_of
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tasks.common.params.pull import Pull
 
 LABEL = "label"
-MASK = "mask"  # only where `pull.columns.mask` names the column
+# Only where `pull.columns` names the column: the file of a mask, boxes around findings.
+MASK, BOX = "mask", "box"
 OPTIONAL = ("patient_id", "split")
 
 # Column of the CSV -> column of the cohort and how a value is brought into its form.
@@ -51,10 +52,12 @@ class Row:
     source_split: str | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
     mask: str | None = None
+    box: str | None = None
 
     def item(self, name: str, read: Callable[[], bytes], root: Path | None = None) -> Item:
         """One image of the row; what `mask` names lies below `root`."""
         masks = {self.mask: (root / self.mask).read_bytes} if root and self.mask else {}
+        masks |= {BOX: boxes.mask_of(self.box, read)} if self.box else {}
         said = self.label, self.patient_id, self.source_split, self.slices
         return Item(name, read, *said, masks)
 
@@ -118,6 +121,9 @@ def read_table(path: Path, slices: Sequence[str], named: Mapping[str, str], kind
         if MASK in table:
             found = table[MASK].map(lambda file: not file or _is_file(root / file))
             problems += _spell(table[~found.astype(bool)], "no such mask beside the CSV")
+        if BOX in table:
+            wrong = table[BOX].map(lambda text: _refusal(text, boxes.parse)).notna()
+            problems += _spell(table[wrong], boxes.FORM)
         return problems
 
     form = Form("the CSV of pull.path", [FILE], named, slices, kind)
@@ -146,7 +152,7 @@ def read_labels(pull: Pull, kind: str) -> Rows:
     if not path.is_file():
         raise SourceError(f"pull.labels.table must be a CSV of {key},label; it is not there")
     what = "the CSV of pull.labels.table"
-    named = {own: name for own, name in pull.columns.named.items() if own != MASK}
+    named = {own: name for own, name in pull.columns.named.items() if own not in (MASK, BOX)}
     form = Form(what, ["key", key], named, pull.slices, kind)
     rows, notes, details = _read(path, form, unclear)
     return Rows({row.key: row for row in rows}, notes, details)
@@ -249,7 +255,7 @@ def _check_rows(table: pd.DataFrame, slices: Slices, form: Form, problems: list[
         raise SourceError(f"{form.what} cannot be used:\n{listed}")
 
 
-def _refusal(value: str, convert: Callable[[str], str]) -> str | None:
+def _refusal(value: str, convert: Callable[[str], object]) -> str | None:
     try:
         _ = value and convert(value)
     except ValueError as error:
@@ -276,4 +282,5 @@ def _row(row: Mapping[str, str], slices: Slices, kind: str) -> Row:
             column: convert(row[name]) for name, (column, convert) in slices.items() if row[name]
         },
         mask=row.get(MASK) or None,
+        box=row.get(BOX) or None,
     )
