@@ -32,6 +32,7 @@ from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.networks import device, features, files, heatmaps, layers, methods, scoring
 from tasks.networks.explanation_checks import Explained, check
+from tasks.networks.heatmaps import Explainer
 from tasks.pictures import explanations
 from tasks.pictures.explanations import Entry, Picture
 from tasks.statistics import examples, scores
@@ -64,6 +65,11 @@ class World:
     rows: pd.DataFrame
 
     @cached_property
+    def explain(self) -> Explainer:
+        """What the stage explains with; compiled once."""
+        return methods.explainer(self.model, "gradcam")
+
+    @cached_property
     def outputs(self) -> list[str]:
         """The classes behind the scores."""
         return labels.scored(self.settings.task.kind, self.settings.task.names)
@@ -94,9 +100,8 @@ def draw(folder: Path, world: World, table: pd.DataFrame, sample: Sample) -> dic
     task, settings = world.settings.task, world.settings.explain
     chosen = examples.choose(sample, task.names, settings.examples)
     ids = [str(table.loc[one.row, "image_id"]) for one in chosen]
-    explain = methods.explainer(world.model, "gradcam")
     sought = [(one.output, one.absent) for one in chosen]
-    heat = heatmaps.of_each(explain, world.pixels(ids), sought)
+    heat = heatmaps.of_each(world.explain, world.pixels(ids), sought)
     shown = world.pictures(ids)
     entries = explanations.examples(folder, chosen, shown, heat, world.outputs)
     return {
@@ -135,7 +140,7 @@ def draw_layers(
 
 def check_classes(world: World, table: pd.DataFrame, sample: Sample) -> dict[str, Any]:
     """What the tests find of the heatmaps of each class, on test images that are answered right."""
-    explain, task = methods.explainer(world.model, "gradcam"), world.settings.task
+    task, confidence = world.settings.task, world.settings.evaluate.confidence
     rows, groups = world.rows.loc[table["image_id"], "row"].to_numpy(), table["group"].to_numpy(str)
     known = dict(read_masks(world, table["image_id"].to_list()))
     found = {}
@@ -147,7 +152,7 @@ def check_classes(world: World, table: pd.DataFrame, sample: Sample) -> dict[str
             groups[at],
             {place: known[row] for place, row in enumerate(at) if row in known},
         )
-        found[name] = check(world.model, explain, given, world.settings.evaluate.confidence)
+        found[name] = check(world.model, world.explain, given, confidence)
     return found
 
 
