@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # A machine with an NVIDIA driver gets the lock with CUDA; `make retrain LOCK=requirements.lock` overrules it.
 LOCK ?= $(if $(shell nvidia-smi -L 2>/dev/null),requirements-gpu.lock,requirements.lock)
 INSTALLED := $(VENV)/.installed-$(basename $(LOCK))
+# Half of the tests' time is spent in one thread. More than four would need more memory than most have.
+WORKERS := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 # The scripts of an environment name the folder that it was made in.
 MOVED := $(shell made=$$(sed -n 's/^command = .* -m venv //p' $(VENV)/pyvenv.cfg 2>/dev/null); test -z "$$made" || test "$$made" -ef $(VENV) || echo moved)
 
@@ -64,19 +66,19 @@ doctor: ## look at everything that a run needs, and say how to fix what is wrong
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## what needs no TensorFlow (under 90 seconds)
-	python -m pytest -q -m "not slow" --fast
+	python -m pytest -q $(WORKERS) -m "not slow" --fast
 
 .PHONY: test
 test: $(INSTALLED) ## the suite without what is marked slow (under 10 minutes)
-	python -m pytest -q -m "not slow"
+	python -m pytest -q $(WORKERS) -m "not slow"
 
 .PHONY: test-slow
 test-slow: $(INSTALLED) ## only what is marked slow: kills, cron and whole runs (under 40 minutes)
-	python -m pytest -q -m slow
+	python -m pytest -q $(WORKERS) -m slow
 
 .PHONY: test-all
 test-all: $(INSTALLED) ## everything, slow tests included (under 50 minutes)
-	python -m pytest -q
+	python -m pytest -q $(WORKERS)
 
 .PHONY: lint
 lint: $(INSTALLED) ## ruff, mypy and the import contracts

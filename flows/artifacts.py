@@ -32,7 +32,7 @@ def publish_validation() -> None:
                 "expectation": expectation["says"],
                 "result": "holds" if expectation["held"] else expectation["severity"],
                 "found": warning.get("found", ""),
-                "what to do": warning.get("mend", ""),
+                "what to do": warning.get("fix", ""),
             }
         )
     rows.sort(key=lambda row: ORDER.index(row["result"]))

@@ -129,9 +129,10 @@ def remote() -> Finding:
     if not data_versions.has_remote():
         advice = "for a copy elsewhere: dvc remote add -d storage <folder or bucket>, then dvc push"
         return Finding("none: data and models lie here alone", advice)
-    if not paths.RAW_DVC.exists():
+    versions = [str(place.version) for place in paths.PLACES if place.version.exists()]
+    if not versions:
         return Finding("set; nothing to send before the first pull")
-    command = [sys.executable, "-m", "dvc", "status", "--cloud", str(paths.RAW_DVC)]
+    command = [sys.executable, "-m", "dvc", "status", "--cloud", *versions]
     asked = subprocess.run(command, capture_output=True, text=True)
     if asked.returncode != 0:
         said = (asked.stderr.strip().splitlines() or ["nothing"])[-1]

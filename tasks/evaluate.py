@@ -1,18 +1,20 @@
-"""Stage evaluate: score val and test, fit operating point and calibration on val, measure both."""
+"""Stage evaluate: score val and test, fit operating point and calibration on val, measure both; and
+the same model on worse images, and on other people's where `evaluate.external` names some.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import labels, manifest, paths
+from tasks.common import labels, manifest, paths, slices
 from tasks.common.documents import fresh_folder, write_csv, write_json
 from tasks.common.errors import command
 from tasks.common.params.evaluate import Evaluate
@@ -20,23 +22,26 @@ from tasks.common.params.loading import load
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
 from tasks.common.wording import interval
+from tasks.imaging import external as external_images
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
+from tasks.imaging.perturbation import CHANGES, Perturbed
 from tasks.networks import files, scoring
 from tasks.pictures import charts
 from tasks.statistics import (
-    conformal,
     curves,
     decision_curve,
-    operating_point,
+    fitted,
+    robustness,
     scores,
-    summary,
-    temperature,
 )
-from tasks.statistics.conformal import Sets
 from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
+from tasks.statistics.fitted import Fitted
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
+
+if TYPE_CHECKING:
+    import keras
 
 # Of test, beside the AUROC with its interval.
 HEADLINE = ("auprc", "sensitivity", "specificity", "accuracy", "brier", "ece")
@@ -51,14 +56,11 @@ class Settings(Part):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the stage finds: `metrics` as in reports/metrics.json, the temperature that the scores
-    are calibrated with, what makes sets of answers of them, and the test images: sample and
-    patients `(N,)`.
+    """What the stage finds: what val decides, `metrics` as in reports/metrics.json, and the test
+    images: sample and patients `(N,)`.
     """
 
-    point: OperatingPoint
-    temperature: float
-    sets: Sets
+    fitted: Fitted
     metrics: dict[str, Any]
     test: Sample
     groups: NDArray[Any]
@@ -77,61 +79,17 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
     Raises:
         DataError: val or test has no images, or val lacks a class.
     """
-    outputs = labels.scored(task.kind, task.names)
     parts = {split: scores.of_split(table, split) for split in ("test", "val")}
-    rule = settings.operating_point
-    seen = scores.targets(parts["val"], task), scores.values(parts["val"])
-    point = operating_point.fit(task.kind, outputs, *seen, rule.rule, rule.target)
-    degree = temperature.fit(task.kind, *seen)
-    samples = {split: scores.sample(part, task, point) for split, part in parts.items()}
+    decided = fitted.fit(parts["val"], task, settings)
+    slices = {split: subgroups(rows, part["image_id"]) for split, part in parts.items()}
     metrics = {
-        split: summary.summarise(
-            samples[split],
-            part["group"].to_numpy(str),
-            outputs,
-            subgroups(rows, part["image_id"]),
-            settings.confidence,
-            settings.prevalence,
-        )
-        | {
-            "per_patient": _per_patient(part, task, point, settings),
-            "calibrated": {"temperature": degree}
-            | summary.of_calibrated(
-                samples[split].at(degree),
-                part["group"].to_numpy(str),
-                outputs,
-                settings.confidence,
-            ),
-        }
+        split: fitted.figures(part, decided, task, settings, slices[split])
         for split, part in parts.items()
     }
-    sets = conformal.fit(task.names, samples["val"].at(degree), settings.coverage)
-    groups = parts["test"]["group"].to_numpy(str)
-    metrics["test"]["conformal"] = conformal.summarise(
-        sets,
-        samples["test"].at(degree),
-        groups,
-        task.names,
-        subgroups(rows, parts["test"]["image_id"]),
-        settings.confidence,
-    )
-    return Evaluation(point, degree, sets, metrics, samples["test"], groups)
-
-
-def _per_patient(
-    part: pd.DataFrame, task: Task, point: OperatingPoint, settings: Evaluate
-) -> dict[str, Any]:
-    """The metrics with one score per patient."""
-    merged = scores.per_patient(part, settings.per_patient)
-    figures = summary.summarise(
-        scores.sample(merged, task, point),
-        merged["group"].to_numpy(str),
-        labels.scored(task.kind, task.names),
-        {},
-        settings.confidence,
-        settings.prevalence,
-    )
-    return {name: value for name, value in figures.items() if name != "slices"}
+    test = parts["test"]
+    metrics["test"]["conformal"] = fitted.sets(test, decided, task, settings, slices["test"])
+    sample = scores.sample(test, task, decided.point)
+    return Evaluation(decided, metrics, sample, test["group"].to_numpy(str))
 
 
 def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArray[Any]]:
@@ -139,10 +97,47 @@ def subgroups(rows: pd.DataFrame, image_ids: pd.Series[str]) -> dict[str, NDArra
     too, which are no slice to the gate: a new batch is often small.
     """
     chosen = rows.set_index("image_id").loc[image_ids.to_list()]
-    found = {column: chosen[column].to_numpy(object) for column in manifest.slice_columns(rows)}
+    found = {column: chosen[column].to_numpy(object) for column in slices.compared(rows)}
     if rows["batch"].nunique() > 1:
         found["batch"] = chosen["batch"].astype(str).to_numpy(object)
     return found
+
+
+def perturbed(
+    model: keras.Model,
+    images: Images,
+    table: pd.DataFrame,
+    point: OperatingPoint,
+    settings: Settings,
+) -> dict[str, Any]:
+    """What noise, less contrast and JPEG compression do to a sample of the test images, whose
+    pixels are `images` and whose score table is `table`; as `robustness.summarise`.
+    """
+    drawn = robustness.draw(table)
+    chosen = Images(images.pack, images.rows[drawn])
+    given = scoring.score(model, Perturbed(chosen, list(CHANGES.values()))).astype(np.float64)
+    scores.check(given)
+    plain = scores.sample(table.iloc[drawn], settings.task, point)
+    parts = zip(CHANGES, np.split(given, len(CHANGES)), strict=True)
+    changed = {of: replace(plain, scores=s, predictions=point.predict(s)) for of, s in parts}
+    groups = table["group"].to_numpy(str)[drawn]
+    return robustness.summarise(plain, changed, groups, settings.evaluate.confidence)
+
+
+def external(
+    model: keras.Model, own: pd.DataFrame, decided: Fitted, settings: Settings
+) -> dict[str, Any]:
+    """What the model comes to on the images that `evaluate.external` names, with all that val has
+    decided; `own` are the manifest's rows.
+
+    Raises:
+        DataError: as in `external_images.read`, or a label is none of the task's classes.
+    """
+    others = external_images.read(own.loc[own["split"] != "test", "image_id"])
+    table = scores.make(others.rows.assign(split="external"), scoring.score(model, others.images))
+    how = decided, settings.task, settings.evaluate
+    figures = fitted.figures(table, *how, None) | {"conformal": fitted.sets(table, *how, {})}
+    return figures | {"left_out": others.left_out}
 
 
 def roc_table(test: Sample) -> pd.DataFrame:
@@ -170,7 +165,7 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
 
 def decision_curves(found: Evaluation, task: Task) -> dict[str, DecisionCurve]:
     """Class behind an output -> the decision curve of its calibrated scores."""
-    sample = found.test.at(found.temperature)
+    sample = found.test.at(found.fitted.temperature)
     pairs = zip(sample.targets.T, sample.scores.T, strict=True)
     return {
         name: decision_curve.curve(y, s)
@@ -202,19 +197,36 @@ def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None
     charts.confusion(folder / "confusion.png", matrices)
     diagrams = [
         curves.calibration(of.targets, of.scores, found.groups, confidence)
-        for of in (found.test, found.test.at(found.temperature))
+        for of in (found.test, found.test.at(found.fitted.temperature))
     ]
     charts.calibration(folder / "calibration.png", *diagrams)
     charts.net_benefit(folder / "net_benefit.png", decision_curves(found, task))
     charts.score_histogram(
-        folder / "score_histogram.png", found.test, outputs, found.point.thresholds
+        folder / "score_histogram.png", found.test, outputs, found.fitted.point.thresholds
     )
 
 
+def write(found: Evaluation, table: pd.DataFrame, settings: Settings) -> None:
+    """Write all that was found, and the score table."""
+    draw(fresh_folder(paths.FIGURES), found, settings.task, settings.evaluate.confidence)
+    charts.robustness(paths.FIGURES / "robustness.png", found.metrics["test"]["robustness"])
+    paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(paths.SCORES, index=False)
+    write_csv(paths.ROC, roc_table(found.test))
+    write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
+    write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
+    decided = found.fitted
+    calibration = {"temperature": decided.temperature, "conformal": decided.sets.to_json()}
+    write_json(paths.OPERATING_POINT, decided.point.to_json())
+    write_json(paths.CALIBRATION, calibration)
+    write_json(paths.METRICS, found.metrics)
+    write_json(paths.SUMMARY, headline(found.metrics))
+
+
 def _say(metrics: dict[str, Any]) -> None:
-    for split in ("val", "test"):
-        auroc, accuracy = (interval(metrics[split][name]) for name in ("auroc", "accuracy"))
-        print(f"{split}: AUROC {auroc}, accuracy {accuracy}, {metrics[split]['images']} images")
+    for of in [name for name in ("val", "test", "external") if name in metrics]:
+        auroc, accuracy = (interval(metrics[of][name]) for name in ("auroc", "accuracy"))
+        print(f"{of}: AUROC {auroc}, accuracy {accuracy}, {metrics[of]['images']} images")
 
 
 @command
@@ -223,22 +235,19 @@ def main() -> None:
     and figures.
     """
     settings = load(Settings)
-    rows = manifest.read_manifest()
-    rows = rows[rows["split"].isin(["val", "test"])].reset_index(drop=True)
-    images = Images(open_pack(), rows["row"].to_numpy(np.int64))
-    table = scores.make(rows, scoring.score(files.load(paths.MODEL), images))
+    own = manifest.read_manifest()
+    rows = own[own["split"].isin(["val", "test"])].reset_index(drop=True)
+    model, pack = files.load(paths.MODEL), open_pack()
+    images = Images(pack, rows["row"].to_numpy(np.int64))
+    table = scores.make(rows, scoring.score(model, images))
     found = evaluate(table, rows, settings.task, settings.evaluate)
-    draw(fresh_folder(paths.FIGURES), found, settings.task, settings.evaluate.confidence)
-    paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(paths.SCORES, index=False)
-    write_csv(paths.ROC, roc_table(found.test))
-    write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
-    write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
-    write_json(paths.OPERATING_POINT, found.point.to_json())
-    calibration = {"temperature": found.temperature, "conformal": found.sets.to_json()}
-    write_json(paths.CALIBRATION, calibration)
-    write_json(paths.METRICS, found.metrics)
-    write_json(paths.SUMMARY, headline(found.metrics))
+    test = Images(pack, images.rows[(rows["split"] == "test").to_numpy(bool)])
+    found.metrics["test"]["robustness"] = perturbed(
+        model, test, scores.of_split(table, "test"), found.fitted.point, settings
+    )
+    if settings.evaluate.external is not None:
+        found.metrics["external"] = external(model, own, found.fitted, settings)
+    write(found, table, settings)
     _say(found.metrics)
 
 

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from tasks.common import labels, manifest, paths, wording
 from tasks.common.documents import fresh_folder, read_json, write_json
 from tasks.common.errors import DataError, ParameterError, command
-from tasks.common.params.evaluate import Evaluate
 from tasks.common.params.explain import Explain
 from tasks.common.params.loading import load
-from tasks.common.params.section import Part
+from tasks.common.params.section import Confidence, Part
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
 from tasks.imaging import masks
@@ -46,12 +45,18 @@ NEIGHBOURS = 5  # training images beside each wrong example
 SHORTEST = 8  # characters of an id that may stand for it
 
 
+class Intervals(Part):
+    """Of the section `evaluate`, the confidence of its intervals."""
+
+    confidence: Confidence
+
+
 class Settings(Part):
     """What the stage reads of `params.yaml`."""
 
     task: Task
     train: Train
-    evaluate: Evaluate
+    evaluate: Intervals
     explain: Explain
 
 

@@ -6,7 +6,8 @@ python -m tasks.pull --include ID ..  take them back
 python -m tasks.pull --where ID ..    print what the source calls the files of images
 
 No stage of `dvc.yaml`, since it reaches outside: `dvc repro` works with the data that are there.
-What the source has lost, changed or labels otherwise by now is reported, not followed.
+What the source has lost, changed or labels otherwise by now is reported, not followed. Where
+`evaluate.external` names images of other people, they come likewise, into a place of their own.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from tasks.common import documents, paths
-from tasks.common.errors import SourceError, command
+from tasks.common import documents
+from tasks.common.errors import MedloopError, SourceError, command
 from tasks.common.manifest import REPLACED
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
-from tasks.common.paths import StateEntry
+from tasks.common.paths import OTHERS, OWN, Place, StateEntry
 from tasks.intake import arrivals, classes, cohort, data_versions, exclusion, originals
 from tasks.intake.arrivals import CONFLICT, Arrivals
 from tasks.intake.file_ids import file_of
@@ -31,7 +32,8 @@ from tasks.privacy import identifiers
 from tasks.privacy.pseudonyms import Pseudonyms, load_key, remarks
 from tasks.sources import Listing, itemise, open_source
 
-NEXT = f"Commit {paths.RAW_DVC}; `dvc repro` makes the results anew"
+OF_EXTERNAL = f"Of evaluate.external, in {OTHERS.folder}:\n"
+NEXT = f"Commit {OWN.version}; `dvc repro` makes the results anew"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class PullSummary:
         refused_masks: could not be read, or are not black and white.
         notes: what a person should know about the source.
         positive: the positive class of a binary task.
+        place: where all this is.
     """
 
     batch: int | None
@@ -77,6 +80,7 @@ class PullSummary:
     refused_masks: int = 0
     notes: tuple[str, ...] = ()
     positive: str | None = None
+    place: Place = OWN
 
     def __str__(self) -> str:
         """A few lines for the log; they name no file and no patient."""
@@ -94,8 +98,8 @@ class PullSummary:
                 self.relabelled
             ),
             "images have another patient, split or slice at a second place of the source, or by "
-            f"now; the first stays. Where it is wrong, fix the source, move {paths.RAW} and "
-            f"{paths.RAW_DVC} away and pull anew": self.redescribed,
+            "now; the first stays. Where it is wrong, fix the source, move "
+            f"{self.place.folder} and {self.place.version} away and pull anew": self.redescribed,
             "known files have other content at the source now; the first one stays. Give the new "
             "file another name to pull it as well": self.changed,
             "known images are no longer at the source, or are passed by there; they stay": (
@@ -124,8 +128,8 @@ class PullSummary:
         return [f"  {total:,} new files were not copied:", *listed] if total else []
 
 
-def pull(params: Params) -> PullSummary:
-    """Add what the source has new to `data/raw` as one batch, and version it.
+def pull(params: Params, place: Place = OWN) -> PullSummary:
+    """Add what the source has new to `data/raw`, or another place, as one batch, and version it.
 
     Killed anywhere and run again, it ends in the same data: files before the table that names
     them, the table before the version.
@@ -134,39 +138,55 @@ def pull(params: Params) -> PullSummary:
         MedloopError: the source, its labels, the key, the disk or DVC do not allow it; nothing is
             added.
     """
-    cohort.guard(params.pull)
+    cohort.guard(params.pull, place)
     pseudonyms, key = Pseudonyms(load_key(params)), params.deid.key_id
     listing = _list(params)
     found = [item.label for item in listing.items]
-    _write_details(listing, {"labels that are refused": classes.refused(params.task, found)})
+    details = {"labels that are refused": classes.refused(params.task, found)}
+    _write_details(listing, details, place)
     remote = data_versions.has_remote()
-    data_versions.restore(remote)
-    known, marks = cohort.read(key), cohort.read_marks(key)
+    data_versions.restore(remote, place)
+    known, marks = cohort.read(key, place), cohort.read_marks(key, place)
     settled = classes.settle(params.task, found)
     present = cohort.present(known)
-    told = arrivals.known_of(present, cohort.read_withdrawn(key))
-    door = arrivals.Door(params, pseudonyms, told, all_headers=marks is None)
+    told = arrivals.known_of(present, cohort.read_all_withdrawn(key))
+    door = arrivals.Door(params, pseudonyms, told, all_headers=marks is None, place=place)
     came = door.bring([replace(i, label=settled.spelled[i.label]) for i in listing.items])
     if kept := _kept_though_passed_by(listing, door, present):
-        _write_details(listing, {"files of data/raw that are passed by, by their id": kept})
+        title = f"files of {place.folder} that are passed by, by their id"
+        _write_details(listing, {title: kept}, place)
     new = arrivals.as_batch(came, batch=int(known["batch"].max()) + 1 if len(known) else 0)
     replaced = known["image_id"].map(file_of).isin(came.replaced)
     stand_ins = cohort.stand_ins(known[replaced], REPLACED)
     all_marks = (marks or set()) | identifiers.collect(came.identities, pseudonyms)
     if told_more := all_marks != marks:
-        cohort.write_marks(all_marks, key)
+        cohort.write_marks(all_marks, key, place)
     table = arrivals.with_masks(cohort.joined(known[~replaced], stand_ins, new), came.masks)
     if len(new) or came.masks:
-        cohort.write(table, key)
-    originals.note(came.names, set(cohort.present(table)["image_id"].map(file_of)))
-    cohort.sweep(table)
-    if len(new) or came.masks or told_more or not paths.RAW_DVC.exists():
-        data_versions.save()
+        cohort.write(table, key, place)
+    originals.note(came.names, set(cohort.present(table)["image_id"].map(file_of)), place)
+    cohort.sweep(table, place)
+    if len(new) or came.masks or told_more or not place.version.exists():
+        data_versions.save(place)
     if remote:
-        data_versions.push()
+        data_versions.push(place)
     notes = (*listing.notes, *([settled.diff] if settled.diff else []), *remarks(params))
     positive = settled.classes[1] if params.task.kind == "binary" else None
-    return replace(summarise(present, new, came, notes), passed_by=len(kept), positive=positive)
+    summary = summarise(present, new, came, notes)
+    return replace(summary, passed_by=len(kept), positive=positive, place=place)
+
+
+def pull_external(params: Params) -> PullSummary | None:
+    """Likewise what `evaluate.external` names, if anything; errors as in `pull`."""
+    source = params.evaluate.external
+    if source is None:
+        return None
+    try:
+        return pull(params.model_copy(update={"pull": source}), OTHERS)
+    except MedloopError as error:
+        raise type(error)(
+            f"of evaluate.external, of which keys of pull are meant here: {error}"
+        ) from None
 
 
 def _list(params: Params) -> Listing:
@@ -179,11 +199,19 @@ def _list(params: Params) -> Listing:
         ) from None
 
 
-def _write_details(listing: Listing, more: Mapping[str, Collection[str]]) -> None:
-    """Put what messages count where only the owner of the data looks, or clear it away."""
+def _write_details(
+    listing: Listing, more: Mapping[str, Collection[str]], place: Place = OWN
+) -> None:
+    """Put what messages count where only the owner of the data looks, or clear it away; what the
+    source of external images has stands behind the rest.
+    """
     path, lines = StateEntry.PULL_DETAILS.path, [*listing.details, *itemise(more)]
-    if lines:
-        documents.write_private(path, "\n".join(lines) + "\n")
+    text = "".join(f"{line}\n" for line in lines)
+    if place == OTHERS:
+        before = path.read_text("utf-8").partition(OF_EXTERNAL)[0] if path.exists() else ""
+        text = before + (OF_EXTERNAL + text if text else "")
+    if text:
+        documents.write_private(path, text)
     else:
         path.unlink(missing_ok=True)
 
@@ -253,6 +281,8 @@ def main() -> None:
             print(f"{exclusion.include(params, chosen.include):,} images are back. {NEXT}")
         else:
             print(pull(params))
+            if told := pull_external(load(Params)):  # anew: the classes may have been written down
+                print(f"evaluate.external, in {OTHERS.folder}:\n{told}")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,7 @@ def read_content() -> dict[str, Any]:
         "figures": {
             name: data_uri((paths.FIGURES / f"{name}.png").read_bytes()) for name in FIGURES
         },
+        "robustness": data_uri((paths.FIGURES / "robustness.png").read_bytes()),
         "gallery": {
             part: with_pictures(examples, paths.EXPLAIN) for part, examples in gallery.items()
         },
@@ -126,9 +127,9 @@ def settings_content(settings: Settings) -> dict[str, Any]:
 
 def _without_folders(section: BaseModel) -> dict[str, Any]:
     """The values of a section; of a path only the file's name, folders can name people, and not
-    where the work was done.
+    where the work was done or where external images lie.
     """
-    values = section.model_dump(exclude={"cluster"})
+    values = section.model_dump(exclude={"cluster", "external"})
     return {
         key: Path(value).name if isinstance(value, str) else value for key, value in values.items()
     }

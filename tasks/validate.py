@@ -55,7 +55,7 @@ def _tell(finding: Finding) -> str:
     required = f"required: {allowed}; " if allowed else ""
     return (
         f"  {finding.table}: {finding.says}\n    {required}received: {_found(finding)}\n"
-        f"    What to do: {finding.mend}"
+        f"    What to do: {finding.fix}"
     )
 
 
@@ -79,7 +79,7 @@ def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
                 "table": finding.table,
                 "says": finding.says,
                 "found": _found(finding),
-                "mend": finding.mend,
+                "fix": finding.fix,
             }
             for finding in findings
             if not finding.passed

@@ -10,6 +10,8 @@ import fast
 import pytest
 from worlds.project import ROOT, enter_workspace
 from worlds.pull import LABELS, SOURCE, configure, image
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tasks import key
 from tasks.common import paths
@@ -21,6 +23,10 @@ from tasks.intake import data_versions
 _PREFECT = tempfile.TemporaryDirectory(prefix="prefect-")
 os.environ["PREFECT_HOME"] = _PREFECT.name
 os.environ["MEDLOOP_STATE"] = str(Path(_PREFECT.name) / "state")
+
+# Rooms whose tests share, or change in turn, one trained project that takes minutes to make. They
+# come first, since a worker that is left with one of them at the end keeps the others waiting.
+AS_ONE = ("pipeline", "model")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +41,24 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """In place of a marker: to read a module's markers pytest would import it."""
     return True if config.getoption("--fast") and fast.leaves_out(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with such rooms."""
+    items.sort(key=lambda item: item.path.parent.name not in AS_ONE)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Where several workers run, what they take in turn: the tests of a file, or of such a room."""
+    return ByRoom(config, log)
+
+
+class ByRoom(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests that share a fixture go to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        return file.parent.name if file.parent.name in AS_ONE else str(file)
 
 
 @pytest.fixture
@@ -61,6 +85,8 @@ def source(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     configure(pull__path=str(SOURCE), pull__source="folder", task__classes=list(LABELS))
     key.main()
     monkeypatch.setattr(data_versions, "has_remote", lambda: False)
-    monkeypatch.setattr(data_versions, "restore", lambda remote: None)
-    monkeypatch.setattr(data_versions, "save", lambda: paths.RAW_DVC.write_text("a version"))
+    monkeypatch.setattr(data_versions, "restore", lambda remote, place=None: None)
+    monkeypatch.setattr(
+        data_versions, "save", lambda place=paths.OWN: place.version.write_text("a version")
+    )
     return workspace

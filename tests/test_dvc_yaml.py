@@ -51,7 +51,12 @@ def test_paths_are_those_that_the_code_names(stage):
 @pytest.mark.parametrize("stage", STAGES)
 def test_files_come_from_earlier_stages(stage):
     earlier = list(STAGES)[: list(STAGES).index(stage)]
-    made = {out for name in earlier for out in outs_of(name)} | {"data/raw", "gx", "tasks"}
+    made = {out for name in earlier for out in outs_of(name)} | {
+        "data/raw",
+        "data/external",
+        "gx",
+        "tasks",
+    }
     assert set(STAGES[stage]["deps"]) <= made
 
 
@@ -92,6 +97,7 @@ def keys_of(section, kind):
         "Preprocess": [key for key in Preprocess.model_fields if key != "cluster"],
         "PixelSettings": list(PixelSettings.model_fields),
         "Source": ["source"],
+        "Intervals": ["confidence"],
         "ImageLimits": list(ImageLimits.model_fields),
     }
     return [f"{section}.{key}" for key in keys[kind]] if kind in keys else [section]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tasks.common import labels
+from tasks.common import labels, slices
 
 if TYPE_CHECKING:
     from tasks.common.params.task import Task
@@ -31,8 +31,7 @@ def beside_pixels(table: pd.DataFrame) -> pd.DataFrame:
     """What is known of each image beside its pixels and label: how it was taken, of whom, and what
     `pull.slices` keeps; numbers, whole ones included, are floats.
     """
-    slices = sorted(str(name) for name in table if str(name).startswith("slice_"))
-    return _plain(table[[*ACQUISITION, *PATIENT, *slices]])
+    return _plain(table[[*ACQUISITION, *PATIENT, *slices.further(table)]])
 
 
 def compared(table: pd.DataFrame, task: Task) -> pd.DataFrame:

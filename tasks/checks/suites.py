@@ -32,7 +32,7 @@ class Finding(NamedTuple):
     Attributes:
         table: that it is about.
         says: what is expected.
-        mend: what to do where it does not hold.
+        fix: what to do where it does not hold.
         severity: critical, or warning or info, which stop nothing.
         passed: whether it holds.
         rows: the rows that break it, by the first column; empty where it is about all of them.
@@ -42,7 +42,7 @@ class Finding(NamedTuple):
 
     table: str
     says: str
-    mend: str
+    fix: str
     severity: str
     passed: bool
     rows: list[str]
@@ -144,13 +144,18 @@ def _finding(name: str, index: str, result: Any) -> Finding:
     return Finding(
         table=name,
         says=config.description,
-        mend=(config.meta or {}).get("mend", f"see gx/expectations/{name}.json"),
+        fix=_fix(config.meta or {}) or f"see gx/expectations/{name}.json",
         severity=str(getattr(config.severity, "value", config.severity)),
         passed=bool(result.success),
         rows=[str(row[index]) for row in found.get("unexpected_index_list") or []],
         observed=found.get("observed_value"),
         limits={key: config.kwargs[key] for key in LIMITS if config.kwargs.get(key) is not None},
     )
+
+
+def _fix(meta: Mapping[str, str]) -> str | None:
+    """What to do, by an expectation's own word; suites of earlier versions call it `mend`."""
+    return meta.get("fix", meta.get("mend"))
 
 
 def _message(information: Mapping[str, Any]) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.common import paths
+from tasks.common import paths, slices
 from tasks.common.errors import DataError
 
-# Column -> (pandas dtype, meaning). Slice columns that a source adds begin with `slice_`.
+# Column -> (pandas dtype, meaning). `tasks.common.slices` adds those of a source.
 COHORT = {
     "image_id": (
         "str",
@@ -72,14 +72,7 @@ MANIFEST = IMAGES | {
     "split": ("str", "train, val or test; missing where quarantined"),
     "fold": ("Int64", "of train and val, from 0, where split.folds asks for them"),
 }
-SLICES = ("age_band", "sex", "site", "device")
 SPLITS = ("train", "val", "test")
-
-
-def slice_columns(table: pd.DataFrame) -> list[str]:
-    """The subgroup columns of `table` that hold at least two values."""
-    named = [c for c in table.columns if c in SLICES or str(c).startswith("slice_")]
-    return [c for c in named if table[c].nunique() > 1]
 
 
 def read(path: Path, columns: dict[str, tuple[str, str]]) -> pd.DataFrame:
@@ -104,7 +97,7 @@ def write(table: pd.DataFrame, path: Path, columns: dict[str, tuple[str, str]]) 
     """Write `table` with the contract's columns first and in their types; the same table gives
     the same bytes. Columns outside the contract are kept only if they are slices.
     """
-    extra = sorted(c for c in table.columns if str(c).startswith("slice_"))
+    extra = slices.further(table)
     ordered = table.reindex(columns=[*columns, *extra])
     types = {column: dtype for column, (dtype, _) in columns.items()} | dict.fromkeys(extra, "str")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -18,11 +19,45 @@ PARAMS = Path("params.yaml")
 
 CODE = Path("code")  # which code each stage runs
 
-RAW = Path("data/raw")
-RAW_DVC = Path("data/raw.dvc")
-COHORT = RAW / "cohort.parquet"
-IDENTIFIERS = RAW / "identifiers.parquet"  # keyed: what a source calls its patients
-WITHDRAWN = RAW / "withdrawn.json"
+
+@dataclass(frozen=True)
+class Place:
+    """A folder that pull fills with de-identified images, and DVC versions."""
+
+    folder: Path
+
+    @property
+    def version(self) -> Path:
+        """What DVC writes of its version."""
+        return self.folder.with_suffix(".dvc")
+
+    @property
+    def cohort(self) -> Path:
+        """One row per image."""
+        return self.folder / "cohort.parquet"
+
+    @property
+    def identifiers(self) -> Path:
+        """Keyed: what a source calls its patients."""
+        return self.folder / "identifiers.parquet"
+
+    @property
+    def withdrawn(self) -> Path:
+        """Who was withdrawn."""
+        return self.folder / "withdrawn.json"
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """All of its tables."""
+        return self.cohort, self.identifiers, self.withdrawn
+
+
+OWN = Place(Path("data/raw"))  # what is trained, chosen and tested on
+RAW, RAW_DVC, COHORT = OWN.folder, OWN.version, OWN.cohort
+IDENTIFIERS, WITHDRAWN = OWN.identifiers, OWN.withdrawn
+EXTERNAL = Path("data/external")  # git holds this folder: a stage depends on it, filled or not
+OTHERS = Place(EXTERNAL / "raw")  # what the model is measured on besides (`evaluate.external`)
+PLACES = (OWN, OTHERS)
 
 IMAGES = Path("data/processed/images.parquet")
 PACK = Path("data/processed/pack.json")
@@ -84,6 +119,7 @@ class StateEntry(Enum):
     DOWNLOADS = "downloads", True  # what sources fetched, as it came
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
     ORIGINALS = "originals.json", True  # what the source calls the files of `data/raw`
+    EXTERNAL_ORIGINALS = "external_originals.json", True  # and those of `data/external/raw`
     PREFECT = "prefect", False
     FLOW_LOCK = "flow.lock", False
     SERVERS = "servers.json", False  # where those of `make server` answer

@@ -26,31 +26,31 @@ def ends(value: Mapping[str, float | None]) -> str:
     return f"({number(value['low'])} to {number(value['high'])})"
 
 
-def far_below(metrics: Mapping[str, Any]) -> str:
-    """That test is far below val, in the numbers of `reports/metrics.json`: their AUROCs are more
-    than `FAR` apart and their intervals do not meet; empty if it is not.
+def far_below(metrics: Mapping[str, Any], low: str = "test", high: str = "val") -> str:
+    """That one set of images is far below another, in the numbers of `reports/metrics.json`: their
+    AUROCs are more than `FAR` apart and their intervals do not meet; empty if it is not.
     """
-    test, val = (metrics[split]["auroc"] for split in ("test", "val"))
-    if None in (test["high"], val["low"]) or test["high"] >= val["low"]:
+    lower, upper = (metrics[of]["auroc"] for of in (low, high))
+    if None in (lower["high"], upper["low"]) or lower["high"] >= upper["low"]:
         return ""
-    if val["value"] - test["value"] <= FAR:
+    if upper["value"] - lower["value"] <= FAR:
         return ""
-    return f"AUROC on test {interval(test)} is far below that on val {interval(val)}"
+    return f"AUROC on {low} {interval(lower)} is far below that on {high} {interval(upper)}"
 
 
-def too_small(metrics: Mapping[str, Any]) -> str:
-    """That test is too small to judge, in the numbers of `reports/metrics.json`; empty if it is
-    not.
+def too_small(metrics: Mapping[str, Any], of: str = "test") -> str:
+    """That a set of images is too small to judge, in the numbers of `reports/metrics.json`; empty
+    if it is not.
     """
-    test = metrics["test"]
-    if test["judged"]:
+    images = metrics[of]
+    if images["judged"]:
         return ""
     found = "no class has them"
-    if "patients_with" in test:
-        found = f"it has {test['patients_with']:,} and {test['patients_without']:,}"
+    if "patients_with" in images:
+        found = f"it has {images['patients_with']:,} and {images['patients_without']:,}"
     return (
-        f"Test is too small to judge: required are {ENOUGH} patients with the finding and {ENOUGH} "
-        f"without, {found}"
+        f"{of.capitalize()} is too small to judge: required are {ENOUGH} patients with the finding "
+        f"and {ENOUGH} without, {found}"
     )
 
 

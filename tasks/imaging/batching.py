@@ -16,7 +16,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 
-from tasks.common import closure, digests, paths
+from tasks.common import closure, digests
 from tasks.common.errors import DataError, DecodeError
 from tasks.imaging.description import describe
 from tasks.imaging.levels import Pixels
@@ -31,7 +31,7 @@ MOST_IMAGES = 32
 MOST_BYTES = 2_000_000
 AHEAD = 4  # batches per core: one at work, others for while their outcomes are written
 
-Batch = list[tuple[str, str]]  # image_id, path under data/raw
+Batch = list[tuple[str, str]]  # image_id, file
 
 
 class Outcome(NamedTuple):
@@ -105,7 +105,7 @@ def read_files(batch: Batch) -> dict[str, bytes]:
     Raises:
         DataError: a file cannot be read.
     """
-    return {path: _read(f"{paths.RAW}/{path}") for path in dict.fromkeys(path for _, path in batch)}
+    return {path: _read(path) for path in dict.fromkeys(path for _, path in batch)}
 
 
 def _read(path: str) -> bytes:
@@ -117,8 +117,8 @@ def _read(path: str) -> bytes:
             os.close(descriptor)
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror or error}): fix the rights of {paths.RAW}, "
-            "or bring lost files back with `dvc checkout data/raw.dvc`, then run again"
+            f"{path} cannot be read ({error.strerror or error}): fix the rights of its folder, "
+            "or bring lost files back with `dvc checkout`, then run again"
         ) from None
 
 

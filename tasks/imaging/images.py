@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Pictures(Protocol):
+    """N prepared images, in an array or read when they are asked for."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, which: Any, /) -> NDArray[np.uint8]:
+        """`(n, H, W, C)`: those of a slice or of an array of positions."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ import pyarrow
 from tasks.common import digests, documents, manifest, paths
 from tasks.common.errors import DataError
 from tasks.common.params.pixels import PixelSettings
+from tasks.common.paths import OWN, Place
 from tasks.common.progress import progress
 from tasks.imaging import batching, blocks, cluster
 from tasks.imaging.batching import Outcome, image_shape
@@ -35,14 +36,18 @@ FACTS = ["height", "width", "mean", "std", "min", "max", "phash", "colored", "re
 
 
 def prepare_all(
-    images: pd.DataFrame, settings: PixelSettings, scheduler: str | None = None
+    images: pd.DataFrame,
+    settings: PixelSettings,
+    scheduler: str | None = None,
+    place: Place = OWN,
 ) -> pd.DataFrame:
     """Prepare the images that no block holds yet, here or on a cluster.
 
     Args:
-        images: `image_id` and `path` under `data/raw`.
+        images: `image_id` and `path` in the folder of `place`.
         settings: what the pixels depend on.
         scheduler: the address of the cluster's; None: threads of this process.
+        place: where the files lie.
 
     Returns:
         `FACTS` by `image_id`; where `reason` is set, the image cannot be used.
@@ -53,8 +58,8 @@ def prepare_all(
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps 40 MB that it has freed
     home = _home(settings)
     todo = images[~images["image_id"].isin(blocks.read(home).table.index)].sort_values("image_id")
-    ids, names = todo["image_id"].tolist(), todo["path"].tolist()
-    sizes = _file_sizes(names)
+    ids, names = todo["image_id"].tolist(), [f"{place.folder}/{path}" for path in todo["path"]]
+    sizes = _file_sizes(names, place)
     reasons: dict[str, str] = {}
     if len(todo):  # their blocks, and then the pack of all
         require_space(home, (len(todo) + len(images)) * prod(image_shape(settings)))
@@ -104,9 +109,7 @@ def open_pack() -> Pixels:
     Raises:
         DataError: what is built from `data/raw` here is not what was built there.
     """
-    if not paths.PACK.exists():
-        raise DataError(f"{paths.PACK} not found: `dvc repro preprocess` makes it from data/raw")
-    receipt = documents.read_json(paths.PACK)
+    receipt = _receipt()
     settings = PixelSettings(**receipt["settings"])
     folder = _home(settings) / receipt["key"]
     found = blocks.read_receipt(folder) or _rebuild(settings)
@@ -118,6 +121,36 @@ def open_pack() -> Pixels:
             "checkout`, or make both anew with `dvc repro -f preprocess`"
         )
     return blocks.open_pixels(folder, found)
+
+
+def open_others(images: pd.DataFrame, place: Place) -> tuple[pd.DataFrame, Pixels]:
+    """Prepare images of another place as those of the pack were: their `FACTS` with the `digest` of
+    the pixels, by `image_id`, and the pixels `(N, H, W, C)` of those without a reason, in order.
+
+    Args:
+        images: `image_id` and `path`.
+        place: where the files lie.
+
+    Raises:
+        DataError: as in `prepare_all`, or there is no pack.
+    """
+    settings = PixelSettings(**_receipt()["settings"])
+    facts = prepare_all(images, settings, place=place)
+    facts = facts.assign(digest=pixel_digests().reindex(facts.index))
+    receipt = write(facts.index[facts["reason"].isna()].tolist(), settings)
+    return facts, blocks.open_pixels(_home(settings) / receipt["key"], receipt)
+
+
+def pixel_digests() -> pd.Series[str]:
+    """The digest of the pixels of every image that was prepared as the pack was, by `image_id`."""
+    return blocks.read(_home(PixelSettings(**_receipt()["settings"]))).table["digest"]
+
+
+def _receipt() -> dict[str, Any]:
+    if not paths.PACK.exists():
+        raise DataError(f"{paths.PACK} not found: `dvc repro preprocess` makes it from data/raw")
+    said: dict[str, Any] = documents.read_json(paths.PACK)
+    return said
 
 
 def _rebuild(settings: PixelSettings) -> dict[str, Any]:
@@ -137,18 +170,19 @@ def _home(settings: PixelSettings) -> Path:
     return paths.StateEntry.PACKS.path / batching.made_with(settings)[:16]
 
 
-def _file_sizes(names: Sequence[str]) -> list[int]:
-    """Bytes of each file under `data/raw`.
+def _file_sizes(names: Sequence[str], place: Place) -> list[int]:
+    """Bytes of each file.
 
     Raises:
         DataError: files are missing, or their folder cannot be read.
     """
-    sizes = [_file_size(f"{paths.RAW}/{name}") for name in names]
+    sizes = [_file_size(name) for name in names]
     found = [size for size in sizes if size is not None]
     if len(found) < len(sizes):
         raise DataError(
             f"{len(sizes) - len(found)} of {len(sizes)} files of the cohort are not under "
-            f"{paths.RAW}: `dvc pull data/raw.dvc`, or `dvc checkout data/raw.dvc` without a remote"
+            f"{place.folder}: `dvc pull {place.version}`, or `dvc checkout {place.version}` "
+            "without a remote"
         )
     return found
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tasks.common import digests, manifest, paths
+from tasks.common import digests, manifest, paths, slices
 from tasks.common.errors import DecodeError, SourceError
+from tasks.common.paths import OWN, Place
 from tasks.common.progress import progress
 from tasks.imaging import masks
 from tasks.imaging.deidentification import Clean, deidentify, identifiers
@@ -89,13 +90,13 @@ def known_of(table: pd.DataFrame, withdrawn: Mapping[str, Sequence[str]]) -> Kno
     files = table["image_id"].map(file_of)
     copied = frozenset(files[table["path"].notna()])
     named = table["source_name"].notna()
-    said = table[["patient_id", "source_split", *manifest.SLICES]].join(table.filter(like="slice_"))
+    columns = ["patient_id", "source_split", *slices.KNOWN, *slices.further(table)]
     return Known(
         copied,
         frozenset(files) - copied,
         frozenset(files[table["mask"].notna()]),
         dict(zip(table.loc[named, "source_name"], files[named], strict=True)),
-        dict(zip(files, said.to_dict("records"), strict=True)),
+        dict(zip(files, table[columns].to_dict("records"), strict=True)),
         frozenset(withdrawn) - {""},
         frozenset(file for files in withdrawn.values() for file in files),
     )
@@ -108,12 +109,18 @@ class Door:
     """
 
     def __init__(
-        self, params: Params, pseudonyms: Pseudonyms, known: Known, all_headers: bool
+        self,
+        params: Params,
+        pseudonyms: Pseudonyms,
+        known: Known,
+        all_headers: bool,
+        place: Place = OWN,
     ) -> None:
         """`all_headers`: read those of known files too, for their identifying values."""
         self._pull, self._burned_in = params.pull, params.deid.burned_in
         self._scopes = _scopes(params.pull)
         self._pseudonyms, self._known, self._all_headers = pseudonyms, known, all_headers
+        self._place = place
         self.arrivals = Arrivals()
 
     def bring(self, items: Sequence[Item]) -> Arrivals:
@@ -207,7 +214,7 @@ class Door:
             if row.get("patient_id") in self._known.patients:
                 arrivals.counts["withdrawn"] += 1
                 return
-            cohort.write_image(row["path"], clean.content)
+            cohort.write_image(row["path"], clean.content, self._place)
             rows = [{"image_id": image_id, **row} for image_id in self._image_ids(file, clean)]
             self._bring_mask(item, file)
         arrivals.labels[file].add(item.label)
@@ -232,7 +239,7 @@ class Door:
             self.arrivals.counts["refused masks"] += 1
             return
         path = f"{file[:2]}/{file}.mask.png"
-        cohort.write_image(path, content)
+        cohort.write_image(path, content, self._place)
         self.arrivals.masks[file] = path
 
     def _image_ids(self, file: str, clean: Clean) -> list[str]:

@@ -1,4 +1,5 @@
-"""The folder `data/raw` and its tables: what pull and withdrawal write, replace and sweep.
+"""The folder `data/raw` and its tables: what pull and withdrawal write, replace and sweep. Likewise
+that of the external images, where a `place` is said.
 
 Each file is replaced at once, so a kill leaves the one before. Files come before the table that
 names them; what no row names is swept away.
@@ -17,16 +18,16 @@ import pandas as pd
 
 from tasks.common import digests, documents, locks, manifest, paths
 from tasks.common.errors import DataError, PrivacyError, SourceError
+from tasks.common.paths import OWN, PLACES, Place
 from tasks.privacy.pseudonyms import PUBLIC_KEY, key_id
 
 if TYPE_CHECKING:
     from tasks.common.params.pull import Pull
 
-TABLES = (paths.COHORT, paths.IDENTIFIERS, paths.WITHDRAWN)
-_TABLE = "|".join(re.escape(table.name) for table in TABLES)
+_TABLE = "|".join(re.escape(table.name) for table in OWN.tables)
 # Every name that is written here; a draft ends in the number of its process.
 # The last is DVC's draft: a checkout killed on the way leaves it, and must not bar the next pull.
-OWN = re.compile(
+NAMES = re.compile(
     rf"({_TABLE})|\.({_TABLE})\.\d+"
     r"|(?P<folder>[0-9a-f]{2})/((?P=folder)[0-9a-f]{62}(\.mask)?\.[a-z]+"
     r"|\.(?P=folder)[0-9a-f]{62}(\.mask)?\.[a-z]+\.\d+)"
@@ -51,48 +52,47 @@ def only_writer() -> Iterator[None]:
         ) from None
 
 
-def is_own(file: Path) -> bool:
+def is_own(file: Path, place: Place = OWN) -> bool:
     """Whether a file under `data/raw` has a name that is given here."""
-    return OWN.fullmatch(file.relative_to(paths.RAW).as_posix()) is not None
+    return NAMES.fullmatch(file.relative_to(place.folder).as_posix()) is not None
 
 
-def guard(pull: Pull) -> None:
+def guard(pull: Pull, place: Place = OWN) -> None:
     """Refuse to work in `data/raw` while it holds files of a person: a restore would delete them.
 
     Raises:
         SourceError: it does, or it is named as the source.
     """
-    foreign = sum(
-        not is_own(file) for file in paths.RAW.rglob("*") if file.is_symlink() or not file.is_dir()
-    )
-    path = pull.path
-    inside = path and Path(path).expanduser().resolve().is_relative_to(paths.RAW.resolve())
+    folder, path = place.folder, pull.path
+    files = (file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir())
+    foreign = sum(not is_own(file, place) for file in files)
+    inside = path and Path(path).expanduser().resolve().is_relative_to(folder.resolve())
     if foreign or (inside and pull.source != "phantom"):
         what = f"holds {foreign:,} files that pull did not write" if foreign else "is the source"
         raise SourceError(
-            f"{paths.RAW} {what}: {paths.RAW} is made by pull; move your own files elsewhere and "
+            f"{folder} {what}: {folder} is made by pull; move your own files elsewhere and "
             "set pull.path to that folder"
         )
 
 
-def read(key: str) -> pd.DataFrame:
+def read(key: str, place: Place = OWN) -> pd.DataFrame:
     """The cohort so far. The phantom's is given up for images of one's own: it can be drawn again.
 
     Raises:
         PrivacyError: it was pulled with another key.
     """
-    if not paths.COHORT.exists():
+    if not place.cohort.exists():
         return pd.DataFrame(columns=list(manifest.COHORT))
-    table = manifest.read(paths.COHORT, manifest.COHORT)
+    table = manifest.read(place.cohort, manifest.COHORT)
     before = table.attrs.get("key_id")
     if before == key:
         return table
     if before == key_id(PUBLIC_KEY):
         return table.iloc[:0]
     raise PrivacyError(
-        f"{paths.RAW} was pulled with the key {before}, deid.key_id names {key}: one patient would "
-        f"get two pseudonyms. Name the first key again, or move {paths.RAW} and {paths.RAW_DVC} "
-        "away to begin anew"
+        f"{place.folder} was pulled with the key {before}, deid.key_id names {key}: one patient "
+        f"would get two pseudonyms. Name the first key again, or move {place.folder} and "
+        f"{place.version} away to begin anew"
     )
 
 
@@ -116,36 +116,45 @@ def joined(*parts: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)] or parts[:1])
 
 
-def write(table: pd.DataFrame, key: str) -> None:
+def write(table: pd.DataFrame, key: str, place: Place = OWN) -> None:
     """Replace the cohort; the key's fingerprint travels in the file."""
     table = table.copy()
     table.attrs["key_id"] = key
-    replace(paths.COHORT, lambda draft: manifest.write(table, draft, manifest.COHORT))
+    replace(place.cohort, lambda draft: manifest.write(table, draft, manifest.COHORT))
 
 
-def read_marks(key: str) -> set[str] | None:
+def read_marks(key: str, place: Place = OWN) -> set[str] | None:
     """What `tasks.privacy.identifiers` kept under this key; None where it kept nothing."""
-    if not paths.IDENTIFIERS.exists():
+    if not place.identifiers.exists():
         return None
-    table = pd.read_parquet(paths.IDENTIFIERS)
+    table = pd.read_parquet(place.identifiers)
     return set(table["mark"]) if table.attrs.get("key_id") == key else None
 
 
-def write_marks(marks: Iterable[str], key: str) -> None:
+def write_marks(marks: Iterable[str], key: str, place: Place = OWN) -> None:
     """Replace what `tasks.privacy.identifiers` kept."""
     table = pd.DataFrame({"mark": sorted(marks)}, dtype="str")
     table.attrs["key_id"] = key
-    replace(paths.IDENTIFIERS, lambda draft: table.to_parquet(draft, index=False))
+    replace(place.identifiers, lambda draft: table.to_parquet(draft, index=False))
 
 
-def read_withdrawn(key: str) -> dict[str, list[str]]:
+def read_withdrawn(key: str, place: Place = OWN) -> dict[str, list[str]]:
     """Pseudonyms of withdrawn patients, each with the ids of the files; `""` stands for files
     that were withdrawn by themselves.
     """
-    if not paths.WITHDRAWN.exists():
+    if not place.withdrawn.exists():
         return {}
-    known = documents.read_json(paths.WITHDRAWN)
+    known = documents.read_json(place.withdrawn)
     return dict(known["patients"]) if known["key_id"] == key else {}
+
+
+def read_all_withdrawn(key: str) -> dict[str, list[str]]:
+    """As `read_withdrawn`, of every place: who is withdrawn from one comes into none."""
+    found: dict[str, list[str]] = {}
+    for place in PLACES:
+        for patient, files in read_withdrawn(key, place).items():
+            found.setdefault(patient, []).extend(files)
+    return found
 
 
 def read_joined() -> dict[str, str]:
@@ -158,18 +167,21 @@ def read_joined() -> dict[str, str]:
 
 
 def write_withdrawn(
-    patients: Mapping[str, Collection[str]], joined_: Mapping[str, str], key: str
+    patients: Mapping[str, Collection[str]],
+    joined_: Mapping[str, str],
+    key: str,
+    place: Place = OWN,
 ) -> None:
     """Replace the record of withdrawals; `joined_` is as `read_joined` gives it."""
     sorted_ = {patient: sorted(patients[patient]) for patient in sorted(patients)}
     record = {"key_id": key, "patients": sorted_, "joined": dict(sorted(joined_.items()))}
     text = json.dumps(record, indent=2) + "\n"
-    replace(paths.WITHDRAWN, lambda draft: draft.write_text(text, "utf-8"))
+    replace(place.withdrawn, lambda draft: draft.write_text(text, "utf-8"))
 
 
-def write_image(path: str, content: bytes) -> None:
+def write_image(path: str, content: bytes, place: Place = OWN) -> None:
     """Write a file under `data/raw`."""
-    replace(paths.RAW / path, lambda draft: draft.write_bytes(content))
+    replace(place.folder / path, lambda draft: draft.write_bytes(content))
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
@@ -182,22 +194,22 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
         documents.replace(path, write)
     except OSError as error:
         raise DataError(
-            f"{paths.RAW} cannot be written ({error.strerror or 'the disk fails'}): make room on "
+            f"{path.parent} cannot be written ({error.strerror or 'the disk fails'}): make room on "
             "its disk or fix the rights of the folder, then run the same again; what was there "
             "before is still there"
         ) from None
 
 
-def sweep(table: pd.DataFrame) -> None:
+def sweep(table: pd.DataFrame, place: Place = OWN) -> None:
     """Remove what no row of the cohort names: drafts and files of a killed pull, and a given-up
     phantom.
 
     What is not written here stays, also where it came only after pull had looked for it.
     """
     named = pd.concat([table["path"], table["mask"]]).dropna()
-    kept = {*TABLES, *(paths.RAW / path for path in named)}
-    for file in sorted(paths.RAW.rglob("*"), reverse=True):
-        if file.is_file() and file not in kept and is_own(file):
+    kept = {*place.tables, *(place.folder / path for path in named)}
+    for file in sorted(place.folder.rglob("*"), reverse=True):
+        if file.is_file() and file not in kept and is_own(file, place):
             file.unlink()
         elif file.is_dir() and not any(file.iterdir()):
             file.rmdir()

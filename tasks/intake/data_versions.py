@@ -1,4 +1,6 @@
-"""DVC versions of `data/raw`. DVC runs as a quiet subprocess; its own messages explain failures."""
+"""DVC versions of `data/raw`, or of another place. DVC runs as a quiet subprocess; its own messages
+explain failures.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks.common import documents, paths
+from tasks.common import documents
 from tasks.common.errors import DataError
+from tasks.common.paths import OWN, Place
 
 
-def restore(remote: bool) -> None:
+def restore(remote: bool, place: Place = OWN) -> None:
     """Bring `data/raw` to the version that `data/raw.dvc` names, fetching it if there is a remote.
 
     What a killed pull left behind is overwritten: the same source gives it again.
@@ -26,36 +29,36 @@ def restore(remote: bool) -> None:
             "no .dvc folder here, so nothing can be versioned: run from the project's root, or "
             "`git init && dvc init` in a new project"
         )
-    if not paths.RAW_DVC.exists() or _difference() is None:
+    if not place.version.exists() or _difference(place) is None:
         return
     if remote:
-        _dvc("fetch", str(paths.RAW_DVC))
-    if _difference() == "not in cache":  # a checkout would empty the folder
+        _dvc("fetch", str(place.version))
+    if _difference(place) == "not in cache":  # a checkout would empty the folder
         raise DataError(
-            f"the version that {paths.RAW_DVC} names is neither in the cache nor at the default "
+            f"the version that {place.version} names is neither in the cache nor at the default "
             "remote: set the remote that has it (`dvc remote add --default <name> <url>`), or take "
-            f"the folder as it is, `dvc add {paths.RAW}`. Versions of before a withdrawal are gone "
-            f"for good: then bring back the {paths.RAW_DVC} of after it"
+            f"the folder as it is, `dvc add {place.folder}`. Versions of before a withdrawal are "
+            f"gone for good: then bring back the {place.version} of after it"
         )
-    _dvc("checkout", "--force", str(paths.RAW_DVC))
+    _dvc("checkout", "--force", str(place.version))
 
 
-def save() -> None:
+def save(place: Place = OWN) -> None:
     """Make the content of `data/raw` the version that `data/raw.dvc` names.
 
     Raises:
         DataError: DVC's cache does not hold all of it; `data/raw.dvc` is what it was.
     """
-    before = paths.RAW_DVC.read_text() if paths.RAW_DVC.exists() else None
-    said = _run("add", str(paths.RAW))
-    if said.returncode == 0 and _difference() is None:  # on a full disk it ends with 0 as well
+    before = place.version.read_text() if place.version.exists() else None
+    said = _run("add", str(place.folder))
+    if said.returncode == 0 and _difference(place) is None:  # on a full disk it ends with 0 as well
         return
     if before is None:
-        paths.RAW_DVC.unlink(missing_ok=True)
+        place.version.unlink(missing_ok=True)
     else:
-        documents.write_text(paths.RAW_DVC, before)
+        documents.write_text(place.version, before)
     raise DataError(
-        f"required: the new version of {paths.RAW} in DVC's cache; received: only a part of it "
+        f"required: the new version of {place.folder} in DVC's cache; received: only a part of it "
         f"({_last_line(said.stderr)}). Free space or fix the rights of the cache (`dvc cache dir` "
         "says where it is), then run the same again"
     )
@@ -67,9 +70,9 @@ def _last_line(text: str) -> str:
     return re.sub(r": '.*", "", lines[-1].removeprefix("ERROR: "))
 
 
-def push() -> None:
+def push(place: Place = OWN) -> None:
     """Send the version to the default remote."""
-    _dvc("push", str(paths.RAW_DVC))
+    _dvc("push", str(place.version))
 
 
 def has_remote() -> bool:
@@ -88,11 +91,11 @@ def has_remote() -> bool:
         ) from None
 
 
-def _difference() -> str | None:
+def _difference(place: Place = OWN) -> str | None:
     """How `data/raw` differs from its version in DVC's words; None if it does not."""
-    status = json.loads(_dvc("status", "--json", str(paths.RAW_DVC)))
-    changes = [change.get("changed outs", {}) for change in status.get(str(paths.RAW_DVC), [])]
-    return next((str(change[str(paths.RAW)]) for change in changes if change), None)
+    status = json.loads(_dvc("status", "--json", str(place.version)))
+    changes = [change.get("changed outs", {}) for change in status.get(str(place.version), [])]
+    return next((str(change[str(place.folder)]) for change in changes if change), None)
 
 
 def _dvc(*arguments: str) -> str:

@@ -1,4 +1,5 @@
-"""What the source calls the files of `data/raw`, for whoever owns the data.
+"""What the source calls the files of `data/raw`, and of `data/external/raw`, for whoever owns the
+data.
 
 Messages quote ids, since names may identify. The names lie in the state folder, where only the
 owner may read them and no version takes them along; every pull writes them anew.
@@ -11,21 +12,23 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tasks.common import documents
 from tasks.common.errors import DataError
-from tasks.common.paths import StateEntry
+from tasks.common.paths import OTHERS, OWN, Place, StateEntry
 from tasks.intake.file_ids import SHORTEST
 
+KEPT_IN = {OWN: StateEntry.ORIGINALS, OTHERS: StateEntry.EXTERNAL_ORIGINALS}
 Names = Mapping[str, Sequence[str]]  # id of a file -> everywhere that it stands at the source
 
 
-def note(names: Names, files: Collection[str]) -> None:
+def note(names: Names, files: Collection[str], place: Place = OWN) -> None:
     """Write down what a pull saw, and keep what earlier ones saw of other sources.
 
     Args:
         names: what the source has now.
-        files: ids of all files of `data/raw`; others are forgotten.
+        files: ids of all files of the place; others are forgotten.
+        place: where they are.
     """
-    kept = {file: at for file, at in ({**_read(), **names}).items() if file in files}
-    documents.write_private(StateEntry.ORIGINALS.path, json.dumps(kept))
+    kept = {file: at for file, at in ({**_read(place), **names}).items() if file in files}
+    documents.write_private(KEPT_IN[place].path, json.dumps(kept))
 
 
 def where(image_ids: Sequence[str]) -> list[str]:
@@ -37,7 +40,7 @@ def where(image_ids: Sequence[str]) -> list[str]:
     Raises:
         DataError: one of them is unknown, or several files begin so.
     """
-    names = _read()
+    names = {**_read(OTHERS), **_read(OWN)}
     return [line for given in image_ids for line in _lines(names, given)]
 
 
@@ -60,6 +63,6 @@ def _shown(name: str) -> str:
     return name if name.isprintable() else ascii(name)
 
 
-def _read() -> Names:
-    known = documents.read_memo(StateEntry.ORIGINALS.path)
+def _read(place: Place) -> Names:
+    known = documents.read_memo(KEPT_IN[place].path)
     return {file: at for file, at in known.items() if isinstance(at, list)}

@@ -1,9 +1,9 @@
 """Delete from DVC's cache, and from its remote, what can show withdrawn images.
 
-A version of `data/raw` is a list of names and objects, and the names are ids of the files. So
-every version that held one is found by its list, the runs of stages on such a version by DVC's run
-cache and `dvc.lock`, and so on to what was made of their outs. The lists go last: killed anywhere
-and run again, it finds what is left.
+A version of `data/raw`, or of `data/external/raw`, is a list of names and objects, and the names
+are ids of the files. So every version that held one is found by its list, the runs of stages on
+such a version by DVC's run cache and `dvc.lock`, and so on to what was made of their outs. The
+lists go last: killed anywhere and run again, it finds what is left.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from tasks.common import paths
 from tasks.common.errors import DataError
+from tasks.common.paths import PLACES
 
 FOLDER = ".dir"  # ending of the id of an object that lists a folder
 Lists = Mapping[str, Mapping[str, str]]  # id of a list -> name in the folder -> id of the object
@@ -70,13 +71,13 @@ def _purge(
     lists = {oid: found for store in stores for oid, found in _lists(store).items()}
     versions = {oid for oid, entries in lists.items() if any(_file(n) in images for n in entries)}
     current = _current()
-    versions -= {current}
+    versions -= current
     tainted = _tainted(versions, [*runs.values(), *_locked()])
     going = _objects(tainted - versions, lists)
     for oid in versions:
         names = lists[oid]
         going |= {names[n] for n in names if _file(n) in images or n == paths.COHORT.name}
-    going -= set(lists.get(current, {}).values())
+    going -= {oid for version in current for oid in lists.get(version, {}).values()}
     count = sum(_delete(store, oid) for store in stores for oid in sorted(going))
     count += sum(_delete(store, oid) for store in stores for oid in sorted(versions))
     return count, tainted
@@ -102,9 +103,10 @@ def _lists(store: Any) -> dict[str, dict[str, str]]:
     return lists
 
 
-def _current() -> str:
-    outs = YAML(typ="safe").load(paths.RAW_DVC)["outs"] if paths.RAW_DVC.exists() else []
-    return next((str(out["md5"]) for out in outs), "")
+def _current() -> set[str]:
+    """The versions at hand."""
+    files = [place.version for place in PLACES if place.version.exists()]
+    return {str(out["md5"]) for file in files for out in YAML(typ="safe").load(file)["outs"]}
 
 
 def _run_cache(cache: Path) -> dict[Path, Any]:
@@ -125,14 +127,25 @@ def _ids(run: Any, what: str) -> set[str]:
 
 
 def _tainted(versions: Collection[str], runs: Iterable[Any]) -> set[str]:
-    """The versions, and the outs of every run that depends on one of them or on such an out."""
-    tainted, before, runs = set(versions), -1, list(runs)
+    """The versions, and the outs of every run that depends on one of them or on such an out. Of the
+    folder around the external images DVC keeps no list, so any run on a filled one counts.
+    """
+    runs = list(runs)
+    tainted, before = set(versions).union(*map(_external, runs)), -1
     while len(tainted) != before:
         before = len(tainted)
         for run in runs:
             if tainted & _ids(run, "deps"):
                 tainted |= _ids(run, "outs")
     return tainted
+
+
+def _external(run: Any) -> set[str]:
+    """The ids of the folder around the external images, as a run had it, where it held more than
+    what git keeps there.
+    """
+    deps = (dep for dep in run.get("deps", []) if dep["path"] == str(paths.EXTERNAL))
+    return {str(dep["md5"]) for dep in deps if dep.get("nfiles", 0) > 1}
 
 
 def _objects(outs: Collection[str], lists: Lists) -> set[str]:

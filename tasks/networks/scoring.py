@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.common.progress import progress
-from tasks.imaging.images import Images
+from tasks.imaging.images import Pictures
 from tasks.networks.prediction import BATCH_SIZE, JIT, predict, slices
 
 
 def score(
-    model: keras.Model, images: Images | NDArray[np.uint8], batch_size: int = BATCH_SIZE
+    model: keras.Model, images: Pictures, batch_size: int = BATCH_SIZE
 ) -> NDArray[np.float32]:
     """Scores `(N, K)` of prepared images `(N, H, W, C)` in [0, 255]; the same images give the
     same scores, whatever stands beside them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +19,12 @@ from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
 from tasks.statistics.metrics import Sample
 
 COLUMNS = 3  # panels in a row where every class has its own
+ENDS = ("value", "low", "high")
+WORSE = {  # what is done to images -> what its strengths are
+    "noise": "noise, standard deviation of 255",
+    "contrast": "contrast, share that is left",
+    "jpeg": "JPEG, quality of 100",
+}
 
 
 def roc(path: Path, sample: Sample, classes: Sequence[str], areas: Sequence[float]) -> None:
@@ -130,6 +137,29 @@ def net_benefit(path: Path, curves: Mapping[str, DecisionCurve]) -> None:
             axes.set(xlim=(0, 1), ylim=(-0.25 * highest, 1.15 * highest), title="Net benefit, test")
             axes.set(xlabel=f"threshold, chance of {name}", ylabel="net benefit")
             axes.legend(loc="upper right")
+
+
+def robustness(path: Path, found: Mapping[str, Any]) -> None:
+    """AUROC of a sample of images and the share that is called otherwise, with intervals, by kind
+    and strength of what was done to them; `found` is as `robustness.summarise` gives it.
+    """
+    plain = {"auroc": found["auroc"], "changed": dict.fromkeys(ENDS, 0.0)}
+    with drawn(path, 3.4 * len(WORSE), 3.2) as figure:
+        for axes, (kind, amount) in zip(
+            panels(figure, len(WORSE), len(WORSE)), WORSE.items(), strict=True
+        ):
+            steps = {"none": plain, **found[kind]}
+            _course(axes, [step["auroc"] for step in steps.values()], BLUE, "AUROC")
+            _course(axes, [step["changed"] for step in steps.values()], ORANGE, "called otherwise")
+            axes.set_xticks(range(len(steps)), list(steps))
+            axes.set(xlabel=amount, ylim=(-0.03, 1.03), title="Robustness, test")
+            axes.legend(loc="center left")
+
+
+def _course(axes: Axes, steps: Sequence[Mapping[str, float]], color: str, label: str) -> None:
+    value, low, high = np.array([[step[end] for end in ENDS] for step in steps], float).T
+    axes.plot(value, ".-", color=color, label=label)
+    axes.vlines(range(len(steps)), low, high, color=color, linewidth=1.2, alpha=0.6)
 
 
 def history(columns: Mapping[str, Array], kept: int | None) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from tasks.common import slices
 from tasks.common.wording import (
     allowed,
     ends,
@@ -36,6 +37,8 @@ WORDS = {
     "loss": "cross-entropy",
     "id": "ID",
     "int8": "int8",
+    "jpeg": "JPEG",
+    "changed": "called otherwise",
 }
 
 
@@ -89,7 +92,7 @@ def worded(value: object) -> str:
 
 def heading(key: str) -> str:
     """A key of ours as a heading: `val_auroc` is `Val AUROC`."""
-    words = [WORDS.get(word, word) for word in key.removeprefix("slice_").split("_")]
+    words = [WORDS.get(word, word) for word in slices.name_of(key).split("_")]
     text = " ".join(words)
     return text if words[0] == "int8" else text[:1].upper() + text[1:]
 

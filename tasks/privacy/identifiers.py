@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tasks.common.manifest import COHORT, SLICES
+from tasks.common import slices
 from tasks.privacy import words
 from tasks.privacy.pseudonyms import Pseudonyms
 
@@ -158,10 +158,11 @@ def vocabulary(params: Params, table: pd.DataFrame) -> set[str]:
     """
     chosen = [*params.pull.collection.model_dump().values(), params.preprocess.window]
     names = [*params.task.names, *(text for text in chosen if isinstance(text, str))]
-    for column in table.columns.intersection([*SLICES, "modality", "body_part", "compression"]):
+    for column in table.columns.intersection(
+        [*slices.KNOWN, "modality", "body_part", "compression"]
+    ):
         names += list(table[column].dropna().unique())
-    for column in table.columns.difference([*COHORT]):
-        if str(column).startswith("slice_"):
-            names += [text for text in table[column].dropna().unique() if str(text).isalpha()]
+    for column in slices.further(table):
+        names += [text for text in table[column].dropna().unique() if str(text).isalpha()]
     marks = {mark for name in names for mark in of_value(str(name))}  # COVID-19 is one mark
     return listed() | words_of("\n".join(map(str, names))) | set(filter(words_of, marks))

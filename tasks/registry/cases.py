@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import digests, labels
-from tasks.common.manifest import of_split, slice_columns
+from tasks.common import digests, labels, slices
+from tasks.common.manifest import of_split
+from tasks.common.slices import Flags
 from tasks.statistics import Array
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 IMAGES_FILE = "data/images.json"  # in each run: the images of its day by split
 IDENTITY = ("image_id", "label", "group", "split")
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,6 @@ def from_rows(rows: pd.DataFrame, task: Task, frozen: Collection[str]) -> Cases:
     return Cases(
         labels.encode(rows["label"], task.kind, task.names).astype(float),
         rows["group"].to_numpy(object),
-        dict(_slices(rows)),
+        dict(slices.each(rows)),
         rows["image_id"].isin(list(frozen)).to_numpy(bool),
     )
-
-
-def _slices(rows: pd.DataFrame) -> list[tuple[str, Flags]]:
-    return [
-        (f"{column}={value}", (rows[column] == value).to_numpy(bool))
-        for column in slice_columns(rows)
-        for value in sorted(rows[column].dropna().unique())
-    ]

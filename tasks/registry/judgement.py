@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.common.slices import Flags
 from tasks.common.wording import ENOUGH
-from tasks.registry.cases import Cases, Flags
+from tasks.registry.cases import Cases
 from tasks.statistics import Array
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import auroc

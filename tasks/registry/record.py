@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,12 @@ DIGEST_CHARACTERS = 36  # the most that MLflow takes for a data set
 INTERVAL = {"value": "", "low": "_low", "high": "_high"}  # key -> ending of the metric's name
 # Where the source lies and who labelled it: names of folders and files can name people.
 WHEREABOUTS = (  # and what a table of the source calls its columns
-    ("pull", "path"),
-    ("pull", "exclude"),
-    ("pull", "labels", "table"),
-    *(("pull", "columns", own) for own in ("file", "label", "patient_id", "split")),
+    ("path",),
+    ("exclude",),
+    ("labels", "table"),
+    *(("columns", own) for own in ("file", "label", "patient_id", "split")),
 )
+SOURCES = (("pull",), ("evaluate", "external"))  # sections that have them
 NOT_RECORDED = "(not recorded)"
 
 
@@ -146,10 +148,11 @@ def _values(settings: Params) -> dict[str, Any]:
 
 def _redact(values: Any) -> None:
     """Blank the whereabouts of the source in parameters, or in as many of them as are there."""
-    for *sections, name in WHEREABOUTS:
+    for source, where in product(SOURCES, WHEREABOUTS):
+        *sections, name = source + where
         section = values
         for part in sections:
-            section = section.get(part, {})
+            section = section.get(part) or {}
         if section.get(name):
             section[name] = NOT_RECORDED
 

@@ -26,6 +26,7 @@ import pandas as pd
 
 from tasks.common import paths
 from tasks.common.errors import PrivacyError
+from tasks.common.paths import OTHERS, OWN
 from tasks.intake import cohort
 from tasks.pictures import page
 from tasks.privacy import identifiers
@@ -54,14 +55,17 @@ class Scan:
         Raises:
             PrivacyError: the key or the identifiers are not there, so nothing could be found.
         """
-        known = cohort.read_marks(params.deid.key_id)
-        if known is None:
-            raise PrivacyError(
-                f"required: {paths.IDENTIFIERS}, by which a patient's name is found before it is "
-                "published; received: none that was made with the key of deid.key_id. "
-                f"`python -m tasks.pull` writes it, `dvc checkout {paths.RAW_DVC}` brings it back"
-            )
-        self._known = known
+        self._known = set[str]()
+        for place in (OWN, OTHERS) if params.evaluate.external else (OWN,):
+            known = cohort.read_marks(params.deid.key_id, place)
+            if known is None:
+                raise PrivacyError(
+                    f"required: {place.identifiers}, by which a patient's name is found before it "
+                    "is published; received: none that was made with the key of deid.key_id. "
+                    f"`python -m tasks.pull` writes it, `dvc checkout {place.version}` brings it "
+                    "back"
+                )
+            self._known |= known
         self._pseudonyms = Pseudonyms(load_key(params))
         self._vocabulary = identifiers.vocabulary(params, manifest)
         self._of_page = self._vocabulary | identifiers.words_of(page.own_text())

@@ -108,11 +108,19 @@ def _ask(uri: str) -> None:
 
 
 def _reach(uri: str) -> None:
-    """Reach the port of a database: SQLAlchemy and its drivers have minutes of patience."""
+    """Reach a database, and enter it: MLflow and the drivers have minutes of patience with a port
+    that is closed and with a password that is refused.
+    """
     parts = urlsplit(uri)
     port = PORTS.get(parts.scheme.partition("+")[0])
-    if port is not None and parts.hostname:
-        socket.create_connection((parts.hostname, parts.port or port), timeout=5.0).close()
+    if port is None or not parts.hostname:
+        return
+    socket.create_connection((parts.hostname, parts.port or port), timeout=5.0).close()
+    from sqlalchemy import create_engine
+
+    # The drivers of SQL Server have no name for it in common.
+    patience = {} if parts.scheme.startswith("mssql") else {"connect_timeout": 5}
+    create_engine(uri, connect_args=patience).connect().close()
 
 
 @contextmanager

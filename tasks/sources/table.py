@@ -19,6 +19,7 @@ from tasks.common import labels
 from tasks.common.errors import SourceError
 from tasks.common.manifest import SPLITS
 from tasks.common.paths import StateEntry
+from tasks.common.slices import column_of
 from tasks.privacy import demographics
 from tasks.sources import Item, Listing, boxes, delimited
 from tasks.sources.headers import FILE
@@ -180,7 +181,7 @@ def _read(
     if form.keys[-1] == FILE:  # ./a.dcm is a.dcm
         table[FILE] = table[FILE].map(lambda file: file and PurePosixPath(file).as_posix())
     slices = {name: known for name, known in KNOWN_SLICES.items() if name in table}
-    slices |= {name: (f"slice_{name}", str) for name in form.slices if name not in KNOWN_SLICES}
+    slices |= {name: (column_of(name), str) for name in form.slices if name not in KNOWN_SLICES}
     _check_rows(table, slices, form, check(table))
     dropped = [column for column in cells.columns if column and column not in used.values()]
     rows = [_row(row, slices, form.kind) for row in _rows(table)]

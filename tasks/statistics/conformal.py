@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tasks.common.slices import Flags, nested
 from tasks.statistics import Array
 from tasks.statistics.curves import answer_names
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import Sample
 from tasks.statistics.patients import Patients, enough
 from tasks.statistics.proportions import share
-from tasks.statistics.summary import known
 
 
 @dataclass(frozen=True)
@@ -115,20 +115,16 @@ def summarise(
         written = {name: interval.to_json() for name, interval in shown.items()}
         return written | {"images": int(counted.sum()), "judged": judged}
 
-    def of(chosen: Array) -> dict[str, Any]:
+    def of(chosen: Flags) -> dict[str, Any]:
         some = Patients(groups[chosen])
         judged = any(enough(column, some) for column in sample.targets[chosen].T)
         return figures(covered.mean(axis=1), size.mean(axis=1), chosen.astype(float), judged)
 
-    columns = {column: np.asarray(values, object) for column, values in slices.items()}
     return of(np.ones(len(groups), bool)) | {
         "classes": {
             name: figures(covered[:, q], size[:, q], there, enough(there, patients))
             for q, question in enumerate(answer_names(sample.kind, classes))
             for name, there in zip(question, right[:, q].T, strict=True)
         },
-        "slices": {
-            column: {value: of(values == value) for value in known(values)}
-            for column, values in columns.items()
-        },
+        "slices": nested(slices, of),
     }

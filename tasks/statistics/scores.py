@@ -26,6 +26,17 @@ def make(rows: pd.DataFrame, scores: NDArray[np.floating[Any]]) -> pd.DataFrame:
         scores: `(N, K)`.
 
     Raises:
+        TrainingError: as in `check`.
+    """
+    check(scores)
+    named = {f"score_{k}": column for k, column in enumerate(scores.T)}
+    return rows[["image_id", "group", "split", "label"]].reset_index(drop=True).assign(**named)
+
+
+def check(scores: NDArray[np.floating[Any]]) -> None:
+    """Refuse scores `(N, K)` that nothing can be told from.
+
+    Raises:
         TrainingError: see `fault`.
     """
     if problem := fault(scores):
@@ -33,8 +44,6 @@ def make(rows: pd.DataFrame, scores: NDArray[np.floating[Any]]) -> pd.DataFrame:
             f"required: scores that say something; received: {problem}. The training diverged: "
             "lower train.learning_rate or fine_tune.learning_rate"
         )
-    named = {f"score_{k}": column for k, column in enumerate(scores.T)}
-    return rows[["image_id", "group", "split", "label"]].reset_index(drop=True).assign(**named)
 
 
 def fault(scores: NDArray[np.floating[Any]]) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tasks.common.slices import nested
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import Figures, Sample, measure
 from tasks.statistics.patients import Patients
 
 SLICED = ("auroc", "sensitivity", "specificity")
-LONGEST_NUMBER = 9
 CALIBRATED = ("ece", "brier", "loss")
 
 
@@ -21,7 +21,7 @@ def summarise(
     sample: Sample,
     groups: ArrayLike,
     classes: Sequence[str],
-    slices: Mapping[str, ArrayLike],
+    slices: Mapping[str, ArrayLike] | None,
     confidence: float,
     prevalence: float | None = None,
 ) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def summarise(
         sample: the images of the split.
         groups: `(N,)`, the patient of each.
         classes: the class behind each output.
-        slices: column -> `(N,)` values; missing ones belong to no slice.
+        slices: column -> `(N,)` values; missing ones belong to no slice. None: no `slices`.
         confidence: of the intervals, such as 0.95.
         prevalence: share of positives for which predictive values are given too.
     """
@@ -43,10 +43,10 @@ def summarise(
             name: _json(figures.outputs[k]) | _count(sample, groups, k) | _remark(figures.judged[k])
             for k, name in enumerate(classes)
         }
-    summary["slices"] = {
-        column: _by_value(sample, groups, np.asarray(values, object), confidence)
-        for column, values in slices.items()
-    }
+    if slices is not None:
+        summary["slices"] = nested(
+            slices, lambda chosen: _slice(sample.where(chosen), groups[chosen], confidence)
+        )
     return summary
 
 
@@ -87,26 +87,6 @@ def _counts(sample: Sample, groups: NDArray[Any], figures: Figures) -> dict[str,
     if sample.kind == "binary":
         counts |= _count(sample, groups, 0)
     return counts | _remark(any(figures.judged))
-
-
-def _by_value(
-    sample: Sample, groups: NDArray[Any], values: NDArray[Any], confidence: float
-) -> dict[str, Any]:
-    """The metrics of each value of one slice column."""
-    return {
-        value: _slice(sample.where(values == value), groups[values == value], confidence)
-        for value in known(values)
-    }
-
-
-def known(values: NDArray[Any]) -> list[str]:
-    """The values of a slice column, in order."""
-    return sorted({value for value in values if isinstance(value, str)}, key=_in_order)
-
-
-def _in_order(value: str) -> str:
-    """What sorts batch 10 behind batch 2."""
-    return value.zfill(LONGEST_NUMBER) if value.isdecimal() else value
 
 
 def _slice(sample: Sample, groups: NDArray[Any], confidence: float) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def too_bright(limit):
         "type": "expect_column_values_to_be_between",
         "kwargs": {"column": "mean", "max_value": limit},
         "description": "No image is brighter than our scanner makes them",
-        "meta": {"mend": "ask the radiology department"},
+        "meta": {"fix": "ask the radiology department"},
     }
 
 
@@ -42,7 +42,7 @@ def too_bright(limit):
 def test_every_expectation_says_what_it_is_and_what_fixes_it(path):
     for expectation in json.loads(path.read_text())["expectations"]:
         assert expectation["description"]
-        assert expectation["meta"]["mend"]
+        assert expectation["meta"]["fix"]
         assert expectation["severity"] in ("critical", "warning")
 
 
@@ -61,12 +61,18 @@ def test_every_parameter_of_the_suites_is_known(defaults):
     assert known["channels"] == 1
 
 
+def test_a_suite_of_before_says_what_to_do_by_its_old_word(world):
+    old = too_bright(150)
+    add(old | {"meta": {"mend": old["meta"]["fix"]}})
+    assert failed(world, only=["usable_images"])[0].fix == "ask the radiology department"
+
+
 def test_an_added_expectation_takes_effect_and_the_folder_stays_as_it_is(world):
     add(too_bright(150))
     before = {path: path.read_bytes() for path in paths.EXPECTATIONS.rglob("*") if path.is_file()}
     (finding,) = failed(world, only=["usable_images"])
     assert finding.says == "No image is brighter than our scanner makes them"
-    assert finding.mend == "ask the radiology department"
+    assert finding.fix == "ask the radiology department"
     assert len(finding.rows) == int((world["mean"] > 150).sum())
     after = {path: path.read_bytes() for path in paths.EXPECTATIONS.rglob("*") if path.is_file()}
     assert after == before

@@ -95,6 +95,17 @@ def test_a_file_of_before_names_no_columns(values):
     assert parse(Params, values).pull.columns.named == {"label": "dx"}
 
 
+def test_external_images_are_named_as_in_pull_with_what_differs(values):
+    del values["evaluate"]["external"]  # a file of before
+    assert parse(Params, values).evaluate.external is None
+    values["evaluate"]["external"] = {"source": "dicom", "path": "b", "labels": {"table": "c.csv"}}
+    found = parse(Params, values).evaluate.external
+    assert (found.labels.table, found.labels.key, found.take) == ("c.csv", "file", "all")
+    values["evaluate"]["external"] |= {"pth": "/data/Smith"}
+    with pytest.raises(ParameterError, match=r"evaluate\.external\.pth: unknown key"):
+        parse(Params, values)
+
+
 def test_missing_and_malformed_files_say_so(tmp_path):
     with pytest.raises(ParameterError, match="run from the project's root"):
         load(Params, tmp_path / "params.yaml")

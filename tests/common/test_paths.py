@@ -8,7 +8,7 @@ from tasks.common.paths import StateEntry
 
 def test_what_shows_patients_is_found_in_the_state_of_every_machine(workspace):
     names = ["packs", "prefix", "checkpoints", "downloads", "pull_details.txt"]
-    names += ["originals.json"]
+    names += ["originals.json", "external_originals.json"]
     (paths.state_of_machine(1)).mkdir(parents=True)
     homes = [paths.state(), paths.state() / "machine-1"]
     assert paths.showing_patients() == [home / name for home in homes for name in names]

@@ -7,7 +7,7 @@ EXPECTATIONS = [
     {"table": "images", "says": "Each is there", "severity": "critical", "held": True},
     {"table": "drift", "says": "No field drifts", "severity": "warning", "held": False},
 ]
-WARNING = {"table": "drift", "says": "No field drifts", "found": "1 rows: site", "mend": "look"}
+WARNING = {"table": "drift", "says": "No field drifts", "found": "1 rows: site", "fix": "look"}
 
 
 def test_validation_is_a_table_with_its_warnings_first(workspace, monkeypatch):
@@ -26,7 +26,7 @@ def test_validation_is_a_table_with_its_warnings_first(workspace, monkeypatch):
 def test_what_stopped_the_stage_stands_first(workspace, monkeypatch):
     made = {}
     monkeypatch.setattr("flows.artifacts.create_table_artifact", lambda **given: made.update(given))
-    failure = {"table": "images", "says": "Each is there", "found": "2 rows: a, b", "mend": "pull"}
+    failure = {"table": "images", "says": "Each is there", "found": "2 rows: a, b", "fix": "pull"}
     expectations = [EXPECTATIONS[1], EXPECTATIONS[0] | {"held": False}]
     told = {"passed": False, "warnings": [WARNING, failure], "expectations": expectations}
     documents.write_json(paths.FINDINGS, told)

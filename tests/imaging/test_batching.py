@@ -14,8 +14,9 @@ def test_a_file_is_read_whole_where_the_system_reads_in_pieces(tmp_path, monkeyp
     (paths.RAW / "empty.png").write_bytes(b"")
     real = os.read
     monkeypatch.setattr(batching.os, "read", lambda file, size: real(file, min(size, 100)))
-    found = batching.read_files([("1", "a.png"), ("2", "empty.png"), ("3-1", "a.png")])
-    assert found == {"a.png": content, "empty.png": b""}
+    files = [f"{paths.RAW}/{name}" for name in ("a.png", "empty.png")]
+    found = batching.read_files([("1", files[0]), ("2", files[1]), ("3-1", files[0])])
+    assert found == {files[0]: content, files[1]: b""}
 
 
 def test_frames_beyond_a_batch_read_their_file_again_and_no_batch_is_large(monkeypatch):

@@ -65,8 +65,8 @@ def test_file_that_vanishes_on_the_way_is_named(files, monkeypatch):
     images = files(range(4))
     lost = paths.RAW / images["path"][2]
 
-    def vanishing(names):
-        sizes = measured(names)
+    def vanishing(names, place):
+        sizes = measured(names, place)
         lost.unlink()
         return sizes
 
@@ -86,7 +86,7 @@ def test_folder_that_cannot_be_read_is_named(files, monkeypatch):
 
     monkeypatch.setattr(os, "stat", refused)
     with pytest.raises(DataError, match=r"data/raw/.* cannot be read \(Permission denied\)"):
-        pack._file_sizes(images["path"].tolist())
+        pack._file_sizes([f"{paths.RAW}/{path}" for path in images["path"]], paths.OWN)
 
 
 @pytest.mark.parametrize("refusal", [errno.EXDEV, 0, None])

@@ -72,6 +72,12 @@ def originals_of_files():
     assert originals.where([file]) == [f"{file}  normal/1.png"]
 
 
+def originals_of_external_files():
+    file = "b" * 64
+    originals.note({file: ["normal/1.png"]}, {file}, paths.OTHERS)
+    assert originals.where([file]) == [f"{file}  normal/1.png"]
+
+
 def servers_recorded():
     assert servers.recorded() == {}
     with servers.announced({"mlflow": "a", "prefect": "b"}):
@@ -107,6 +113,7 @@ READERS = {
     StateEntry.DOWNLOADS: downloads,
     StateEntry.PULL_DETAILS: pull_details,
     StateEntry.ORIGINALS: originals_of_files,
+    StateEntry.EXTERNAL_ORIGINALS: originals_of_external_files,
     StateEntry.SERVERS: servers_recorded,
     StateEntry.PREFECT: prefect,
     StateEntry.FLOW_LOCK: flow_lock,

@@ -169,7 +169,7 @@ def test_the_list_has_what_a_suite_says(suite):
     said = json.loads(suite.read_text("utf-8"))
     texts = [said["name"], *(expectation["description"] for expectation in said["expectations"])]
     texts += [
-        expectation["meta"]["mend"]
+        expectation["meta"]["fix"]
         for expectation in said["expectations"]
         if expectation["severity"] != "critical"
     ]

@@ -50,6 +50,17 @@ def test_a_database_without_its_driver_is_told(impatient, monkeypatch):
         assert "received: No module named 'pymssql'" in refused(uri, monkeypatch)
 
 
+def test_a_database_that_refuses_the_password_is_told_at_once(impatient, monkeypatch):
+    class Engine:
+        def connect(self):
+            raise sqlalchemy.exc.OperationalError("", {}, Exception("password refused"))
+
+    monkeypatch.setattr(sqlalchemy, "create_engine", lambda uri, connect_args: Engine())
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        uri = f"postgresql://user:secret@127.0.0.1:{there.getsockname()[1]}/x"
+        assert "password refused" in refused(uri, monkeypatch)
+
+
 def failing(*errors):
     """Raises them, each because of the one before."""
     cause = None

@@ -125,15 +125,35 @@ def test_publish_names_the_artifact_and_not_the_patient(known, store):
 def test_a_parameter_is_searched_and_the_whereabouts_are_not_recorded(known, store):
     editing.set_values(
         paths.PARAMS,
-        {"pull.path": "/data/Quillfeather", "pull.columns.label": "Quillfeather"},
+        {
+            "pull.path": "/data/Quillfeather",
+            "pull.columns.label": "Quillfeather",
+            "evaluate.external": {"source": "folder", "path": "/data/Quillfeather"},
+        },
     )
+    cohort.write_marks(set(), known.deid.key_id, paths.OTHERS)
     found = store.client.get_run(publish(load(Params)))
     assert found.data.params["pull.path"] == "(not recorded)"
     assert found.data.params["pull.columns.label"] == "(not recorded)"
+    assert found.data.params["evaluate.external.path"] == "(not recorded)"
     assert found.data.params["pull.labels.table"] == "None"
     assert b"/data/" not in content_of(paths.store())
     editing.set_values(paths.PARAMS, {"report.title": "Anselmina, day 2"})
     with pytest.raises(PrivacyError, match=r"a parameter\n  params\.yaml"):
+        scan_params(load(Params))
+
+
+def test_names_of_external_patients_are_looked_for_too(known, store):
+    keyed = identifiers.collect([{"Thistlewood^Mae"}], Pseudonyms(load_key(known)))
+    cohort.write_marks(keyed, known.deid.key_id, paths.OTHERS)
+    editing.set_values(
+        paths.PARAMS,
+        {"report.title": "Thistlewood", "evaluate.external": {"source": "folder", "path": "x"}},
+    )
+    with pytest.raises(PrivacyError, match="a parameter"):
+        scan_params(load(Params))
+    paths.OTHERS.identifiers.unlink()
+    with pytest.raises(PrivacyError, match=r"data/external/raw/identifiers\.parquet"):
         scan_params(load(Params))
 
 

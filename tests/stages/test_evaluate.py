@@ -13,6 +13,9 @@ from tasks.common import manifest, paths
 from tasks.common.errors import DataError, TrainingError
 from tasks.common.params.loading import load
 from tasks.common.params.task import Task
+from tasks.imaging.external import External
+from tasks.imaging.images import Images
+from tasks.networks import files, scoring
 from tasks.registry import cases, record
 from tasks.statistics import scores, temperature
 
@@ -93,6 +96,7 @@ def test_the_same_model_gives_the_same_bytes(tiny):
         "calibration.png",
         "net_benefit.png",
         "score_histogram.png",
+        "robustness.png",
     }
 
 
@@ -132,6 +136,60 @@ def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
     assert set(table.slices) == {"sex=F", "sex=M"}
 
 
+def test_worse_images_are_scored_once_more_and_the_sample_is_said(tiny):
+    tiny()
+    evaluate.main()
+    found = json.loads(paths.METRICS.read_text())["test"]["robustness"]
+    assert (found["images"], found["patients"], found["judged"]) == (40, 20, True)
+    assert {kind: list(found[kind]) for kind in ("noise", "contrast", "jpeg")} == {
+        "noise": ["5", "10", "20"],
+        "contrast": ["0.8", "0.6", "0.4"],
+        "jpeg": ["80", "50", "20"],
+    }
+    test = pd.read_parquet(paths.SCORES).query("split == 'test'")
+    expected = roc_auc_score(test["label"] == "nodule", test["score_0"])
+    assert found["auroc"]["value"] == pytest.approx(expected, abs=1e-6)
+    # The network measures brightness, which less contrast takes from the spots of a nodule.
+    changed = [step["changed"]["value"] for step in found["contrast"].values()]
+    assert changed == sorted(changed)
+    assert changed[-1] > 0
+
+
+def test_external_images_are_measured_with_what_val_has_decided(tiny, monkeypatch, capsys):
+    rows = tiny()
+    evaluate.main()
+    before = json.loads(paths.METRICS.read_text())
+    tiny({"evaluate.external": {"source": "folder", "path": "elsewhere"}})
+    pixels = evaluate.open_pack()[:40] // 2 + 20
+    theirs = rows[["image_id", "label", "group"]].iloc[:40]
+    learned = []
+
+    def read(ids):
+        learned.extend(ids)
+        return External(theirs, Images(pixels, np.arange(40)), {"copies": 1, "unusable": 2})
+
+    monkeypatch.setattr(evaluate.external_images, "read", read)
+    evaluate.main()
+    after = json.loads(paths.METRICS.read_text())
+    found = after.pop("external")
+    assert after == before
+    assert learned == rows.loc[rows["split"] != "test", "image_id"].to_list()
+    given = scoring.score(files.load(paths.MODEL), pixels)[:, 0]
+    ill = (theirs["label"] == "nodule").to_numpy()
+    assert found["auroc"]["value"] == pytest.approx(roc_auc_score(ill, given), abs=1e-6)
+    threshold = json.loads(paths.OPERATING_POINT.read_text())["thresholds"]["nodule"]
+    assert found["sensitivity"]["value"] == pytest.approx((given[ill] >= threshold).mean())
+    degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
+    assert found["calibrated"]["temperature"] == degree
+    sure = temperature.apply("binary", given[:, None].astype(float), degree)[:, 0]
+    assert found["calibrated"]["loss"]["value"] == pytest.approx(log_loss(ill, sure), abs=1e-6)
+    assert found["left_out"] == {"copies": 1, "unusable": 2}
+    assert found["conformal"]["images"] == found["images"] == 40
+    assert "slices" not in found
+    require_listed(paths.METRICS.read_text(), known="nodule F M null true false")
+    assert "external: AUROC" in capsys.readouterr().out
+
+
 def test_the_roc_goes_from_corner_to_corner(tiny):
     tiny()
     evaluate.main()
@@ -167,7 +225,7 @@ def test_several_outputs(kind, defaults, tmp_path):
     evaluate.draw(tmp_path, found, task, 0.95)
     assert list(found.metrics["test"]["classes"]) == names
     assert found.metrics["test"]["auroc"]["value"] > 0.85
-    assert (found.point.thresholds is None) == (kind == "multiclass")
+    assert (found.fitted.point.thresholds is None) == (kind == "multiclass")
     matrices = 1 if kind == "multiclass" else 3
     assert len(evaluate.confusion_table(found.test, task)) == 60 * matrices
     sets = found.metrics["test"]["conformal"]
@@ -176,7 +234,7 @@ def test_several_outputs(kind, defaults, tmp_path):
     worth = evaluate.net_benefit_table(found, task)
     assert worth.groupby("class", sort=False).size().to_dict() == dict.fromkeys(names, 99)
     calibrated = found.metrics["test"]["calibrated"]
-    assert calibrated["temperature"] == found.temperature > 0
+    assert calibrated["temperature"] == found.fitted.temperature > 0
     assert set(calibrated["classes"]["a"]) == {"calibration_slope"}
     recorded = json.dumps(found.metrics, allow_nan=False)
     require_listed(recorded, known="a b c north south west null true false")

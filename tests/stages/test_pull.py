@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from worlds.pull import SOURCE, cohort, configure, file_id, image, run, tree
+from worlds.pull import (
+    ELSEWHERE,
+    LABELS,
+    SOURCE,
+    cohort,
+    configure,
+    external,
+    file_id,
+    image,
+    run,
+    tree,
+)
 
 from tasks import pull
 from tasks.common import digests, paths
@@ -21,7 +32,7 @@ from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.common.paths import StateEntry
 from tasks.intake import cohort as tables
-from tasks.intake import data_versions
+from tasks.intake import data_versions, originals
 from tasks.sources import Listing, phantom
 
 
@@ -47,6 +58,48 @@ def test_a_second_pull_adds_nothing():
     assert (summary.new, summary.batch, summary.known) == (0, None, 4)
     assert tree() == before
     assert "nothing new" in str(summary)
+
+
+@pytest.mark.usefixtures("source")
+def test_external_images_come_into_a_place_of_their_own(monkeypatch, capsys):
+    run()
+    before = tree()
+    for number in range(3):
+        image(f"{LABELS[number % 2]}/Jones_{number}.png", 90 + number, ELSEWHERE)
+    shutil.copy(SOURCE / "sick/Smith_0.png", ELSEWHERE / "sick/same.png")
+    (ELSEWHERE / "sick/.hidden.png").write_bytes(b"")
+    configure(evaluate__external={"source": "folder", "path": str(ELSEWHERE)})
+    monkeypatch.setattr(sys, "argv", ["tasks.pull"])
+    pull.main()
+    said = capsys.readouterr().out
+    assert "evaluate.external, in data/external/raw:" in said
+    assert "4 new images" in said
+    assert tree() == before
+    table = external()
+    assert table["label"].value_counts().to_dict() == {"sick": 3, "well": 1}
+    assert file_id(SOURCE / "sick/Smith_0.png") in set(table["image_id"])  # evaluate leaves it out
+    files = [str(path) for path in paths.OTHERS.folder.rglob("*")]
+    assert not [file for file in files if "Jones" in file or "same" in file]
+    assert paths.OTHERS.version.exists()
+    ids = [file_id(ELSEWHERE / "well/Jones_1.png"), file_id(SOURCE / "well/Smith_1.png")]
+    names = [line.split("  ")[1] for line in originals.where(ids)]
+    assert names == ["well/Jones_1.png", "well/Smith_1.png"]
+    assert (run().known, pull.pull_external(load(Params)).known) == (4, 4)
+
+
+@pytest.mark.usefixtures("source")
+def test_external_images_must_be_of_the_same_classes():
+    image("cured/Jones_1.png", 90, ELSEWHERE)
+    configure(evaluate__external={"source": "folder", "path": str(ELSEWHERE)})
+    run()
+    with pytest.raises(DataError, match=r"of evaluate\.external.*1 images with 1 other labels"):
+        pull.pull_external(load(Params))
+    assert "cured" in StateEntry.PULL_DETAILS.path.read_text()
+    assert not paths.OTHERS.cohort.exists()
+    configure(evaluate__external=None)
+    run()
+    assert pull.pull_external(load(Params)) is None
+    assert not StateEntry.PULL_DETAILS.path.exists()
 
 
 @pytest.mark.usefixtures("source")
@@ -142,10 +195,10 @@ def test_killed_and_run_again_gives_the_same_data(monkeypatch, writes):
 def killed_after(writes, write):
     left = iter(range(writes))
 
-    def wrapped(path: str, content: bytes) -> None:
+    def wrapped(*arguments) -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
-        write(path, content)
+        write(*arguments)
 
     return wrapped
 
@@ -153,7 +206,7 @@ def killed_after(writes, write):
 @pytest.mark.usefixtures("source")
 def test_killed_before_the_version_is_versioned_by_the_next(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(data_versions, "save", lambda: None)
+        patch.setattr(data_versions, "save", lambda place: None)
         run()
     assert not paths.RAW_DVC.exists()
     assert run().new == 0

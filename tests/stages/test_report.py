@@ -30,7 +30,10 @@ ALL = {
 CALIBRATED = dict.fromkeys(("ece", "brier", "loss", "calibration_slope"), INTERVAL)
 SET = {"coverage": INTERVAL, "size": INTERVAL | {"value": 1.25}, "images": 60, "judged": True}
 SETS = SET | {"classes": {"no_nodule": SET, "nodule": SET}, "slices": {"sex": {"F": SET, "M": SET}}}
+STEPS = {"auroc": INTERVAL, "changed": INTERVAL | {"value": 0.0625}}
+WORSE = {kind: {"1": STEPS, "2": STEPS} for kind in ("noise", "contrast", "jpeg")}
 SPLIT = ALL | {
+    "robustness": {"images": 41, "patients": 20, "judged": True, "auroc": INTERVAL} | WORSE,
     "conformal": SETS,
     "calibration_slope": INTERVAL,
     "calibrated": CALIBRATED | {"temperature": 1.52345},
@@ -39,7 +42,7 @@ SPLIT = ALL | {
         "sex": {"F": {"auroc": INTERVAL, "images": 30}, "M": {"auroc": UNKNOWN, "images": 30}}
     },
 }
-FIGURES = [paths.FIGURES / f"{name}.png" for name in report.FIGURES]
+FIGURES = [paths.FIGURES / f"{name}.png" for name in (*report.FIGURES, "robustness")]
 COUNTS = {"images": 60, "patients": 20, "classes": {"no_nodule": 30, "nodule": 30}}
 RECEIPT = {
     "splits": {"train": COUNTS | {"images": 440}, "val": COUNTS, "test": COUNTS},
@@ -138,6 +141,14 @@ def test_sets_of_answers_are_told_with_what_they_assume(made):
     assert "Sets by sex, test" in html
 
 
+def test_robustness_is_told_with_the_sample_it_was_measured_on(made):
+    html = page()
+    assert "41 of the test images, of 20 patients" in html
+    assert "<h4>JPEG</h4>" in html
+    assert "Called otherwise" in html
+    assert "0.062 (0.900 to 0.980)" in html
+
+
 def test_arrival_batches_are_listed_by_their_number(made):
     split = SPLIT | {"slices": {"batch": {"0": {"auroc": INTERVAL}, "1": {"auroc": UNKNOWN}}}}
     documents.write_json(paths.METRICS, {"test": split, "val": split})
@@ -169,7 +180,7 @@ def test_synthetic_images_are_said_to_be_synthetic(made):
 def test_the_page_asks_nothing_of_the_network_and_runs_nothing(made):
     html = page()
     sources = re.findall(r'(?:src|href)="(.{0,30})', html)
-    assert len(sources) == 11
+    assert len(sources) == 12
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert "<script" not in html
     assert "url(" not in html
@@ -263,6 +274,26 @@ def test_a_test_far_below_val_is_said_before_any_figure(made):
     assert html.index(told) < html.index('<div class="tiles">')
 
 
+def test_external_images_stand_apart_beside_test(made):
+    assert "External test set" not in page()
+    editing.set_values(
+        paths.PARAMS, {"evaluate.external": {"source": "folder", "path": "/data/Smith"}}
+    )
+    auroc = {"value": 0.776, "low": 0.74, "high": 0.81}
+    others = SPLIT | {"auroc": auroc, "left_out": {"copies": 3, "unusable": 2}}
+    others = {name: value for name, value in others.items() if name not in ("slices", "robustness")}
+    documents.write_json(paths.METRICS, {"test": SPLIT, "val": SPLIT, "external": others})
+    html = page()
+    assert "AUROC on external 0.776 (0.740 to 0.810) is far below that on test 0.958" in html
+    assert "<b>60</b> of 20 patients" in html
+    assert "3 that are copies" in html
+    assert "Smith" not in html
+    assert html.index('<div class="tiles">') < html.index("External test set")
+    small = others | {"judged": False, "patients_with": 4}
+    documents.write_json(paths.METRICS, {"test": SPLIT, "val": SPLIT, "external": small})
+    assert "External is too small to judge" in page()
+
+
 def test_a_test_too_small_to_judge_is_said_before_any_figure(made):
     assert "too small to judge" not in page()
     test = SPLIT | {"judged": False, "patients_with": 4}
@@ -306,7 +337,7 @@ def test_expectations_stand_with_their_limits(made):
 
 
 def test_warnings_drift_and_shortcuts_are_told(made):
-    warning = {"says": "<b>no</b> drift", "found": "1 rows: site", "mend": "look", "table": "drift"}
+    warning = {"says": "<b>no</b> drift", "found": "1 rows: site", "fix": "look", "table": "drift"}
     broken = EXPECTATION | {"held": False, "severity": "warning"}
     documents.write_json(paths.VALIDATION, {"warnings": [warning], "expectations": [broken]})
     counts = {"images": 20, "patients": 8, "images_before": 40, "patients_before": 9}

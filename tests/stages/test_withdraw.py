@@ -9,9 +9,20 @@ from pathlib import Path
 
 import pytest
 from worlds.project import environment
-from worlds.pull import SOURCE, cohort, configure, file_id, image, run, tree, unkey
+from worlds.pull import (
+    ELSEWHERE,
+    SOURCE,
+    cohort,
+    configure,
+    external,
+    file_id,
+    image,
+    run,
+    tree,
+    unkey,
+)
 
-from tasks import key, withdraw
+from tasks import key, pull, withdraw
 from tasks.common import digests, manifest, paths
 from tasks.common.errors import DataError
 from tasks.common.params.loading import load
@@ -31,6 +42,13 @@ stages:
     cmd: mkdir -p reports/explain && cp data/processed/pack.json reports/explain/picture.png
     deps: [data/processed/pack.json]
     outs: [reports/explain]
+"""
+MEASURED = """
+stages:
+  evaluate:
+    cmd: mkdir -p reports && find data/external -type f | sort | xargs cat > reports/metrics.json
+    deps: [data/external]
+    outs: [reports/metrics.json]
 """
 PATIENTS = ("Smith^Jane", "Jones^Ann", "Brown^Tim")
 PATIENT = PATIENTS[0]
@@ -61,8 +79,10 @@ def patients(workspace: Path) -> Path:
 def unversioned(patients: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same without DVC, pulled."""
     monkeypatch.setattr(data_versions, "has_remote", lambda: False)
-    monkeypatch.setattr(data_versions, "restore", lambda remote: None)
-    monkeypatch.setattr(data_versions, "save", lambda: paths.RAW_DVC.write_text("a version"))
+    monkeypatch.setattr(data_versions, "restore", lambda remote, place=None: None)
+    monkeypatch.setattr(
+        data_versions, "save", lambda place=paths.OWN: place.version.write_text("a version")
+    )
     monkeypatch.setattr(purge, "purge", lambda images, remote: purge.Purged(0))
     run()
     return patients
@@ -84,8 +104,9 @@ def contents(patient: str) -> list[bytes]:
 
 
 def holding(content: bytes) -> list[Path]:
-    """Where in the workspace, the source apart, these bytes lie."""
-    files = (f for f in Path().rglob("*") if f.is_file() and SOURCE not in f.parents)
+    """Where in the workspace, the sources apart, these bytes lie."""
+    sources = {SOURCE, ELSEWHERE}
+    files = (f for f in Path().rglob("*") if f.is_file() and not sources.intersection(f.parents))
     return [file for file in files if content in file.read_bytes()]
 
 
@@ -127,6 +148,59 @@ def test_a_withdrawn_patient_is_gone_and_stays_gone():
     with pytest.raises(DataError, match="neither in the cache nor at the default remote"):
         run()
     assert [holding(content) for content in mine] == [[], []]
+
+
+def list_external() -> None:
+    """An image of the patient and one of somebody else, elsewhere."""
+    image("a.png", 70, ELSEWHERE)
+    image("b.png", 71, ELSEWHERE)
+    rows = ["file,label,patient_id", f"a.png,sick,{PATIENT}", "b.png,well,Miller^Eve"]
+    (ELSEWHERE / "l.csv").write_text("\n".join(rows) + "\n")
+    configure(evaluate__external={"source": "folder", "path": str(ELSEWHERE / "l.csv")})
+
+
+@pytest.mark.usefixtures("patients")
+def test_a_withdrawn_patient_is_gone_from_external_images_and_what_was_made_of_them():
+    paths.DVC_YAML.write_text(MEASURED)
+    paths.EXTERNAL.mkdir(parents=True)
+    (paths.EXTERNAL / "README.md").write_text("what lies here")
+    dvc("init", "--no-scm", "--quiet")
+    run()
+    dvc("repro")
+    untouched = paths.METRICS.read_bytes()
+    list_external()
+    pull.pull_external(load(Params))
+    dvc("repro")
+    mine, other = (
+        (paths.OTHERS.folder / external().query("patient_id == @who")["path"].iloc[0]).read_bytes()
+        for who in map(pseudonym, (PATIENT, "Miller^Eve"))
+    )
+    # data/external/raw and the out, each also in the cache
+    assert (len(holding(mine)), len(holding(other))) == (4, 4)
+
+    said = go()
+    assert "3 files, from data/raw and data/external/raw" in said
+    assert "commit data/raw.dvc and data/external/raw.dvc" in said
+    assert holding(mine) == []
+    assert len(holding(other)) == 2
+    assert dvc("status", "--json", str(paths.OTHERS.version)).strip() == "{}"
+    assert untouched in [
+        file.read_bytes() for file in Path(".dvc/cache").rglob("*") if file.is_file()
+    ]
+    summary = pull.pull_external(load(Params))
+    assert (summary.new, summary.withdrawn, summary.known) == (0, 1, 1)
+
+
+@pytest.mark.usefixtures("unversioned")
+def test_who_is_withdrawn_does_not_come_back_as_external():
+    go()
+    list_external()
+    summary = pull.pull_external(load(Params))
+    assert (summary.new, summary.withdrawn) == (1, 1)
+    go("Miller^Eve")
+    assert external().empty
+    configure(evaluate__external=None, pull__path=str(ELSEWHERE / "l.csv"))
+    assert (run().new, run().withdrawn) == (0, 2)
 
 
 @pytest.mark.usefixtures("patients")
@@ -237,7 +311,7 @@ def test_nobody_else_changes_side(patient):
 
 @pytest.mark.usefixtures("unversioned")
 def test_a_remote_that_fails_is_told_after_everything_here_is_gone(monkeypatch):
-    def fail() -> None:
+    def fail(place: paths.Place) -> None:
         raise DataError("no route")
 
     mine = contents(PATIENT)

@@ -69,7 +69,9 @@ def make_project(folder: Path, **settings: object) -> Path:
             folder / name,
             ignore=ignore if name != ".dvc" else shutil.ignore_patterns("cache", "tmp"),
         )
-    for name in ("dvc.yaml", "params.yaml", "prefect.yaml", ".gitignore", ".dvcignore"):
+    (folder / paths.EXTERNAL).mkdir(parents=True)
+    files = ("dvc.yaml", "params.yaml", "prefect.yaml", ".gitignore", ".dvcignore")
+    for name in (*files, paths.EXTERNAL / "README.md"):
         shutil.copy(ROOT / name, folder / name)
     editing.set_values(folder / "params.yaml", SMALL | settings)
     run("git", "init", "-q", cwd=folder)

@@ -17,15 +17,15 @@ from tasks.intake import cohort as tables
 from tasks.privacy.pseudonyms import Pseudonyms, load_key
 from tasks.pull import PullSummary
 
-SOURCE = Path("source")
+SOURCE, ELSEWHERE = Path("source"), Path("elsewhere")
 LABELS = ("sick", "well")
 
 
-def image(name: str, seed: int) -> None:
+def image(name: str, seed: int, source: Path = SOURCE) -> None:
     """A PNG of its own at the source."""
     pixels = np.random.default_rng(seed).integers(0, 255, (16, 16), np.uint8)
-    (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(SOURCE / name), pixels)
+    (source / name).parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(source / name), pixels)
 
 
 def broken(name: str) -> None:
@@ -36,6 +36,11 @@ def broken(name: str) -> None:
 def cohort() -> pd.DataFrame:
     """The rows of files."""
     return tables.present(manifest.read(paths.COHORT, manifest.COHORT))
+
+
+def external() -> pd.DataFrame:
+    """The rows of external files."""
+    return tables.present(manifest.read(paths.OTHERS.cohort, manifest.COHORT))
 
 
 def tree() -> dict[str, str]:

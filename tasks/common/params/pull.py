@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from tasks.common.params.section import Section, Seed
 
+TAKE = r"^(all|middle|every [1-9]\d{0,3})$"
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -58,17 +59,19 @@ class Labels(Section):
     or a header field.
     """
 
-    table: str | None
-    key: Literal["file", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID"]
-    field: str | None  # keyword of the standard, such as BodyPartExamined
+    table: str | None = None
+    key: Literal["file", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID"] = (
+        "file"
+    )
+    field: str | None = None  # keyword of the standard, such as BodyPartExamined
 
 
 class Collection(Section):
     """A public collection, and which of its series; null takes all."""
 
-    name: str | None
-    modality: str | None
-    body_part: str | None
+    name: str | None = None
+    modality: str | None = None
+    body_part: str | None = None
 
 
 class MedMnist(Section):
@@ -87,7 +90,7 @@ class Pull(Section):
     columns: Columns = Columns()  # earlier files have none
     exclude: list[Annotated[str, AfterValidator(_compares)]] = Field(default_factory=list)
     labels: Labels
-    take: Annotated[str, Field(pattern=r"^(all|middle|every [1-9]\d{0,3})$")]
+    take: Annotated[str, Field(pattern=TAKE)]
     collection: Collection
     medmnist: MedMnist
     phantom: PhantomSource
@@ -112,3 +115,17 @@ class Pull(Section):
                 f"header field), received {len(given)} of them"
             )
         return self
+
+
+class External(Pull):
+    """Where images come from that a model is measured on besides its own: as `pull`, of which only
+    those keys need be given that say so.
+    """
+
+    path: str | None = None
+    slices: list[str] = Field(default_factory=list)
+    labels: Labels = Labels()
+    take: Annotated[str, Field(pattern=TAKE)] = "all"
+    collection: Collection = Collection()
+    medmnist: MedMnist = MedMnist(name="pneumoniamnist", size=28)
+    phantom: PhantomSource = PhantomSource(patients=60, seed=8)

@@ -15,13 +15,19 @@ from tasks.common.params.gate import Gate
 from tasks.common.params.model import Model
 from tasks.common.params.preprocess import Preprocess
 from tasks.common.params.publish import Publish
-from tasks.common.params.pull import Pull
+from tasks.common.params.pull import External, Pull
 from tasks.common.params.report import Report
 from tasks.common.params.section import Section
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
 from tasks.common.params.validate import Validate
+
+
+class EvaluateWhole(Evaluate):
+    """The section `evaluate` with what pull reads of it."""
+
+    external: External | None = None
 
 
 class Params(Section):
@@ -37,7 +43,7 @@ class Params(Section):
     augment: Augment
     train: Train
     fine_tune: FineTune
-    evaluate: Evaluate
+    evaluate: EvaluateWhole
     explain: Explain
     audit: Audit
     compress: Compress
