@@ -177,7 +177,11 @@ def explain_chosen(given: Sequence[str], method: str, names: Sequence[str]) -> l
     world = read_world()
     ids = find(world.rows.index.to_list(), given)
     if unknown := set(names) - {layer.name for layer in world.model.layers}:
-        raise ParameterError(f"required: names of layers; received: {', '.join(sorted(unknown))}")
+        raise ParameterError(
+            "required: names of layers of the network, such as "
+            f"{' and '.join(layers.feature_layers(world.model))}; received: "
+            f"{', '.join(sorted(unknown))}"
+        )
     explain, shown = methods.explainer(world.model, method), world.pictures(ids)
     paths.EXPLAINED.mkdir(parents=True, exist_ok=True)
     said = scoring.score(world.model, world.pixels(ids))

@@ -77,7 +77,9 @@ def heatmap(path: Path, picture: Picture, heat: Heat, scored: tuple[str, float],
         said: in words.
     """
     name, score = scored
-    left = f"image {picture.image_id[:SHORT]}\nlabelled {picture.label}\n{name}: {score:.3f}"
+    left = (
+        f"image {picture.image_id[:SHORT]}\nlabelled {picture.label}\nscore of {name}: {score:.3f}"
+    )
     gallery.beside(path, picture.pixels, heat, (left, f"{said}\nwhat speaks for it"))
     np.save(path.with_suffix(".npy"), heat)
 
