@@ -119,7 +119,9 @@ def perturbed(
     scores.check(given)
     plain = scores.sample(table.iloc[drawn], settings.task, point)
     parts = zip(CHANGES, np.split(given, len(CHANGES)), strict=True)
-    changed = {of: replace(plain, scores=s, predictions=point.predict(s)) for of, s in parts}
+    changed = {
+        change: replace(plain, scores=s, predictions=point.predict(s)) for change, s in parts
+    }
     groups = table["group"].to_numpy(str)[drawn]
     return robustness.summarise(plain, changed, groups, settings.evaluate.confidence)
 
@@ -179,10 +181,10 @@ def net_benefit_table(found: Evaluation, task: Task) -> pd.DataFrame:
         {
             "class": name,
             "threshold": THRESHOLDS,
-            "net_benefit": of.model.round(6),
-            "treating_all": of.treat_all.round(6),
+            "net_benefit": curve.model.round(6),
+            "treating_all": curve.treat_all.round(6),
         }
-        for name, of in decision_curves(found, task).items()
+        for name, curve in decision_curves(found, task).items()
     ]
     return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
 
@@ -196,8 +198,8 @@ def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None
     charts.roc(folder / "roc.png", found.test, outputs, areas)
     charts.confusion(folder / "confusion.png", matrices)
     diagrams = [
-        curves.calibration(of.targets, of.scores, found.groups, confidence)
-        for of in (found.test, found.test.at(found.fitted.temperature))
+        curves.calibration(sample.targets, sample.scores, found.groups, confidence)
+        for sample in (found.test, found.test.at(found.fitted.temperature))
     ]
     charts.calibration(folder / "calibration.png", *diagrams)
     charts.net_benefit(folder / "net_benefit.png", decision_curves(found, task))
@@ -224,9 +226,9 @@ def write(found: Evaluation, table: pd.DataFrame, settings: Settings) -> None:
 
 
 def _say(metrics: dict[str, Any]) -> None:
-    for of in [name for name in ("val", "test", "external") if name in metrics]:
-        auroc, accuracy = (interval(metrics[of][name]) for name in ("auroc", "accuracy"))
-        print(f"{of}: AUROC {auroc}, accuracy {accuracy}, {metrics[of]['images']} images")
+    for part in [name for name in ("val", "test", "external") if name in metrics]:
+        auroc, accuracy = (interval(metrics[part][name]) for name in ("auroc", "accuracy"))
+        print(f"{part}: AUROC {auroc}, accuracy {accuracy}, {metrics[part]['images']} images")
 
 
 @command

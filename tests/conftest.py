@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from tasks.intake import data_versions
 
 # Prefect reads its home when it is imported; no test may write into the project's own.
 _PREFECT = tempfile.TemporaryDirectory(prefix="prefect-")
+atexit.register(_PREFECT.cleanup)
 os.environ["PREFECT_HOME"] = _PREFECT.name
 os.environ["MEDLOOP_STATE"] = str(Path(_PREFECT.name) / "state")
 

@@ -55,13 +55,15 @@ def each(table: pd.DataFrame) -> Iterator[tuple[str, Flags]]:
             yield f"{column}={value}", (table[column] == value).to_numpy(bool)
 
 
-def nested(columns: Mapping[str, ArrayLike], of: Callable[[Flags], T]) -> dict[str, dict[str, T]]:
-    """Column -> value -> what `of` says of the images `(N,)` with it.
+def nested(
+    columns: Mapping[str, ArrayLike], measure: Callable[[Flags], T]
+) -> dict[str, dict[str, T]]:
+    """Column -> value -> what `measure` says of the images `(N,)` with it.
 
     `columns` has the values `(N,)` of each column; missing ones belong to no slice.
     """
     arrays = {column: np.asarray(given, object) for column, given in columns.items()}
     return {
-        column: {value: of(np.asarray(given == value, bool)) for value in values(given)}
+        column: {value: measure(np.asarray(given == value, bool)) for value in values(given)}
         for column, given in arrays.items()
     }

@@ -30,7 +30,7 @@ def far_below(metrics: Mapping[str, Any], low: str = "test", high: str = "val") 
     """That one set of images is far below another, in the numbers of `reports/metrics.json`: their
     AUROCs are more than `FAR` apart and their intervals do not meet; empty if it is not.
     """
-    lower, upper = (metrics[of]["auroc"] for of in (low, high))
+    lower, upper = (metrics[part]["auroc"] for part in (low, high))
     if None in (lower["high"], upper["low"]) or lower["high"] >= upper["low"]:
         return ""
     if upper["value"] - lower["value"] <= FAR:
@@ -38,19 +38,19 @@ def far_below(metrics: Mapping[str, Any], low: str = "test", high: str = "val") 
     return f"AUROC on {low} {interval(lower)} is far below that on {high} {interval(upper)}"
 
 
-def too_small(metrics: Mapping[str, Any], of: str = "test") -> str:
+def too_small(metrics: Mapping[str, Any], part: str = "test") -> str:
     """That a set of images is too small to judge, in the numbers of `reports/metrics.json`; empty
     if it is not.
     """
-    images = metrics[of]
+    images = metrics[part]
     if images["judged"]:
         return ""
     found = "no class has them"
     if "patients_with" in images:
         found = f"it has {images['patients_with']:,} and {images['patients_without']:,}"
     return (
-        f"{of.capitalize()} is too small to judge: required are {ENOUGH} patients with the finding "
-        f"and {ENOUGH} without, {found}"
+        f"{part.capitalize()} is too small to judge: required are {ENOUGH} patients with the "
+        f"finding and {ENOUGH} without, {found}"
     )
 
 

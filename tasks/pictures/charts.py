@@ -61,10 +61,10 @@ def confusion(path: Path, matrices: Sequence[Confusion]) -> None:
     names = matrices[0][0]
     side = max(3.8, 0.62 * len(names) + 1.4)
     with drawn(path, (side + 0.6) * columns, side * -(-len(matrices) // columns)) as figure:
-        for axes, (of, counts) in zip(
+        for axes, (answers, counts) in zip(
             panels(figure, len(matrices), COLUMNS), matrices, strict=True
         ):
-            _matrix(axes, of, counts)
+            _matrix(axes, answers, counts)
 
 
 def _matrix(axes: Axes, names: Sequence[str], counts: NDArray[np.int64]) -> None:
@@ -89,11 +89,13 @@ def calibration(path: Path, before: Reliability, after: Reliability) -> None:
     with drawn(path, 4.6, 4.4) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 4)))
-        for of, color, name in ((before, ORANGE, "as scored"), (after, BLUE, "calibrated")):
-            axes.plot(of.score, of.rate, color=color, linewidth=1.4, label=name)
-            axes.vlines(of.score, of.low, of.high, color=color, linewidth=1.2, alpha=0.6)
-            areas = 12 + 260 * of.size / of.size.sum()
-            axes.scatter(of.score, of.rate, s=areas, color=color, alpha=0.75)
+        for diagram, color, name in ((before, ORANGE, "as scored"), (after, BLUE, "calibrated")):
+            axes.plot(diagram.score, diagram.rate, color=color, linewidth=1.4, label=name)
+            axes.vlines(
+                diagram.score, diagram.low, diagram.high, color=color, linewidth=1.2, alpha=0.6
+            )
+            areas = 12 + 260 * diagram.size / diagram.size.sum()
+            axes.scatter(diagram.score, diagram.rate, s=areas, color=color, alpha=0.75)
         axes.set(xlabel="mean score", ylabel="share of positives", title="Calibration, test")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
         axes.legend(loc="upper left")
@@ -127,13 +129,13 @@ def net_benefit(path: Path, curves: Mapping[str, DecisionCurve]) -> None:
     columns = min(COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
     with drawn(path, max(4.6, 3.4 * columns), max(4.4, 2.6 * rows)) as figure:
-        for axes, (name, of) in zip(
+        for axes, (name, curve) in zip(
             panels(figure, len(curves), COLUMNS), curves.items(), strict=True
         ):
             axes.axhline(0, color=INK, linewidth=1.2, label="treat none")
-            axes.plot(THRESHOLDS, of.treat_all, color=ORANGE, linewidth=1.4, label="treat all")
-            axes.plot(THRESHOLDS, of.model, color=BLUE, linewidth=1.8, label="by the score")
-            highest = max(float(of.treat_all.max()), float(of.model.max()), 0.01)
+            axes.plot(THRESHOLDS, curve.treat_all, color=ORANGE, linewidth=1.4, label="treat all")
+            axes.plot(THRESHOLDS, curve.model, color=BLUE, linewidth=1.8, label="by the score")
+            highest = max(float(curve.treat_all.max()), float(curve.model.max()), 0.01)
             axes.set(xlim=(0, 1), ylim=(-0.25 * highest, 1.15 * highest), title="Net benefit, test")
             axes.set(xlabel=f"threshold, chance of {name}", ylabel="net benefit")
             axes.legend(loc="upper right")

@@ -53,7 +53,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     )
     wordings = (far_below, too_small, heatmaps, judged, leak, number, ends, allowed)
     filters = (*wordings, worded, heading, pairs, grids, grid)
-    environment.filters |= {of.__name__: of for of in filters}
+    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment.get_template(template).render(content)
 
 
@@ -126,8 +126,10 @@ def grid(items: Mapping[str, Mapping[str, Any]]) -> Grid:
     becomes a column), stay as they are.
     """
     rows = {name: _flat(row) for name, row in items.items()}
-    headings = list(dict.fromkeys(of for row in rows.values() for of in row))
-    return Grid(headings, [(name, [row.get(of) for of in headings]) for name, row in rows.items()])
+    headings = list(dict.fromkeys(heading for row in rows.values() for heading in row))
+    return Grid(
+        headings, [(name, [row.get(heading) for heading in headings]) for name, row in rows.items()]
+    )
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

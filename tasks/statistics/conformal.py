@@ -115,16 +115,16 @@ def summarise(
         written = {name: interval.to_json() for name, interval in shown.items()}
         return written | {"images": int(counted.sum()), "judged": judged}
 
-    def of(chosen: Flags) -> dict[str, Any]:
+    def measured(chosen: Flags) -> dict[str, Any]:
         some = Patients(groups[chosen])
         judged = any(enough(column, some) for column in sample.targets[chosen].T)
         return figures(covered.mean(axis=1), size.mean(axis=1), chosen.astype(float), judged)
 
-    return of(np.ones(len(groups), bool)) | {
+    return measured(np.ones(len(groups), bool)) | {
         "classes": {
             name: figures(covered[:, q], size[:, q], there, enough(there, patients))
             for q, question in enumerate(answer_names(sample.kind, classes))
             for name, there in zip(question, right[:, q].T, strict=True)
         },
-        "slices": nested(slices, of),
+        "slices": nested(slices, measured),
     }

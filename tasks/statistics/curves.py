@@ -98,6 +98,6 @@ def confusion(
     """Confusion matrices as (names, counts): rows are the labels, columns the predictions."""
     actual, predicted = (answers(kind, classes, values) for values in (targets, predictions))
     return [
-        (of, confusion_matrix(a, p, labels=of))
-        for of, a, p in zip(answer_names(kind, classes), actual, predicted, strict=True)
+        (answers, confusion_matrix(a, p, labels=answers))
+        for answers, a, p in zip(answer_names(kind, classes), actual, predicted, strict=True)
     ]

@@ -29,7 +29,8 @@ def curve(targets: Array, scores: Array) -> DecisionCurve:
     odds = THRESHOLDS / (1 - THRESHOLDS)
     there = targets > 0
     sides = [
-        len(of) - np.searchsorted(np.sort(of), THRESHOLDS) for of in (scores[there], scores[~there])
+        len(side) - np.searchsorted(np.sort(side), THRESHOLDS)
+        for side in (scores[there], scores[~there])
     ]
     share = float(there.mean())
     return DecisionCurve(

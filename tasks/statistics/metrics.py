@@ -185,7 +185,7 @@ def _unbounded_mean(values: Array, patients: Patients, confidence: float) -> Int
 
 def _bare(figures: dict[str, Interval]) -> dict[str, Interval]:
     """The values without intervals."""
-    return {name: Interval(of.value, math.nan, math.nan) for name, of in figures.items()}
+    return {name: Interval(figure.value, math.nan, math.nan) for name, figure in figures.items()}
 
 
 def losses(sample: Sample) -> Array:

@@ -72,7 +72,7 @@ def balanced_accuracy(
     y: Array, predicted: Array, patients: Patients, confidence: float
 ) -> Estimate:
     """Mean of sensitivity and specificity."""
-    both = [of(y, predicted, patients, confidence) for of in (sensitivity, specificity)]
+    both = [rate(y, predicted, patients, confidence) for rate in (sensitivity, specificity)]
     return combine(both, [0.5, 0.5])
 
 

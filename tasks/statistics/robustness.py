@@ -53,7 +53,7 @@ def summarise(
     def shown(interval: Interval) -> dict[str, float | None]:
         return (interval if judged else Interval(interval.value, np.nan, np.nan)).to_json()
 
-    def of(sample: Sample) -> dict[str, Any]:
+    def figures_of(sample: Sample) -> dict[str, Any]:
         other = (sample.predictions != plain.predictions).any(axis=1).astype(float)
         return {
             "auroc": shown(measure(sample, groups, confidence).mean["auroc"]),
@@ -63,5 +63,5 @@ def summarise(
     counts = {"images": len(plain), "patients": patients.count, "judged": judged}
     by_kind: dict[str, dict[str, Any]] = {}
     for (kind, strength), sample in changed.items():
-        by_kind.setdefault(kind, {})[strength] = of(sample)
+        by_kind.setdefault(kind, {})[strength] = figures_of(sample)
     return counts | {"auroc": shown(figures.mean["auroc"])} | by_kind

@@ -57,7 +57,7 @@ def of_calibrated(
     The slope stands where that of the scores as they are does: with several outputs in `classes`.
     """
     figures = measure(sample, groups, confidence)
-    slopes = [_json({"calibration_slope": of["calibration_slope"]}) for of in figures.outputs]
+    slopes = [_json({"calibration_slope": one["calibration_slope"]}) for one in figures.outputs]
     whole = _json({name: figures.whole[name] for name in CALIBRATED})
     if len(classes) == 1:
         return whole | slopes[0]

@@ -55,9 +55,9 @@ def test_there_are_three_strengths_of_each_kind_the_mildest_first():
     image = picture()
     moved = [np.abs(change(image).astype(float) - image).mean() for change in CHANGES.values()]
     for kind in set(kinds):
-        of = [x for x, (name, _) in zip(moved, CHANGES, strict=True) if name == kind]
-        assert of == sorted(of)
-        assert of[0] > 0
+        distances = [x for x, (name, _) in zip(moved, CHANGES, strict=True) if name == kind]
+        assert distances == sorted(distances)
+        assert distances[0] > 0
 
 
 def test_every_image_comes_after_every_change_in_any_batches():

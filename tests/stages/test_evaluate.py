@@ -121,7 +121,7 @@ def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
     manifest.write(rows, paths.MANIFEST, manifest.MANIFEST)
     evaluate.main()
     batches = json.loads(paths.METRICS.read_text())["test"]["slices"]["batch"]
-    assert [(name, of["images"], of["judged"]) for name, of in batches.items()] == [
+    assert [(name, batch["images"], batch["judged"]) for name, batch in batches.items()] == [
         ("2", 36, True),
         ("10", 4, False),
     ]

@@ -15,7 +15,7 @@ ALONE = np.arange(200)
 
 def values(sample: Sample) -> dict[str, float]:
     found = measure(sample, np.arange(len(sample)), 0.95)
-    return {name: of.value for name, of in (found.whole | found.mean).items()}
+    return {name: figure.value for name, figure in (found.whole | found.mean).items()}
 
 
 def test_binary_metrics_agree_with_sklearn(make_sample):
@@ -98,7 +98,7 @@ def test_what_is_too_small_is_shown_without_interval_and_enters_no_mean(make_sam
     found = measure(sample, groups, 0.95)
     assert found.judged == [True, True, False]
     assert found.outputs[2]["auroc"].value == 0
-    assert all(math.isnan(of.low) for of in found.outputs[2].values())
+    assert all(math.isnan(figure.low) for figure in found.outputs[2].values())
     two = [sk.roc_auc_score(sample.targets[:, k], sample.scores[:, k]) for k in (0, 1)]
     assert found.mean["auroc"].value == pytest.approx(np.mean(two))
     assert found.mean["auroc"].low < found.mean["auroc"].value
@@ -124,7 +124,7 @@ def test_the_figures_of_few_patients_have_no_intervals(make_sample):
     assert found.judged == [True]
     found = measure(make_sample("binary"), np.arange(200) % 9, 0.95)
     assert found.judged == [False]
-    assert all(math.isnan(of.low) for of in (found.whole | found.mean).values())
+    assert all(math.isnan(figure.low) for figure in (found.whole | found.mean).values())
     assert found.mean["auroc"].value > 0.5
 
 

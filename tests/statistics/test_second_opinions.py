@@ -34,10 +34,10 @@ def test_areas_vary_as_delong_says(seed, count, decimals):
         targets, first, second, return_ci=True, return_auc=True, verbose=0
     )
     found = [area(targets.astype(float), s, Patients(np.arange(count))) for s in (first, second)]
-    assert [of.value for of in found] == pytest.approx([value, other], abs=EXACT)
+    assert [auroc.value for auroc in found] == pytest.approx([value, other], abs=EXACT)
     there = targets.sum()
     factors = np.where(targets > 0, there / (there - 1), (count - there) / (count - there - 1))
-    totals = np.stack([of.totals for of in found])
+    totals = np.stack([auroc.totals for auroc in found])
     covariance = (totals * factors) @ totals.T
     reach = norm.ppf(0.975) * np.sqrt(covariance[0, 0])
     assert (value - reach, min(value + reach, 1)) == pytest.approx(interval, abs=EXACT)
