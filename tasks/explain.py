@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tasks.common import labels, manifest, paths, wording
 from tasks.common.documents import fresh_folder, read_json, write_json
-from tasks.common.errors import DataError, ParameterError, command
+from tasks.common.errors import ParameterError, command
 from tasks.common.params.explain import Explain
 from tasks.common.params.loading import load
 from tasks.common.params.section import Confidence, Part
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     import keras
 
 NEIGHBOURS = 5  # training images beside each wrong example
-SHORTEST = 8  # characters of an id that may stand for it
 
 
 class Intervals(Part):
@@ -175,7 +174,7 @@ def read_masks(world: World, image_ids: Sequence[str]) -> Iterator[tuple[int, ND
 def explain_chosen(given: Sequence[str], method: str, names: Sequence[str]) -> list[Path]:
     """Draw images by their ids for every class, and what layers make of them."""
     world = read_world()
-    ids = find(world.rows.index.to_list(), given)
+    ids = manifest.find(world.rows.index.to_list(), given)
     if unknown := set(names) - {layer.name for layer in world.model.layers}:
         raise ParameterError(
             "required: names of layers of the network, such as "
@@ -194,24 +193,6 @@ def explain_chosen(given: Sequence[str], method: str, names: Sequence[str]) -> l
             explanations.heatmap(drawn[-1], picture, heat, (name, float(score)), name)
     entries = draw_layers(paths.EXPLAINED, world, shown, names)
     return drawn + [paths.EXPLAINED / entry["file"] for entry in entries]
-
-
-def find(known: Sequence[str], given: Sequence[str]) -> list[str]:
-    """The ids that begin as given.
-
-    Raises:
-        DataError: none does, or several do.
-    """
-    found = []
-    for start in given:
-        ids = [one for one in known if one.startswith(start) and len(start) >= SHORTEST]
-        if len(ids) != 1:  # without the id, which may be a name
-            raise DataError(
-                f"required: an image_id of {paths.MANIFEST}, or {SHORTEST} or more of its first "
-                f"characters; received: one that {'several begin with' if ids else 'none has'}"
-            )
-        found += ids
-    return found
 
 
 def run_stage() -> None:

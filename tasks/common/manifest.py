@@ -8,6 +8,7 @@ Later stages read the manifest only and never list folders.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -73,6 +74,7 @@ MANIFEST = IMAGES | {
     "fold": ("Int64", "of train and val, from 0, where split.folds asks for them"),
 }
 SPLITS = ("train", "val", "test")
+SHORTEST = 8  # characters of an id that may stand for it
 
 
 def read(path: Path, columns: dict[str, tuple[str, str]]) -> pd.DataFrame:
@@ -113,3 +115,21 @@ def read_manifest() -> pd.DataFrame:
 def of_split(manifest: pd.DataFrame, split: str) -> pd.DataFrame:
     """The rows of one split, in pack order, with a fresh index."""
     return manifest[manifest["split"] == split].reset_index(drop=True)
+
+
+def find(known: Sequence[str], given: Sequence[str]) -> list[str]:
+    """The ids among `known` that begin as given.
+
+    Raises:
+        DataError: none does, or several do.
+    """
+    found = []
+    for start in given:
+        ids = [one for one in known if one.startswith(start) and len(start) >= SHORTEST]
+        if len(ids) != 1:  # without the id, which may be a name
+            raise DataError(
+                f"required: an image_id of {paths.MANIFEST}, or {SHORTEST} or more of its first "
+                f"characters; received: one that {'several begin with' if ids else 'none has'}"
+            )
+        found += ids
+    return found

@@ -10,7 +10,9 @@ import pytest
 from worlds.project import environment
 from worlds.registry import SIZE, write_lock
 
+from tasks import explain_version
 from tasks.common import editing, paths
+from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -111,3 +113,23 @@ def test_each_version_prepares_images_its_own_way(result, store, network):
     assert (figures["champion_auroc"], figures["auroc"]) == (1.0, 0.0)
     assert figures["difference"]["value"] == -1.0
     assert figures["frozen"]["images"] == len(test_images())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("network")
+def test_a_version_is_explained_by_its_scores_alone(result, monkeypatch):
+    """It scores brightness: what is brighter than the image's mean speaks for it."""
+    publish(result)
+    register(result)
+    rows = read_manifest()
+    chosen = rows[rows["label"] == "nodule"].iloc[0]
+    pack = np.full((len(rows), SIZE, SIZE, 1), 20, np.uint8)
+    pack[chosen["row"], 8:24, 8:24] = 160
+    monkeypatch.setattr("tasks.explain_version.open_pack", lambda: pack)
+    (drawn,) = explain_version.explain(1, [chosen["image_id"]])
+    heat = np.load(drawn.with_suffix(".npy"))
+    assert drawn.exists()
+    assert heat[5:9, 5:9].min() > 0.7
+    assert not heat[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+    with pytest.raises(RegistryError, match="version"):
+        explain_version.explain(7, [chosen["image_id"]])
