@@ -43,6 +43,7 @@ $(INSTALLED): $(LOCK) $(MOVED)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' $(LOCK))"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python $(LOCK)
+	@$(BIN)/python -m tasks.plots
 	@touch $@
 
 # Before the environment is built: `flows` says so too, but only then.

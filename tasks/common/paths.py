@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 DVC_YAML = Path("dvc.yaml")
+PLOTS_PAGE = Path(".dvc/plots.html")  # what `dvc plots show` fills in; `.dvc/config` names it
 DVC_LOCK = Path("dvc.lock")
 PARAMS = Path("params.yaml")
 
@@ -67,8 +68,10 @@ VALIDATION = Path("reports/validation.json")
 EXPECTATIONS = Path("gx")  # Great Expectations' context: the suites, edited by people
 DRIFT = Path("reports/drift.json")
 SHORTCUTS = Path("reports/shortcuts.json")
-DATA_DOCS = Path("reports/data_docs")  # no out: Great Expectations writes it anew each time
-FINDINGS = DATA_DOCS / "findings.json"  # what validation.json says, also where the stage fails
+# No outs: what validation.json says, also where the stage fails, with the rows.
+FINDINGS_PAGE = Path("reports/findings.html")
+FINDINGS = Path("reports/findings.json")
+DATA_DOCS = Path("reports/data_docs")  # of earlier versions: pages that load from the network
 
 VIEWS = Path("data/views.json")
 CONTACT_SHEET = Path("reports/augment/contact_sheet.png")
@@ -89,6 +92,8 @@ CONFUSION = Path("reports/evaluate/confusion.csv")
 NET_BENEFIT = Path("reports/evaluate/net_benefit.csv")
 FIGURES = Path("reports/evaluate/figures")
 EXPLAIN = Path("reports/explain")
+EXPLANATIONS = Path("reports/explanations.json")  # what their tests found
+EXPLAINED = Path("reports/explained")  # no out: the images that a person chose
 AUDIT = Path("reports/audit")
 PACKAGE = Path("models/package")  # what is registered, and serves
 SERVING = PACKAGE / "serving"  # its ONNX files, with what was fitted for them

@@ -4,7 +4,6 @@ arXiv 1610.02391).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,50 +13,34 @@ from numpy.typing import NDArray
 
 from tasks.networks import device
 from tasks.networks.architecture import LOGITS
+from tasks.networks.heatmaps import Heatmaps, in_batches, scaled
 from tasks.networks.layers import last_conv_layer
-from tasks.networks.prediction import JIT, batch_size, outputs
+from tasks.networks.prediction import JIT
 
 
-def heatmaps(
-    model: keras.Model,
-    images: NDArray[np.uint8],
-    class_index: int | Sequence[int],
-    absent: bool | Sequence[bool] = False,
-) -> NDArray[np.float32]:
-    """Heatmaps `(N, h, w)` in [0, 1], at the resolution of the last convolutional layer.
+class GradCam:
+    """Explains a network made by `build`; an `Explainer`.
 
-    The gradient is that of the logit, which does not vanish where the score is near 0 or 1. A map's
-    largest value is 1; a map without any evidence for the output is 0 everywhere.
-
-    Args:
-        model: made by `build`.
-        images: `(N, H, W, C)` in [0, 255].
-        class_index: the output to explain, or that of each image; in a binary task 0, the positive
-            class.
-        absent: explain that the class is absent, in all images or in some: what lowers its logit
-            (the counterfactual of section 3.2 of the paper, and in a binary task the evidence for
-            the negative class).
+    The gradient is that of the logit, which does not vanish where the score is near 0 or 1. Against
+    an output speaks what lowers its logit (the counterfactual of section 3.2 of the paper).
     """
-    maps = model.get_layer(last_conv_layer(model)).output
-    before = keras.Model(model.input, maps)
-    before.jit_compile = JIT
-    after = keras.Model(maps, model.get_layer(LOGITS).output)
-    sought = np.eye(after.output_shape[-1], dtype=np.float32)[class_index]
-    signed = np.where(absent, -1, 1)[..., None] * sought
-    wanted = np.broadcast_to(signed.astype(np.float32), (len(images), sought.shape[-1]))
-    found = np.zeros((len(images), *maps.shape[1:3]), np.float32)
-    forward = device.backend.forward(before)
-    size = min(max(1, len(images)), batch_size(*images.shape[1:3]))
-    take, what = images.__getitem__, "Explaining batches"
-    for rows, (computed,) in outputs(forward, len(images), size, take, what):
-        found[rows] = _heatmaps(computed, after, wanted[rows])
-    return found
 
+    def __init__(self, model: keras.Model) -> None:
+        maps = model.get_layer(last_conv_layer(model)).output
+        before = keras.Model(model.input, maps)
+        before.jit_compile = JIT
+        self._forward = device.backend.forward(before)
+        self._after = keras.Model(maps, model.get_layer(LOGITS).output)
 
-def _heatmaps(maps: Any, after: keras.Model, wanted: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of the logits that `wanted` `(n, K)` weighs."""
-    gradient = device.backend.gradient(lambda maps: after(maps, training=False) * wanted, maps)
-    importance = ops.mean(gradient, axis=(1, 2), keepdims=True)
-    evidence = ops.relu(ops.sum(importance * maps, axis=-1))
-    largest = ops.max(evidence, axis=(1, 2), keepdims=True)
-    return np.asarray(ops.divide_no_nan(evidence, largest), np.float32)
+    def __call__(self, images: NDArray[np.uint8], output: int, absent: bool) -> Heatmaps:
+        """At the resolution of the last convolutional layer."""
+        sign = -1 if absent else 1
+        return scaled(in_batches(self._forward, images, lambda m: self._weigh(m, output, sign)))
+
+    def _weigh(self, maps: Any, output: int, sign: int) -> Any:
+        def logit(maps: Any) -> Any:
+            return self._after(maps, training=False)[:, output] * sign
+
+        gradient = device.backend.gradient(logit, maps)
+        importance = ops.mean(gradient, axis=(1, 2), keepdims=True)
+        return ops.sum(importance * maps, axis=-1)

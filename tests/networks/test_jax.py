@@ -22,7 +22,7 @@ from tasks.common.errors import TrainingError
 from tasks.common import paths
 from tasks.networks import augmentation, device, files, fit, keys, precision, prediction
 from tasks.networks.architecture import build
-from tasks.networks.gradcam import heatmaps
+from tasks.networks.gradcam import GradCam
 from tasks.networks.scoring import score
 from tasks.networks.prefix import Prefix
 from tasks.networks.steps import Steps
@@ -98,7 +98,7 @@ model = build(
 images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 1)).astype(np.uint8)
 scores = score(model, images)
 assert np.array_equal(score(model, images[3:4]), scores[3:4])
-assert heatmaps(model, images, 0).shape[0] == 5
+assert GradCam(model)(images, 0, False).shape[0] == 5
 views = augmentation.draw(augmentation.PRESETS["tutorial"], 3, list("abcde"), (32, 32))
 assert augmentation.render(images, views).shape == images.shape
 with precision.computing(model, "mixed_bfloat16"):
