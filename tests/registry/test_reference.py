@@ -66,6 +66,7 @@ def test_who_no_longer_runs_judges_by_its_stored_scores(second, files_of):
     )
 
 
+@pytest.mark.slow
 def test_stored_scores_judge_the_images_that_they_are_of(second):
     connect().delete_model_version(NAME, "1")
     make_result(images=60)
@@ -97,6 +98,7 @@ def test_a_person_moves_it_with_a_reason(second):
     assert aliases(connect())["champion"] == 2
 
 
+@pytest.mark.slow
 def test_what_was_not_judged_is_no_reference(second):
     with pytest.raises(RegistryError, match="nothing about it"):
         decisions.refer(NAME, 3, Said("ada", "I like it"))
@@ -110,6 +112,7 @@ def test_each_look_is_counted_and_takes_of_the_budget(second):
     assert any("has decided 1 time before" in reason for reason in looks[1]["reasons"])
 
 
+@pytest.mark.slow
 def test_a_renewed_test_set_begins_a_new_budget(second):
     judge()
     make_result(images=120)

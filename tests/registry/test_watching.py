@@ -84,6 +84,7 @@ def test_without_an_approval_the_alias_is_put_back(client, capsys):
     assert aliases(client)["champion"] == 2
 
 
+@pytest.mark.slow
 def test_files_that_are_gone_do_not_serve(client, files_of):
     rmtree(files_of(2))
     in_the_browser(client, 2)
@@ -92,6 +93,7 @@ def test_files_that_are_gone_do_not_serve(client, files_of):
     assert "the files of medloop version 2" in ledger.read()[-1].facts["reasons"][0]
 
 
+@pytest.mark.slow
 def test_where_nothing_ever_passed_the_alias_is_taken_away(result, store, quality):
     quality[1] = 0.0
     new_model(1)
@@ -108,6 +110,7 @@ def test_gate_and_promotion_look_first(client):
     assert ledger.read()[-1].facts["champion"] == 1
 
 
+@pytest.mark.slow
 def test_a_rollback_goes_back_as_often_as_there_were_champions(client):
     new_model(4)
     gate(load(Params))
