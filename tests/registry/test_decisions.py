@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from worlds.registry import NAME, new_model, write_model
+from worlds.registry import NAME, new_model
 
-from tasks.common import paths
 from tasks.common.errors import RegistryError
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -77,8 +76,6 @@ def test_what_serves_is_what_passed(two, tmp_path):
 
 
 def test_another_network_behind_the_alias_does_not_serve(two, files_of, tmp_path):
-    package = files_of(1) / "artifacts" / paths.MODEL.name
-    write_model(b"another network")
-    package.write_bytes(paths.MODEL.read_bytes())
+    (files_of(1) / "data" / "serving" / "float.onnx").write_bytes(b"another network")
     with pytest.raises(RegistryError, match=r"version 1.*nothing about it"):
         serving.package(NAME, tmp_path / "one")

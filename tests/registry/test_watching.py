@@ -10,7 +10,7 @@ from worlds.registry import NAME, aliases, kinds, new_model
 from tasks.common import champion as quick
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
-from tasks.registry import decisions, ledger, promotion
+from tasks.registry import decisions, ledger, model_versions, promotion
 from tasks.registry.gate import gate
 from tasks.registry.promotion import Said, promote
 from tasks.registry.store import connect
@@ -58,7 +58,7 @@ def test_what_did_not_pass_loses_the_alias_and_is_told_why(client, capsys):
 
 
 def test_what_was_too_small_to_judge_needs_a_reason_and_then_may_serve(client, capsys):
-    digest = client.get_model_version(NAME, "2").tags["model.digest"]
+    digest = client.get_model_version(NAME, "2").tags[model_versions.PACKAGE]
     ledger.append("undecided", NAME, 2, digest, {"reasons": ["few patients"]})
     in_the_browser(client, 2)
     watch(NAME, [])
