@@ -6,8 +6,10 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# What Keras computes with: tensorflow or jax.
+BACKEND ?= $(or $(KERAS_BACKEND),tensorflow)
 # A machine with an NVIDIA driver gets the lock with CUDA; `make retrain LOCK=requirements.lock` overrules it.
-LOCK ?= $(if $(shell nvidia-smi -L 2>/dev/null),requirements-gpu.lock,requirements.lock)
+LOCK ?= $(if $(shell nvidia-smi -L 2>/dev/null),requirements-gpu$(if $(filter jax,$(BACKEND)),-jax).lock,requirements.lock)
 INSTALLED := $(VENV)/.installed-$(basename $(LOCK))
 # Half of the tests' time is spent in one thread. More than four would need more memory than most have.
 WORKERS := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
@@ -15,6 +17,7 @@ WORKERS := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 MOVED := $(shell made=$$(sed -n 's/^command = .* -m venv //p' $(VENV)/pyvenv.cfg 2>/dev/null); test -z "$$made" || test "$$made" -ef $(VENV) || echo moved)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export KERAS_BACKEND := $(BACKEND)
 export PREFECT_HOME ?= $(or $(MEDLOOP_STATE),$(CURDIR)/.medloop)/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
@@ -40,6 +43,7 @@ $(INSTALLED): $(LOCK) $(MOVED)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' $(LOCK))"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python $(LOCK)
+	@$(BIN)/python -m tasks.plots
 	@touch $@
 
 # Before the environment is built: `flows` says so too, but only then.
@@ -108,6 +112,7 @@ key: $(INSTALLED) ## make a de-identification key and name it in params.yaml
 lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock
 	@uv pip compile pyproject.toml --extra dev --extra gpu --universal --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-gpu.lock
+	@uv pip compile pyproject.toml --extra dev --extra gpu-jax --universal --python-version 3.11 --no-emit-index-url --generate-hashes --upgrade --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-gpu-jax.lock
 
 .PHONY: clean
 clean: ## delete what runs made, except data/raw, dvc.lock, the DVC cache, mlruns and phantom

@@ -23,31 +23,20 @@ from pathlib import Path
 
 import keras
 
-from benchmarks.gpu import SIZE, compare, make_data
+from benchmarks.gpu import SIZE, VAL, compare, make_data, with_val
 from benchmarks.result import report
 from tasks.common import paths
 from tasks.common.params.loading import load
 from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.task import Task
 from tasks.common.params.whole import Params
-from tasks.imaging.images import Images
 from tasks.networks import device, recipe
 from tasks.networks.architecture import DROPOUT, build
-from tasks.networks.data import Data, SplitData
 from tasks.networks.layers import cut
 from tasks.networks.precision import computing
 from tasks.networks.prediction import BATCH_SIZE, JIT
 
 GOAL = 1.2
-VAL = 8  # one val image to so many train images
-
-
-def with_val(data: Data) -> Data:
-    """The same data, with fewer val images."""
-    images, targets = data.val.images, data.val.targets
-    few = len(images) // VAL
-    val = SplitData(Images(images.pack, images.rows[:few]), targets[:few])
-    return Data(data.train, val, data.views)
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.imaging.pack import open_pack
 from tasks.intake import arrivals, cohort
-from tasks.networks import device, files, recipe
+from tasks.networks import data, device, files, recipe
 from tasks.networks.architecture import POOLED, build
 from tasks.networks.layers import default_cut
 from tasks.pictures.canvas import PALETTE, drawn
@@ -122,7 +122,10 @@ def images_of(name: str, settings: Params) -> Images:
 
 def train_here(settings: Params, model: keras.Model, val: Images, test: Images) -> Trained:
     """The stages train and fine_tune, without their files; `model` ends with the kept weights."""
-    backbone, given = settings.model.backbone, recipe.read(settings.task, settings.train)
+    backbone, given = (
+        settings.model.backbone,
+        recipe.of_data(settings.task, settings.train, data.read(settings.task)),
+    )
     curve = Curve("medloop", lambda: auroc(model, val))
     recipe.train_head(model, backbone, given, curve.add)
     kept = model.get_weights()

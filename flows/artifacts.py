@@ -10,7 +10,7 @@ from flows import receipt
 from tasks.common import paths
 from tasks.common.documents import read_json
 
-VALIDATION_KEY, RECEIPT_KEY = "validation", "receipt"
+VALIDATION_KEY, VERDICT_KEY, RECEIPT_KEY = "validation", "verdict", "receipt"
 ORDER = ("critical", "warning", "info", "holds")
 
 
@@ -40,6 +40,12 @@ def publish_validation() -> None:
     told = f"{count} of {len(rows)} expectations do not hold" if count else "All hold"
     stopped = "" if validation["passed"] else " Nothing trains on these data."
     create_table_artifact(key=VALIDATION_KEY, table=rows, description=f"{told}.{stopped}")
+
+
+def publish_verdict() -> None:
+    """What the gate said, with numbers and reasons. Nothing where there was nothing to judge."""
+    if described := receipt.described():
+        create_markdown_artifact(key=VERDICT_KEY, markdown=described)
 
 
 def publish_receipt(seconds: Mapping[str, float | None]) -> None:

@@ -1,6 +1,7 @@
-"""Promote: move the alias `champion` to a version that passed the gate.
+"""Promote: move the alias `champion` to a version that passed the gate, and look back or roll back.
 
-python -m flows.promote [VERSION]      default: the challenger
+python -m flows.promote [VERSION] [--reason WHY] [--by NAME]      default: the challenger
+python -m flows.promote --help                                    what else it does
 """
 
 from __future__ import annotations

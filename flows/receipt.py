@@ -45,6 +45,7 @@ def render(seconds: Mapping[str, float | None]) -> str:
             *(f"              {reason}" for reason in registry["reasons"]),
             f"Report        {paths.REPORT.resolve()}",
             f"Look at it    make server   (MLflow on {HOST}:{mlflow}, Prefect on {HOST}:{prefect})",
+            f"              {_page(_version(registry))}",
         ]
     )
 
@@ -56,23 +57,35 @@ def outcome() -> str:
 
 
 def verdict() -> str:
-    """What the gate said."""
+    """What the gate said, in a word."""
     return str(_registry()["verdict"])
+
+
+def described() -> str:
+    """What the gate said of the version, in Markdown; empty where the champion was not judged."""
+    return str(_registry().get("description", ""))
 
 
 def markdown(seconds: Mapping[str, float | None]) -> str:
     """The receipt for Prefect's UI, below links to what it names: run and version at the MLflow
     server, and the report.
     """
-    registry, base = _registry(), _mlflow()
+    registry = _registry()
     run = f"experiments/{registry.get('experiment_id', 0)}/runs/{registry['run_id']}"
-    version = f"models/{quote(registry['model_name'])}/versions/{registry['version']}"
     links = [
-        f"[MLflow run]({base}/#/{run})",
-        f"[{outcome()}]({base}/#/{version})",
+        f"[MLflow run]({_page(run)})",
+        f"[{outcome()}]({_page(_version(registry))})",
         f"[Report]({paths.REPORT.resolve().as_uri()})",
     ]
     return f"{' | '.join(links)}\n\n```\n{render(seconds).strip()}\n```\n"
+
+
+def _version(registry: Mapping[str, Any]) -> str:
+    return f"models/{quote(registry['model_name'])}/versions/{registry['version']}"
+
+
+def _page(path: str) -> str:
+    return f"{_mlflow()}/#/{path}{servers.OF_UI}"
 
 
 def _mlflow() -> str:

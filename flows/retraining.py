@@ -21,7 +21,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from ruamel.yaml import YAML
 
-from flows import artifacts, processes, receipt
+from flows import artifacts, processes, receipt, watch
 from flows.child_log import ChildLog
 from tasks.common import paths, pipeline, preflight
 from tasks.common.errors import MedloopError
@@ -60,6 +60,8 @@ def _run_steps() -> State[Any]:
     if orphans := processes.end_orphans():
         get_run_logger().warning("Ended what a killed flow had left running: %s", orphans)
     commands, skipped = steps(), set[str]()
+    if watch.differs():
+        commands = {"watch": [*MODULE, "tasks.watch"]} | commands
     seconds: dict[str, float | None] = dict.fromkeys(commands)
     for name in commands:
         if name in skipped:
@@ -74,6 +76,7 @@ def _run_steps() -> State[Any]:
         if name in ("pull", "code"):
             skipped = _skip(commands, behind=name)
         seconds[name] = time.monotonic() - started
+    artifacts.publish_verdict()
     artifacts.publish_receipt(seconds)
     _label(receipt.verdict())
     return Completed(message=receipt.outcome(), data=seconds)

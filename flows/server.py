@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from flows import processes
+from flows.watch import Lookout
 from tasks.common import paths, preflight, servers
 from tasks.common.errors import MedloopError, WorkspaceError
 from tasks.common.servers import HOST
@@ -54,7 +55,8 @@ def main() -> int:
     paths.store().mkdir(parents=True, exist_ok=True)
     urls = {server: f"http://{HOST}:{port}" for server, port in ports.items()}
     urls |= {"mlflow": paths.tracking_uri()} if elsewhere() else {}
-    print(f"MLflow   {urls['mlflow']}\nPrefect  {urls['prefect']}")
+    print(f"MLflow   {urls['mlflow'].rstrip('/')}/#/models{servers.OF_UI}")
+    print(f"Prefect  {urls['prefect']}")
     print("Ctrl-C ends what was started here.", flush=True)
     with servers.announced(urls):
         return _serve(commands(ports))
@@ -83,6 +85,7 @@ def _serve(started: Mapping[str, Sequence[str]]) -> int:
     """Run commands until one ends or Ctrl-C; none is left."""
     running = {}
     with ExitStack() as stack:
+        lookout = Lookout(lambda command: _start(command, stack))
         try:
             for name, command in started.items():
                 running[name] = _start(command, stack)
@@ -92,6 +95,7 @@ def _serve(started: Mapping[str, Sequence[str]]) -> int:
                         told = f"{name} ended with status {process.returncode}"
                         print(f"{told}, so the other is ended too; see above", file=sys.stderr)
                         return 1
+                lookout.look()
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
             print("Ending ...")

@@ -18,9 +18,8 @@ from tasks.common.params.section import Part
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
 from tasks.imaging.pack import open_pack
-from tasks.networks import augmentation, device, files
-from tasks.networks.architecture import DROPOUT
-from tasks.networks.prefix import Prefix
+from tasks.networks import device, files
+from tasks.networks.features import pooled
 from tasks.pictures import gallery
 from tasks.statistics.label_errors import LEAST_AUROC, Suspects, suspects
 
@@ -90,22 +89,14 @@ def draw(path: Path, pixels: NDArray[np.uint8], likely: pd.DataFrame) -> None:
     gallery.captioned(path, pixels, captions)
 
 
-def read_features() -> NDArray[np.float16]:
-    """What the frozen backbone makes of every image of the pack, pooled, `(N, F)`."""
-    pack = open_pack()
-    model = files.load(paths.HEAD_MODEL)
-    plain = [augmentation.plain(len(pack))]
-    (found,) = Prefix(model, [DROPOUT]).activations(pack, plain, "Frozen part, all images")
-    return found
-
-
 @command
 def main() -> None:
     """Read manifest, pack and the head phase's model; write list, summary and gallery."""
     settings = load(Settings)
     task, table = settings.task, manifest.read_manifest()
     device.prepare(settings.train.threads, settings.train.seed)
-    features = read_features()[table["row"].to_numpy()].astype(np.float32)
+    features = pooled(files.load(paths.HEAD_MODEL), open_pack())
+    features = features[table["row"].to_numpy()].astype(np.float32)
     targets = labels.encode(table["label"], task.kind, task.names)
     found = suspects(features, targets, table["group"].to_numpy(str), task.kind)
     likely = pd.DataFrame(columns=COLUMNS) if found is None else listed(table, found, task)

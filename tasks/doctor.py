@@ -27,12 +27,15 @@ from tasks.intake import data_versions
 from tasks.privacy.pseudonyms import load_key
 from tasks.registry import store as mlflow_store
 
-LOCK, GPU_LOCK = Path("requirements.lock"), Path("requirements-gpu.lock")
-OF_GPU_LOCK = "nvidia-cudnn-cu12"  # a package of the second alone
+LOCK = Path("requirements.lock")
+GPU_LOCKS = {  # by a package that those before have not
+    "jax-cuda12-plugin": Path("requirements-gpu-jax.lock"),
+    "nvidia-cudnn-cu12": Path("requirements-gpu.lock"),
+}
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)( ;)?", re.MULTILINE)
 SPELLED = 5  # packages of a message
 SECONDS = 10.0  # for a server to answer
-COUNT_GPUS = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+COUNT_GPUS = "from tasks.networks import device; print(len(device.backend.gpus()))"
 
 
 def versions() -> Finding:
@@ -64,7 +67,7 @@ def versions() -> Finding:
 
 
 def _lock() -> Path:
-    return GPU_LOCK if _installed(OF_GPU_LOCK) else LOCK
+    return next((lock for name, lock in GPU_LOCKS.items() if _installed(name)), LOCK)
 
 
 def _installed(name: str) -> str | None:
@@ -75,25 +78,27 @@ def _installed(name: str) -> str | None:
 
 
 def gpu() -> Finding:
-    """TensorFlow sees the GPUs that are there.
+    """Keras's backend sees the GPUs that are there.
 
     Raises:
         TrainingError: it sees fewer.
     """
-    there = preflight.gpus()
-    if _lock() == LOCK:
-        advice = f"`make setup LOCK={GPU_LOCK}` installs what computes on it" if there else ""
+    there, lock = preflight.gpus(), _lock()
+    if lock == LOCK:
+        locks = " or ".join(str(known) for known in GPU_LOCKS.values())
+        advice = f"`make setup LOCK={locks}` installs what computes on it" if there else ""
         return Finding(f"{there} here, computing on the CPU", advice)
     if not there:
-        return Finding("none here", f"{GPU_LOCK} is installed; `make setup LOCK={LOCK}` takes less")
+        return Finding("none here", f"{lock} is installed; `make setup LOCK={LOCK}` takes less")
     asked = subprocess.run([sys.executable, "-c", COUNT_GPUS], capture_output=True, text=True)
     seen = int(asked.stdout.split()[-1]) if asked.returncode == 0 else 0
     if seen < there:
         raise TrainingError(
-            f"required: TensorFlow that sees {there} GPUs; received: one that sees {seen}. "
-            "`nvidia-smi` names the driver; one for CUDA 12.5 or later is needed"
+            f"required: a backend that sees {there} GPUs; received: one that sees {seen}. "
+            f"`nvidia-smi` names the driver; one for CUDA 12.5 or later is needed. {lock} is "
+            f"installed: it is for BACKEND={'jax' if 'jax' in lock.stem else 'tensorflow'}"
         )
-    return Finding(f"{seen} here, all seen by TensorFlow")
+    return Finding(f"{seen} here, all seen by Keras's backend")
 
 
 def ports() -> Finding:

@@ -1,11 +1,16 @@
-"""Stage explain: where the network looked (Grad-CAM) and what its layers see (feature maps)."""
+"""Stage explain: where the network looked, whether that is so, and what its layers see.
+
+python -m tasks.explain          the stage: examples of the test images, and tests of their heatmaps
+python -m tasks.explain ID ..    draw images of any side by their image_id, for every class, into
+                                 reports/explained, with the raw heatmaps as .npy
+"""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Sequence
+import argparse
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,180 +18,216 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.common import labels, manifest, paths
+from tasks.common import labels, manifest, paths, wording
 from tasks.common.documents import fresh_folder, read_json, write_json
-from tasks.common.errors import command
+from tasks.common.errors import ParameterError, command
 from tasks.common.params.explain import Explain
 from tasks.common.params.loading import load
-from tasks.common.params.section import Part
+from tasks.common.params.section import Confidence, Part
 from tasks.common.params.task import Task
+from tasks.common.params.train import Train
+from tasks.imaging import masks
+from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
-from tasks.networks import features, files, gradcam, layers
-from tasks.pictures import gallery
-from tasks.statistics import Array, curves, scores
+from tasks.networks import device, features, files, heatmaps, layers, methods, scoring
+from tasks.networks.explanation_checks import Explained, check
+from tasks.networks.heatmaps import Explainer
+from tasks.pictures import explanations
+from tasks.pictures.explanations import Entry, Picture
+from tasks.statistics import examples, scores
 from tasks.statistics.metrics import Sample
 from tasks.statistics.operating_point import OperatingPoint
 
 if TYPE_CHECKING:
     import keras
 
+NEIGHBOURS = 5  # training images beside each wrong example
+
+
+class Intervals(Part):
+    """Of the section `evaluate`, the confidence of its intervals."""
+
+    confidence: Confidence
+
 
 class Settings(Part):
     """What the stage reads of `params.yaml`."""
 
     task: Task
+    train: Train
+    evaluate: Intervals
     explain: Explain
 
 
 @dataclass(frozen=True)
-class Example:
-    """A test image to show.
+class World:
+    """What is explained: settings, network, pack, and the manifest's usable rows by image_id."""
 
-    `row` is its place among the test images, `name` the class that its label holds, `predicted`
-    what was said about it, `output` whose score says so, by being low where `absent`.
+    settings: Settings
+    model: keras.Model
+    pack: NDArray[np.uint8]
+    rows: pd.DataFrame
+
+    @cached_property
+    def explain(self) -> Explainer:
+        """What the stage explains with; compiled once."""
+        return methods.explainer(self.model, "gradcam")
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """The classes behind the scores."""
+        return labels.scored(self.settings.task.kind, self.settings.task.names)
+
+    def pictures(self, image_ids: Sequence[str]) -> list[Picture]:
+        """Images by their ids."""
+        known = self.rows.loc[list(image_ids), ["label", "row"]].itertuples(name=None)
+        return [Picture(image_id, label, self.pack[row]) for image_id, label, row in known]
+
+    def pixels(self, image_ids: Sequence[str]) -> NDArray[np.uint8]:
+        """`(N, H, W, C)` of images."""
+        found: NDArray[np.uint8] = self.pack[self.rows.loc[list(image_ids), "row"].to_numpy()]
+        return found
+
+
+def read_world() -> World:
+    """Manifest, pack and model, once the devices are made exact."""
+    settings = load(Settings)
+    device.prepare(settings.train.threads, settings.train.seed)
+    rows = manifest.read_manifest().set_index("image_id")
+    return World(settings, files.load(paths.MODEL), open_pack(), rows)
+
+
+def draw(folder: Path, world: World, table: pd.DataFrame, sample: Sample) -> dict[str, list[Entry]]:
+    """Draw examples, the training images that are like wrong ones, and what layers make of the
+    first; return the index. `table` and `sample` are the test images.
     """
-
-    row: int
-    name: str
-    predicted: str
-    right: bool
-    output: int
-    absent: bool
-    score: float
-
-
-def choose(sample: Sample, classes: Sequence[str], count: int) -> list[Example]:
-    """For each class, among the images that hold it, the `count` most confident right predictions
-    and the `count` most confident wrong ones.
-
-    Confidence is the score of what was predicted: of a class that was predicted absent, 1 - score.
-    """
-    held, outputs, confidence, right = _by_class(sample)
-    answers = curves.answers(sample.kind, classes, sample.predictions)
-    chosen = []
-    for k, name in enumerate(classes):
-        said = answers[k] if sample.kind == "multilabel" else answers[0]
-        for wanted in (True, False):
-            rows = np.flatnonzero(held[:, k] & (right[:, k] == wanted))
-            best = rows[np.argsort(-confidence[rows, k], kind="stable")][:count]
-            for row in best.tolist():
-                output = int(outputs[row, k])
-                absent = not sample.predictions[row, output]
-                score = float(sample.scores[row, output])
-                chosen.append(Example(row, name, said[row], wanted, output, absent, score))
-    return chosen
+    task, settings = world.settings.task, world.settings.explain
+    chosen = examples.choose(sample, task.names, settings.examples)
+    ids = [str(table.loc[one.row, "image_id"]) for one in chosen]
+    sought = [(one.output, one.absent) for one in chosen]
+    heat = heatmaps.of_each(world.explain, world.pixels(ids), sought)
+    shown = world.pictures(ids)
+    entries = explanations.examples(folder, chosen, shown, heat, world.outputs)
+    return {
+        "examples": entries,
+        "neighbours": draw_neighbours(folder, world, [e for e in entries if not e["right"]]),
+        "features": draw_layers(folder, world, shown[:1], layers.feature_layers(world.model)),
+    }
 
 
-def _by_class(sample: Sample) -> tuple[NDArray[Any], NDArray[Any], Array, NDArray[Any]]:
-    """Whether each image holds each class, which output speaks about it, how confidently, and
-    whether it is right; each `(N, classes)`.
-    """
-    held, said, given = sample.targets > 0, sample.predictions > 0, sample.scores
-    if sample.kind == "multiclass":
-        top = np.broadcast_to(said.argmax(axis=1)[:, None], held.shape)
-        return held, top, np.take_along_axis(given, top, axis=1), said
-    if sample.kind == "binary":
-        held = np.hstack([~held, held])
-    outputs = np.broadcast_to(np.arange(said.shape[1]), held.shape)
-    confidence = np.broadcast_to(np.where(said, given, 1 - given), held.shape)
-    return held, outputs, confidence, np.broadcast_to(said == (sample.targets > 0), held.shape)
-
-
-def draw_examples(
-    folder: Path,
-    model: keras.Model,
-    images: NDArray[np.uint8],
-    table: pd.DataFrame,
-    chosen: Sequence[Example],
-    outputs: Sequence[str],
-) -> list[dict[str, Any]]:
-    """Write one picture per example and return the entries of the index.
-
-    Args:
-        folder: where the PNG files go.
-        model: the network.
-        images: of the examples, `(len(chosen), H, W, C)`.
-        table: the score table's test rows.
-        chosen: the examples.
-        outputs: the class behind each output.
-    """
-    taken: Counter[str] = Counter()
-    entries = []
-    heatmaps = _heatmaps(model, images, chosen)
-    for pixels, heatmap, example in zip(images, heatmaps, chosen, strict=True):
-        stem = f"{_slug(example.name)}_{'right' if example.right else 'wrong'}"
-        taken[stem] += 1
-        scored = outputs[example.output]
-        entry = {
-            "file": f"{stem}_{taken[stem]}.png",
-            "image_id": table.loc[example.row, "image_id"],
-            "label": example.name,
-            "predicted": example.predicted,
-            "right": example.right,
-            "scored": scored,
-            "score": round(example.score, 6),
-        }
-        captions = (
-            f"labelled {example.name}\nscore of {scored}: {example.score:.3f}",
-            f"predicted {example.predicted}\nwhat speaks for it",
+def draw_neighbours(folder: Path, world: World, wrong: Sequence[Entry]) -> list[Entry]:
+    """For each wrong example, the training images that are most like it to the frozen backbone."""
+    if not wrong:
+        return []
+    found = features.pooled(files.load(paths.HEAD_MODEL), world.pack)
+    training = world.rows[world.rows["split"] == "train"]
+    rows = world.rows.loc[[entry["image_id"] for entry in wrong], "row"]
+    near = features.nearest(found[rows], found[training["row"]], NEIGHBOURS)
+    return [
+        explanations.neighbours(
+            folder, entry, world.pictures([entry["image_id"], *training.index[places]])
         )
-        gallery.beside(folder / str(entry["file"]), pixels, heatmap, captions)
-        entries.append(entry)
-    return entries
-
-
-def _heatmaps(
-    model: keras.Model, images: NDArray[np.uint8], chosen: Sequence[Example]
-) -> list[NDArray[np.float32]]:
-    """One heatmap per example, those of one output and direction together."""
-    found: dict[int, NDArray[np.float32]] = {}
-    sought = [(example.output, example.absent) for example in chosen]
-    for output, absent in dict.fromkeys(sought):
-        places = [k for k, other in enumerate(sought) if other == (output, absent)]
-        found |= zip(places, gradcam.heatmaps(model, images[places], output, absent), strict=True)
-    return [found[k] for k in range(len(chosen))]
+        for entry, places in zip(wrong, near, strict=True)
+    ]
 
 
 def draw_layers(
-    folder: Path, model: keras.Model, pixels: NDArray[np.uint8]
-) -> list[dict[str, Any]]:
-    """Write the feature maps of an early and of a late layer and return their index entries."""
-    entries = []
-    for depth, name in zip(("early", "late"), layers.feature_layers(model), strict=True):
-        maps = features.maps(model, name, pixels)
-        height, width, channels = maps.shape
-        title = f"{depth} layer {name}: {height} x {width}, {channels} channels"
-        file = f"features_{depth}.png"
-        gallery.feature_maps(folder / file, pixels, maps, title)
-        entries.append({"file": file, "layer": name, "shape": [height, width, channels]})
-    return entries
+    folder: Path, world: World, shown: Sequence[Picture], names: Sequence[str]
+) -> list[Entry]:
+    """What each of the layers makes of each image."""
+    return [
+        explanations.layer(folder, name, picture, features.maps(world.model, name, picture.pixels))
+        for picture in shown
+        for name in names
+    ]
 
 
-def _slug(name: str) -> str:
-    """A class name as part of a file name."""
-    return re.sub(r"\W+", "_", name.lower()).strip("_") or "class"
+def check_classes(world: World, table: pd.DataFrame, sample: Sample) -> dict[str, Any]:
+    """What the tests find of the heatmaps of each class, on test images that are answered right."""
+    task, confidence = world.settings.task, world.settings.evaluate.confidence
+    rows, groups = world.rows.loc[table["image_id"], "row"].to_numpy(), table["group"].to_numpy(str)
+    known = dict(read_masks(world, table["image_id"].to_list()))
+    found = {}
+    for name, right in examples.right(sample, task.names).items():
+        at = [one.row for one in right]
+        given = Explained(
+            Images(world.pack, rows[at]),
+            [(one.output, one.absent) for one in right],
+            groups[at],
+            {place: known[row] for place, row in enumerate(at) if row in known},
+        )
+        found[name] = check(world.model, world.explain, given, confidence)
+    return found
+
+
+def read_masks(world: World, image_ids: Sequence[str]) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """The masks of images that have one with a finding, by their place."""
+    known = world.rows.loc[list(image_ids), ["mask", "height", "width"]]
+    for place, (file, height, width) in enumerate(known.itertuples(index=False, name=None)):
+        if isinstance(file, str):
+            content = (paths.RAW / file).read_bytes()
+            mask = masks.prepare(content, (height, width), world.pack.shape[1:3])
+            if mask is not None:
+                yield place, mask
+
+
+def explain_chosen(given: Sequence[str], method: str, names: Sequence[str]) -> list[Path]:
+    """Draw images by their ids for every class, and what layers make of them."""
+    world = read_world()
+    ids = manifest.find(world.rows.index.to_list(), given)
+    if unknown := set(names) - {layer.name for layer in world.model.layers}:
+        raise ParameterError(
+            "required: names of layers of the network, such as "
+            f"{' and '.join(layers.feature_layers(world.model))}; received: "
+            f"{', '.join(sorted(unknown))}"
+        )
+    explain, shown = methods.explainer(world.model, method), world.pictures(ids)
+    paths.EXPLAINED.mkdir(parents=True, exist_ok=True)
+    said = scoring.score(world.model, world.pixels(ids))
+    drawn = []
+    for k, name in enumerate(world.outputs):
+        found = explain(world.pixels(ids), k, False)
+        for picture, heat, score in zip(shown, found, said[:, k], strict=True):
+            stem = f"{picture.image_id[:12]}_{method}_{explanations.slug(name)}.png"
+            drawn.append(paths.EXPLAINED / stem)
+            explanations.heatmap(drawn[-1], picture, heat, (name, float(score)), name)
+    entries = draw_layers(paths.EXPLAINED, world, shown, names)
+    return drawn + [paths.EXPLAINED / entry["file"] for entry in entries]
+
+
+def run_stage() -> None:
+    """Draw and test; write what was found."""
+    world = read_world()
+    task = world.settings.task
+    table = scores.of_split(pd.read_parquet(paths.SCORES), "test")
+    sample = scores.sample(table, task, OperatingPoint(**read_json(paths.OPERATING_POINT)))
+    folder = fresh_folder(paths.EXPLAIN)
+    index = draw(folder, world, table, sample)
+    write_json(folder / "index.json", index)
+    checks = check_classes(world, table, sample)
+    write_json(paths.EXPLANATIONS, {"classes": checks})
+    drawn, tested = len(index["examples"]), len(checks)
+    print(f"{drawn} Grad-CAM overlays drawn, heatmaps of {tested} classes tested")
+    for told in wording.heatmaps(checks):
+        print(f"Warning: {told}")
 
 
 @command
 def main() -> None:
-    """Read model, scores and pack; write the overlays, the feature maps and their index."""
-    settings = load(Settings)
-    task = settings.task
-    table = scores.of_split(pd.read_parquet(paths.SCORES), "test")
-    sample = scores.sample(table, task, OperatingPoint(**read_json(paths.OPERATING_POINT)))
-    chosen = choose(sample, task.names, settings.explain.examples)
-    rows = manifest.read_manifest().set_index("image_id")["row"]
-    shown = table["image_id"].iloc[[example.row for example in chosen]]
-    images = open_pack()[rows.loc[shown.to_list()]]
-    model = files.load(paths.MODEL)
-    folder = fresh_folder(paths.EXPLAIN)
-    outputs = labels.scored(task.kind, task.names)
-    index = {
-        "examples": draw_examples(folder, model, images, table, chosen, outputs),
-        "features": draw_layers(folder, model, images[0]),
-    }
-    write_json(folder / "index.json", index)
-    print(f"{len(chosen)} Grad-CAM overlays and feature maps of {len(index['features'])} layers")
+    """Run the stage, or draw chosen images."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.explain",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help="images, or first characters of them")
+    parser.add_argument("--method", choices=methods.NAMES, default="gradcam")
+    parser.add_argument("--layer", nargs="+", default=[], metavar="NAME", help="draw these too")
+    given = parser.parse_args()
+    if given.ids:
+        print("\n".join(map(str, explain_chosen(given.ids, given.method, given.layer))))
+    else:
+        run_stage()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tasks.common.params.model import Model
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
-from tasks.networks import device, files, history, recipe
+from tasks.networks import data, device, files, history, recipe
 from tasks.networks.fit import Fitted, Metrics, best_epoch
 from tasks.registry.live_runs import shown_live
 
@@ -35,7 +35,7 @@ class Settings(Part):
 def receipt(
     fitted: Fitted, head: list[Metrics], cut_layer: str, model: keras.Model
 ) -> dict[str, Any]:
-    """What `training.json` says: which phase is kept, and by how much."""
+    """What `training.json` says: which phase is kept, by how much, and what has computed."""
     kept = fitted.epochs if fitted.better else head
     best = best_epoch(kept)
     return {
@@ -47,6 +47,7 @@ def receipt(
             "head": round(fitted.loss_before, 6),
             "fine_tune": round(fitted.best["val_loss"], 6) if fitted.epochs else None,
         },
+        "backend": device.NAME,
         "parameters": model.count_params(),
         "fine_tuned_parameters": sum(math.prod(w.shape) for w in model.trainable_variables),
     }
@@ -66,7 +67,7 @@ def main() -> None:
     settings = load(Settings)
     backbone, phase = settings.model.backbone, settings.fine_tune
     device.prepare(settings.train.threads, settings.train.seed, settings.train.devices)
-    given = recipe.read(settings.task, settings.train)
+    given = recipe.of_data(settings.task, settings.train, data.read(settings.task))
     with device.scope():
         model = files.load(paths.HEAD_MODEL)
     first_machine = device.machine() == 0

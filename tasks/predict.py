@@ -19,7 +19,7 @@ from tasks.common.errors import ParameterError, WorkspaceError, command
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.privacy.pseudonyms import Pseudonyms, key_id, load_key
-from tasks.registry import permitted, served
+from tasks.registry import serving
 from tasks.registry.model_versions import CHAMPION
 from tasks.serving import bulk
 from tasks.sources import given
@@ -74,8 +74,8 @@ def _predict(asked: argparse.Namespace, images: given.Given, home: Path, folder:
     settings = load(Params)
     key = load_key(settings)
     name = settings.publish.model_name
-    number, package = permitted.package(name, asked.version, folder, asked.unpassed)
-    classifier = served.load(package.folder, threads=1)
+    number, package = serving.package(name, asked.version, folder, asked.unpassed)
+    classifier = serving.load(package.folder, threads=1)
     work = bulk.Bulk(
         classifier,
         images.files,

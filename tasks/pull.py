@@ -54,6 +54,8 @@ class PullSummary:
         vanished: in `data/raw`, but no longer at the source or passed by there; they stay.
         passed_by: of those, what is passed by, and is trained on.
         withdrawn: at the source still, and not brought.
+        masks: of findings, that are new; nothing trains on them.
+        refused_masks: could not be read, or are not black and white.
         notes: what a person should know about the source.
         positive: the positive class of a binary task.
         place: where all this is.
@@ -74,6 +76,8 @@ class PullSummary:
     vanished: int
     withdrawn: int
     passed_by: int = 0
+    masks: int = 0
+    refused_masks: int = 0
     notes: tuple[str, ...] = ()
     positive: str | None = None
     place: Place = OWN
@@ -104,6 +108,12 @@ class PullSummary:
             "of those are passed by, such as masks beside their pictures, and are trained on as "
             f"before. Their ids stand in {StateEntry.PULL_DETAILS.path}; `python -m tasks.pull "
             "--exclude ID ..` leaves them out": self.passed_by,
+            "new masks of findings, which explanations are held to; nothing trains on them": (
+                self.masks
+            ),
+            "masks are left out: they cannot be read, or are not black and white": (
+                self.refused_masks
+            ),
             "files of withdrawn patients are still at the source; they were not brought, and "
             "should be deleted there": self.withdrawn,
         }
@@ -151,12 +161,12 @@ def pull(params: Params, place: Place = OWN) -> PullSummary:
     all_marks = (marks or set()) | identifiers.collect(came.identities, pseudonyms)
     if told_more := all_marks != marks:
         cohort.write_marks(all_marks, key, place)
-    table = cohort.joined(known[~replaced], stand_ins, new)
-    if len(new):
+    table = arrivals.with_masks(cohort.joined(known[~replaced], stand_ins, new), came.masks)
+    if len(new) or came.masks:
         cohort.write(table, key, place)
     originals.note(came.names, set(cohort.present(table)["image_id"].map(file_of)), place)
-    cohort.sweep(table["path"].dropna(), place)
-    if len(new) or told_more or not place.version.exists():
+    cohort.sweep(table, place)
+    if len(new) or came.masks or told_more or not place.version.exists():
         data_versions.save(place)
     if remote:
         data_versions.push(place)
@@ -241,6 +251,8 @@ def summarise(
         fixed=came.counts["fixed"],
         vanished=len(claims.keys() - there - came.changed - came.replaced),
         withdrawn=came.counts["withdrawn"],
+        masks=len(came.masks),
+        refused_masks=came.counts["refused masks"],
         notes=notes,
     )
 

@@ -92,6 +92,7 @@ def read_content() -> dict[str, Any]:
         "gallery": {
             part: with_pictures(examples, paths.EXPLAIN) for part, examples in gallery.items()
         },
+        "explanations": read_json(paths.EXPLANATIONS),
         "audit": read_json(paths.AUDIT / "summary.json"),
         "audit_gallery": data_uri(suspects.read_bytes()) if suspects.exists() else None,
         "compression": read_json(paths.COMPRESSION),

@@ -10,7 +10,7 @@ from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
-from tasks.networks import device, files, history, recipe
+from tasks.networks import data, device, files, history, recipe
 from tasks.networks.architecture import build
 from tasks.networks.fit import best_epoch
 from tasks.registry.live_runs import shown_live
@@ -31,7 +31,7 @@ def main() -> None:
     settings = load(Settings)
     phase = settings.train
     device.prepare(phase.threads, phase.seed, phase.devices)
-    given = recipe.read(settings.task, phase)
+    given = recipe.of_data(settings.task, phase, data.read(settings.task))
     with device.scope():
         model = build(settings.model, settings.preprocess, settings.task)
     first_machine = device.machine() == 0

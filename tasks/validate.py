@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
 
-from tasks.checks import comparisons, fields
-from tasks.checks.data_docs import Finding, examine
+from tasks.checks import comparisons, fields, page
 from tasks.checks.expectations import limits, tables
+from tasks.checks.suites import Finding, examine
 from tasks.common import digests, documents, labels, manifest, paths, wording
 from tasks.common.errors import ValidationError, command
 from tasks.common.params.loading import load
@@ -44,7 +45,7 @@ def check(findings: Sequence[Finding]) -> None:
         told = "\n".join(_tell(finding) for finding in failed)
         raise ValidationError(
             f"{len(failed)} of {len(critical)} critical expectations do not hold, so nothing "
-            f"trains on these data:\n{told}\nSee {paths.DATA_DOCS / 'index.html'}; "
+            f"trains on these data:\n{told}\nSee {paths.FINDINGS_PAGE}; "
             "`python -m tasks.pull --where` and an image_id says which file it is"
         )
 
@@ -69,7 +70,7 @@ def _found(finding: Finding) -> str:
 
 def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
     """What `reports/validation.json` says of findings; of those that `check` does not let pass, the
-    Data Docs only.
+    page of findings only.
     """
     return {
         "passed": all(finding.passed or finding.severity != "critical" for finding in findings),
@@ -104,14 +105,15 @@ def report(findings: Sequence[Finding]) -> str:
     ]
     held = f"{len(findings) - len(warnings)} of {len(findings)}" if warnings else len(findings)
     which = "" if warnings else "All "
-    docs = f"{which}{held} expectations hold; see {paths.DATA_DOCS / 'index.html'}"
+    docs = f"{which}{held} expectations hold; see {paths.FINDINGS_PAGE}"
     return "\n".join([*lines, docs])
 
 
 @command
 def main() -> None:
-    """Write the audits and Data Docs, and the verdict where every critical expectation holds."""
-    docs, settings = documents.fresh_folder(paths.DATA_DOCS), load(Settings)
+    """Write the audits and findings, and the verdict where every critical expectation holds."""
+    shutil.rmtree(paths.DATA_DOCS, ignore_errors=True)
+    settings = load(Settings)
     task, allowed = settings.task, settings.validate_
     table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
     pack = documents.read_json(paths.PACK)
@@ -129,9 +131,9 @@ def main() -> None:
         tables(table, pack, task, drifts, side_drifts, told),
         limits(task, settings.preprocess, settings.split, allowed),
         paths.EXPECTATIONS,
-        docs,
     )
     documents.write_json(paths.FINDINGS, verdict(findings))
+    documents.write_text(paths.FINDINGS_PAGE, page.render(findings))
     check(findings)
     digest = {"manifest": digests.of_file(paths.MANIFEST), "pixels": pack["digest"]}
     documents.write_json(paths.VALIDATION, verdict(findings) | digest)

@@ -105,7 +105,7 @@ def _remove(found: Found, key: str) -> None:
     joined = cohort.read_joined() | joined_by(going) if place == OWN else {}
     cohort.write_withdrawn(found.record, joined, key, place)
     cohort.write(cohort.joined(staying, cohort.stand_ins(going, WITHDRAWN)), key, place)
-    cohort.sweep(staying["path"].dropna(), place)
+    cohort.sweep(staying, place)
     data_versions.save(place)
 
 
@@ -119,11 +119,12 @@ def _push(remote: bool, places: Sequence[Place]) -> list[str]:
 
 
 def _remove_derived() -> None:
-    """Remove all outs, Data Docs, and what the state folder holds of images: made anew when asked
-    for.
+    """Remove all outs, what is written beside them, and what the state folder holds of images: made
+    anew when asked for.
     """
     outs = [out for stage in pipeline.stages() for out in pipeline.outs(stage)]
-    for path in (*outs, paths.DATA_DOCS, *paths.showing_patients()):
+    beside = (paths.FINDINGS, paths.FINDINGS_PAGE, paths.DATA_DOCS, paths.EXPLAINED)
+    for path in (*outs, *beside, *paths.showing_patients()):
         _delete(path)
 
 

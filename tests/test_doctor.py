@@ -153,27 +153,35 @@ def test_a_prefect_server_that_is_named_must_answer(workspace, monkeypatch):
         doctor.prefect()
 
 
+CUDA = {"nvidia-cudnn-cu12": "9"}
+CUDA_FOR_JAX = {**CUDA, "jax-cuda12-plugin": "0.10"}
+
+
 @pytest.mark.parametrize(
-    ("there", "cuda", "seen", "told"),
+    ("there", "installed", "seen", "told"),
     [
-        (0, None, "", "0 here, computing on the CPU"),
-        (1, None, "", "LOCK=requirements-gpu.lock"),
-        (0, "9", "", "`make setup LOCK=requirements.lock`"),
-        (2, "9", "noise\n2\n", "2 here, all seen by TensorFlow"),
+        (0, {}, "", "0 here, computing on the CPU"),
+        (1, {}, "", "LOCK=requirements-gpu-jax.lock or requirements-gpu.lock"),
+        (0, CUDA, "", "requirements-gpu.lock is installed; `make setup LOCK=requirements.lock`"),
+        (0, CUDA_FOR_JAX, "", "requirements-gpu-jax.lock is installed"),
+        (2, CUDA, "noise\n2\n", "2 here, all seen by Keras's backend"),
     ],
 )
-def test_a_gpu_is_used_where_there_is_one(monkeypatch, there, cuda, seen, told):
+def test_a_gpu_is_used_where_there_is_one(monkeypatch, there, installed, seen, told):
     monkeypatch.setattr(preflight, "gpus", lambda: there)
-    monkeypatch.setattr(doctor, "_installed", lambda name: cuda)
+    monkeypatch.setattr(doctor, "_installed", installed.get)
     answering(monkeypatch, stdout=seen)
     finding = doctor.gpu()
     assert told in f"{finding.says} {finding.advice}"
 
 
 @pytest.mark.parametrize("answer", [{"stdout": "0\n"}, {"returncode": 1}])
-def test_a_gpu_that_tensorflow_does_not_see_is_broken(monkeypatch, answer):
+@pytest.mark.parametrize(
+    ("installed", "backend"), [(CUDA, "BACKEND=tensorflow"), (CUDA_FOR_JAX, "BACKEND=jax")]
+)
+def test_a_gpu_that_the_backend_does_not_see_is_broken(monkeypatch, answer, installed, backend):
     monkeypatch.setattr(preflight, "gpus", lambda: 1)
-    monkeypatch.setattr(doctor, "_installed", lambda name: "9")
+    monkeypatch.setattr(doctor, "_installed", installed.get)
     answering(monkeypatch, **answer)
-    with pytest.raises(TrainingError, match="sees 1 GPUs; received: one that sees 0"):
+    with pytest.raises(TrainingError, match=f"sees 1 GPUs; received: one that sees 0.*{backend}"):
         doctor.gpu()

@@ -97,6 +97,7 @@ def keys_of(section, kind):
         "Preprocess": [key for key in Preprocess.model_fields if key != "cluster"],
         "PixelSettings": list(PixelSettings.model_fields),
         "Source": ["source"],
+        "Intervals": ["confidence"],
         "ImageLimits": list(ImageLimits.model_fields),
     }
     return [f"{section}.{key}" for key in keys[kind]] if kind in keys else [section]

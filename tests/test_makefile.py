@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pytest
@@ -16,3 +17,16 @@ def test_an_environment_that_was_moved_is_built_anew(tmp_path, made_in, anew):
     (project / ".venv/pyvenv.cfg").write_text(command)
     said = run("make", "-n", "setup", "LOCK=requirements.lock", cwd=project).stdout
     assert ("rm -rf .venv" in said) == ("-m venv .venv" in said) == anew
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_gpu_gets_the_lock_of_the_backend_that_was_chosen(tmp_path, backend):
+    driver = tmp_path / "bin/nvidia-smi"
+    driver.parent.mkdir()
+    driver.write_text("#!/bin/sh\necho GPU 0\n")
+    driver.chmod(0o755)
+    path = f"{driver.parent}:{os.environ['PATH']}"
+    said = run("make", "-pn", "help", f"BACKEND={backend}", cwd=ROOT, PATH=path).stdout
+    of_jax = "-jax" * (backend == "jax")
+    assert f"KERAS_BACKEND := {backend}" in said.splitlines()
+    assert f"INSTALLED := .venv/.installed-requirements-gpu{of_jax}" in said.splitlines()

@@ -1,12 +1,13 @@
-"""The champion as the MLflow store has it, asked without MLflow, which takes seconds to import.
+"""The champion as the MLflow store and the ledger have it, without MLflow: that imports in seconds.
 
-For what must be known before work begins. Whatever the store does not tell is unknown here: the
-gate asks it properly.
+For what must be known before work begins, and every half minute. Whatever store and ledger do not
+tell is unknown here: the gate asks them properly.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from tasks.common import labels, paths
 
 SQLITE = "sqlite:///"
 SECONDS = 5.0  # for a server to answer
+CROWNED = ("first", "promoted")  # kinds of the ledger's entries that make a version champion
+ALIAS = "SELECT version FROM registered_model_aliases WHERE alias = 'champion' AND name = ?"
 OF_RUN = """
     SELECT alias.version, param.key, param.value FROM registered_model_aliases AS alias
     JOIN model_versions AS version ON version.name = alias.name AND version.version = alias.version
@@ -48,6 +51,45 @@ def find(model_name: str) -> Champion | None:
     return None
 
 
+def differs(model_name: str) -> bool:
+    """Whether the alias is on another version than the ledger has as champion: a look of
+    milliseconds. Not so where nothing has the alias, or the store does not tell.
+    """
+    uri = paths.tracking_uri()
+    try:
+        if uri.startswith(SQLITE):
+            named = _alias_in_sqlite(Path(uri.removeprefix(SQLITE)), model_name)
+        elif uri.startswith(("http://", "https://")):
+            named = _alias_at_server(uri.rstrip("/"), model_name)
+        else:
+            return False
+        return named is not None and named != _entered(model_name)
+    except (sqlite3.Error, OSError, ValueError, KeyError):
+        return False
+
+
+def _alias_in_sqlite(path: Path, name: str) -> int | None:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        found = database.execute(ALIAS, [name]).fetchone()
+    return int(found[0]) if found else None
+
+
+def _alias_at_server(uri: str, name: str) -> int:
+    found = _ask(uri, "registered-models/alias", name=name, alias="champion")
+    return int(found["model_version"]["version"])
+
+
+def _entered(name: str) -> int | None:
+    """The version that the ledger made champion last; whether its chain is whole is not asked."""
+    if not paths.ledger().exists():
+        return None
+    for line in reversed(paths.ledger().read_text(encoding="utf-8").splitlines()):
+        entry = json.loads(line)
+        if entry["kind"] in CROWNED and entry["model_name"] == name:
+            return int(entry["version"])
+    return None
+
+
 def _in_sqlite(path: Path, name: str) -> Champion | None:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
         rows = database.execute(OF_RUN, [name]).fetchall()
@@ -55,18 +97,17 @@ def _in_sqlite(path: Path, name: str) -> Champion | None:
     return _champion(rows[0][0], task) if rows else None
 
 
-def _at_server(uri: str, name: str) -> Champion | None:
+def _ask(uri: str, what: str, **which: str) -> Any:
     import requests
 
-    def ask(what: str, **which: str) -> Any:
-        answer = requests.get(
-            f"{uri}/api/2.0/mlflow/{what}", which, timeout=SECONDS, **_credentials()
-        )
-        answer.raise_for_status()
-        return answer.json()
+    answer = requests.get(f"{uri}/api/2.0/mlflow/{what}", which, timeout=SECONDS, **_credentials())
+    answer.raise_for_status()
+    return answer.json()
 
-    version = ask("registered-models/alias", name=name, alias="champion")["model_version"]
-    params = ask("runs/get", run_id=version["run_id"])["run"]["data"]["params"]
+
+def _at_server(uri: str, name: str) -> Champion | None:
+    version = _ask(uri, "registered-models/alias", name=name, alias="champion")["model_version"]
+    params = _ask(uri, "runs/get", run_id=version["run_id"])["run"]["data"]["params"]
     return _champion(version["version"], {param["key"]: param["value"] for param in params})
 
 

@@ -8,6 +8,7 @@ Later stages read the manifest only and never list folders.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -40,9 +41,13 @@ COHORT = {
     "bits": ("Int64", "stored bits of a sample"),
     "compression": ("str", "name of the transfer syntax, else the file's format, such as png"),
     "source_name": ("str", "keyed pseudonym of the file's name at the source"),
+    "mask": (
+        "str",
+        "file under data/raw that shows where findings are; missing where unknown",
+    ),
 }
 # Columns of the cohort that came later: missing values in one that was written before.
-LATER = ("modality", "body_part", "bits", "compression", "source_name")
+LATER = ("modality", "body_part", "bits", "compression", "source_name", "mask")
 # Reasons of rows that no file stands behind any more. They hold no more than what the split draws
 # by: without them, the patients of their batch would be drawn anew, some from train to test.
 WITHDRAWN, REPLACED = "withdrawn", "replaced by a later file"
@@ -69,6 +74,7 @@ MANIFEST = IMAGES | {
     "fold": ("Int64", "of train and val, from 0, where split.folds asks for them"),
 }
 SPLITS = ("train", "val", "test")
+SHORTEST = 8  # characters of an id that may stand for it
 
 
 def read(path: Path, columns: dict[str, tuple[str, str]]) -> pd.DataFrame:
@@ -109,3 +115,21 @@ def read_manifest() -> pd.DataFrame:
 def of_split(manifest: pd.DataFrame, split: str) -> pd.DataFrame:
     """The rows of one split, in pack order, with a fresh index."""
     return manifest[manifest["split"] == split].reset_index(drop=True)
+
+
+def find(known: Sequence[str], given: Sequence[str]) -> list[str]:
+    """The ids among `known` that begin as given.
+
+    Raises:
+        DataError: none does, or several do.
+    """
+    found = []
+    for start in given:
+        ids = [one for one in known if one.startswith(start) and len(start) >= SHORTEST]
+        if len(ids) != 1:  # without the id, which may be a name
+            raise DataError(
+                f"required: an image_id of {paths.MANIFEST}, or {SHORTEST} or more of its first "
+                f"characters; received: one that {'several begin with' if ids else 'none has'}"
+            )
+        found += ids
+    return found

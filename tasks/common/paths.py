@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 DVC_YAML = Path("dvc.yaml")
+PLOTS_PAGE = Path(".dvc/plots.html")  # what `dvc plots show` fills in; `.dvc/config` names it
 DVC_LOCK = Path("dvc.lock")
 PARAMS = Path("params.yaml")
 
@@ -67,8 +68,10 @@ VALIDATION = Path("reports/validation.json")
 EXPECTATIONS = Path("gx")  # Great Expectations' context: the suites, edited by people
 DRIFT = Path("reports/drift.json")
 SHORTCUTS = Path("reports/shortcuts.json")
-DATA_DOCS = Path("reports/data_docs")  # no out: Great Expectations writes it anew each time
-FINDINGS = DATA_DOCS / "findings.json"  # what validation.json says, also where the stage fails
+# No outs: what validation.json says, also where the stage fails, with the rows.
+FINDINGS_PAGE = Path("reports/findings.html")
+FINDINGS = Path("reports/findings.json")
+DATA_DOCS = Path("reports/data_docs")  # of earlier versions: pages that load from the network
 
 VIEWS = Path("data/views.json")
 CONTACT_SHEET = Path("reports/augment/contact_sheet.png")
@@ -89,6 +92,8 @@ CONFUSION = Path("reports/evaluate/confusion.csv")
 NET_BENEFIT = Path("reports/evaluate/net_benefit.csv")
 FIGURES = Path("reports/evaluate/figures")
 EXPLAIN = Path("reports/explain")
+EXPLANATIONS = Path("reports/explanations.json")  # what their tests found
+EXPLAINED = Path("reports/explained")  # no out: the images that a person chose
 AUDIT = Path("reports/audit")
 PACKAGE = Path("models/package")  # what is registered, and serves
 SERVING = PACKAGE / "serving"  # its ONNX files, with what was fitted for them
@@ -96,6 +101,7 @@ PACKAGE_CODE = PACKAGE / "code"
 SERVED_SCORES = Path("data/served_scores.parquet")  # what the one that serves says of val and test
 COMPRESSION = Path("reports/compress.json")
 REPORT = Path("reports/report.html")
+VERDICT = Path("reports/verdict.html")  # no out: the gate writes it, after the report
 
 MACHINE = "machine-"  # begins the name of its folder of state
 
@@ -114,6 +120,7 @@ class StateEntry(Enum):
     PACKS = "packs", True
     PREFIX = "prefix", True  # stored activations
     CHECKPOINTS = "checkpoints", True
+    COMPILED = "compiled", False  # what XLA made for the devices that are here
     DOWNLOADS = "downloads", True  # what sources fetched, as it came
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
     ORIGINALS = "originals.json", True  # what the source calls the files of `data/raw`
@@ -161,6 +168,11 @@ def showing_patients() -> list[Path]:
 def store() -> Path:
     """The default MLflow store and the ledger."""
     return root() / "mlruns"
+
+
+def ledger() -> Path:
+    """What the gate said and what people promoted."""
+    return store() / "ledger.jsonl"
 
 
 def tracking_uri() -> str:

@@ -19,6 +19,7 @@ VARIABLES = {"mlflow": "MLFLOW_PORT", "prefect": "PREFECT_SERVER_API_PORT"}
 DEFAULTS = {"mlflow": 5000, "prefect": 4200}
 ALLOWED = range(1, 65536)
 SECONDS = 1.0  # for a program on this machine to answer
+OF_UI = "?workflowType=machine_learning"  # behind a page of MLflow's: else it shows language models
 
 
 def ports() -> dict[str, int]:

@@ -81,6 +81,39 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
+def heatmaps(classes: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the heatmaps of classes, as `reports/explanations.json` has them."""
+    told = []
+    for name, found in classes.items():
+        masks, scores = found["by_masks"], found["by_scores"]
+        if found["beats_chance"] is False:
+            told.append(f"Heatmaps of {name} do not beat chance: {_chance(masks, scores)}")
+        if found["follows_weights"] is False:
+            likeness = interval(scores["shuffled_correlation"])
+            told.append(
+                f"Heatmaps of {name} stay when the weights are shuffled (rank correlation "
+                f"{likeness}): they show the image more than what was learnt"
+            )
+    return told
+
+
+def judged(verdict: bool | None) -> str:
+    """A verdict that may be missing."""
+    return {True: "yes", False: "no", None: "too few to tell"}[verdict]
+
+
+def _chance(masks: Mapping[str, Any] | None, scores: Mapping[str, Any]) -> str:
+    if masks and masks["pointing"]["low"] is not None:
+        return (
+            f"they hit the finding in a share of {interval(masks['pointing'])} of the images, "
+            f"a point anywhere does in {number(masks['pointing_by_chance'])}"
+        )
+    return (
+        "covering what they mark, and showing it alone, moves the score no more than other places "
+        f"do, by {interval(scores['mean'])}"
+    )
+
+
 def allowed(limits: Mapping[str, Any]) -> str:
     """What an expectation allows: `5 to 250`, `2 or more`, `train, val, test`."""
     if "value_set" in limits:

@@ -8,13 +8,16 @@ import logging
 import tempfile
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import onnx
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tasks.compression.canonical import canonical
+
+if TYPE_CHECKING:
+    import keras
 
 OUTPUTS = ("logits", "maps")
 
@@ -29,6 +32,8 @@ def export(model: keras.Model, logits: str, maps: str, path: Path) -> None:
         maps: the layer whose activations `(N, h, w, channels)` a heatmap weighs.
         path: the file.
     """
+    import keras  # not above: the room networks, which made the model, quiets it first
+
     trunk = keras.Model(model.input, [model.get_layer(name).output for name in (logits, maps)])
     trunk(np.zeros((1, *model.input_shape[1:]), np.float32))  # export refuses one never called
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)

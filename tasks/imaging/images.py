@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,3 +44,8 @@ class Images:
     def shape(self) -> tuple[int, ...]:
         """`(N, H, W, C)`."""
         return (len(self.rows), *self.pack.shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all of them."""
+        return math.prod(self.shape) * self.pack.itemsize

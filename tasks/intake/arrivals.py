@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from tasks.common import digests, manifest, paths, slices
 from tasks.common.errors import DecodeError, SourceError
 from tasks.common.paths import OWN, Place
 from tasks.common.progress import progress
+from tasks.imaging import masks
 from tasks.imaging.deidentification import Clean, deidentify, identifiers
 from tasks.intake import cohort
 from tasks.intake.file_ids import file_of
@@ -33,12 +34,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Known:
-    """What `data/raw` has: ids of files with and without a copy, ids by the pseudonym of the name
-    at the source, a row of each file, and who was withdrawn.
+    """What `data/raw` has: ids of files with and without a copy, and with a mask, ids by the
+    pseudonym of the name at the source, a row of each file, and who was withdrawn.
     """
 
     copied: frozenset[str]
     failed: frozenset[str]
+    masked: frozenset[str]
     names: Mapping[str, str]
     rows: Mapping[str, Mapping[Any, Any]]
     patients: frozenset[str]
@@ -60,8 +62,9 @@ class Arrivals:
         identities: identifying values of each file, as the source and the header have them.
         replaced: known files without a copy that a new row takes the place of.
         changed: known files that have other bytes at the source now.
+        masks: the new mask of a file, under `data/raw`.
         redescribed: files with another patient, split or slice than was taken first.
-        counts: `duplicates`, `fixed`, `withdrawn`.
+        counts: `duplicates`, `fixed`, `withdrawn`, `refused masks`.
         size: bytes of the new files.
     """
 
@@ -71,6 +74,7 @@ class Arrivals:
     identities: list[set[str]] = field(default_factory=list)
     replaced: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
+    masks: dict[str, str] = field(default_factory=dict)
     redescribed: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     size: int = 0
@@ -90,6 +94,7 @@ def known_of(table: pd.DataFrame, withdrawn: Mapping[str, Sequence[str]]) -> Kno
     return Known(
         copied,
         frozenset(files) - copied,
+        frozenset(files[table["mask"].notna()]),
         dict(zip(table.loc[named, "source_name"], files[named], strict=True)),
         dict(zip(files, table[columns].to_dict("records"), strict=True)),
         frozenset(withdrawn) - {""},
@@ -135,7 +140,7 @@ class Door:
         if item.patient_id and self._pseudonyms.patient(item.patient_id) in known.patients:
             arrivals.counts["withdrawn"] += 1
             return
-        content = _read(item)
+        content = _read(item, item.read)
         file = self._id_of(content)
         name = self._name(item.name)
         before = known.names.get(name, file)
@@ -146,6 +151,7 @@ class Door:
             arrivals.labels[file].add(item.label)
             arrivals.names[file].append(item.name)
             self._compare(item, file)
+            self._bring_mask(item, file)
             if self._all_headers:
                 arrivals.identities[-1] |= identifiers(content)
         elif before != file and before in known.copied:
@@ -210,6 +216,7 @@ class Door:
                 return
             cohort.write_image(row["path"], clean.content, self._place)
             rows = [{"image_id": image_id, **row} for image_id in self._image_ids(file, clean)]
+            self._bring_mask(item, file)
         arrivals.labels[file].add(item.label)
         arrivals.names[file].append(item.name)
         if file in self._known.failed and "reason" in rows[0]:
@@ -219,6 +226,21 @@ class Door:
         arrivals.counts["fixed"] += bool(replaced) and "reason" not in rows[0]
         arrivals.rows[file] = rows
         arrivals.size += len(content)
+
+    def _bring_mask(self, item: Item, file: str) -> None:
+        """Write the mask of a file that has none. What the source says otherwise later is not
+        followed, as of the image itself.
+        """
+        if not item.masks or file in self._known.masked or file in self.arrivals.masks:
+            return
+        try:
+            content = masks.unite(_read(item, read) for read in item.masks.values())
+        except DecodeError:
+            self.arrivals.counts["refused masks"] += 1
+            return
+        path = f"{file[:2]}/{file}.mask.png"
+        cohort.write_image(path, content, self._place)
+        self.arrivals.masks[file] = path
 
     def _image_ids(self, file: str, clean: Clean) -> list[str]:
         if clean.frames == 1:
@@ -268,9 +290,9 @@ def _spellings(path: str) -> list[str]:
     return list(dict.fromkeys([plain[0], path, *plain, *(f"{each}/" for each in plain)]))
 
 
-def _read(item: Item) -> bytes:
+def _read(item: Item, read: Callable[[], bytes]) -> bytes:
     try:
-        return item.read()
+        return read()
     except OSError as error:  # without the file's name, which may identify
         raise SourceError(
             f"a file of label {item.label!r} cannot be read ({error.strerror}): check the rights "
@@ -289,3 +311,9 @@ def as_batch(arrivals: Arrivals, batch: int) -> pd.DataFrame:
     columns = dict.fromkeys([*manifest.COHORT, *(column for row in rows for column in row)])
     table = pd.DataFrame(rows, columns=list(columns))
     return table.sort_values("image_id", ignore_index=True)
+
+
+def with_masks(table: pd.DataFrame, found: Mapping[str, str]) -> pd.DataFrame:
+    """The cohort with masks that came; a file of several frames does not say which one it is of."""
+    pairs = zip(table["image_id"], table["mask"], strict=True)
+    return table.assign(mask=[found.get(image_id, mask) for image_id, mask in pairs])

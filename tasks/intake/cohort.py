@@ -29,8 +29,8 @@ _TABLE = "|".join(re.escape(table.name) for table in OWN.tables)
 # The last is DVC's draft: a checkout killed on the way leaves it, and must not bar the next pull.
 NAMES = re.compile(
     rf"({_TABLE})|\.({_TABLE})\.\d+"
-    r"|(?P<folder>[0-9a-f]{2})/((?P=folder)[0-9a-f]{62}\.[a-z]+"
-    r"|\.(?P=folder)[0-9a-f]{62}\.[a-z]+\.\d+)"
+    r"|(?P<folder>[0-9a-f]{2})/((?P=folder)[0-9a-f]{62}(\.mask)?\.[a-z]+"
+    r"|\.(?P=folder)[0-9a-f]{62}(\.mask)?\.[a-z]+\.\d+)"
     r"|([0-9a-f]{2}/)?[^/]*\.[\w-]{22}\.tmp"
 )
 
@@ -200,11 +200,13 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
         ) from None
 
 
-def sweep(named: Iterable[str], place: Place = OWN) -> None:
-    """Remove what no row names: drafts and files of a killed pull, and a given-up phantom.
+def sweep(table: pd.DataFrame, place: Place = OWN) -> None:
+    """Remove what no row of the cohort names: drafts and files of a killed pull, and a given-up
+    phantom.
 
     What is not written here stays, also where it came only after pull had looked for it.
     """
+    named = pd.concat([table["path"], table["mask"]]).dropna()
     kept = {*place.tables, *(place.folder / path for path in named)}
     for file in sorted(place.folder.rglob("*"), reverse=True):
         if file.is_file() and file not in kept and is_own(file, place):

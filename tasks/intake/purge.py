@@ -91,7 +91,8 @@ def _forget(runs: Mapping[Path, Any], tainted: Collection[str]) -> None:
 
 
 def _file(name: str) -> str:
-    return Path(name).stem
+    """The id of the file that a name is of; its mask has it too."""
+    return Path(name).name.partition(".")[0]
 
 
 def _lists(store: Any) -> dict[str, dict[str, str]]:

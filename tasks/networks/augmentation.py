@@ -53,6 +53,14 @@ class Transforms:
         return Transforms(self.affine[rows], self.contrast[rows])
 
 
+def stack(views: Sequence[Transforms]) -> Transforms:
+    """Several views, one after the other."""
+    return Transforms(
+        np.concatenate([view.affine for view in views]),
+        np.concatenate([view.contrast for view in views]),
+    )
+
+
 def view_seeds(seed: int, views: int, generation: int = 0) -> list[int]:
     """One seed per view, others in each generation; more views keep the seeds of the first ones."""
     drawn = f"{seed}/{generation}" if generation else f"{seed}"

@@ -7,16 +7,22 @@ use. Beside these two only `replicas` imports a backend.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 
-OverRows = Callable[[Any, Any, Any, int], dict[str, Any]]
+if TYPE_CHECKING:
+    from tasks.networks.replicas import Replicas
+
+Forward = Callable[[Any], Any]
+OverRows = Callable[[Any, Any, int], dict[str, Any]]
 OverBatches = Callable[[keras.utils.PyDataset], dict[str, Any]]
 
 
 class Backend(Protocol):
     """A backend of Keras."""
+
+    LOOPS_ON_CPUS: bool  # whether a step takes as long in a loop that is compiled as outside
 
     def packages(self) -> Sequence[str]:
         """The packages whose versions the bits of results depend on."""
@@ -37,18 +43,37 @@ class Backend(Protocol):
     def use_first_only(self) -> None:
         """Leave every GPU but the first one to others."""
 
+    def share_out(self, devices: int, machines: int) -> Replicas | None:
+        """Let so many devices of each machine train together; as replicas, where the backend's own
+        calls do not see to it.
+
+        Raises:
+            TrainingError: there are fewer.
+        """
+
     def gpus(self) -> list[str]:
         """The names of the GPUs that are there."""
 
     def gains_from_bfloat16(self) -> bool:
         """Whether every device has units for it."""
 
+    def memory(self) -> int | None:
+        """Bytes that are free on each device; None: it computes where the host's arrays lie."""
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Whether an error says that the device has no memory left for what was asked."""
+
     def gradient(self, function: Callable[[Any], Any], at: Any) -> Any:
         """The gradient of the sum of what `function` gives, at the tensor `at`."""
 
-    @property
-    def over_rows(self) -> Callable[[Any, str, Any], OverRows] | None:
-        """Makes a call that steps over batches of rows of arrays on the device; None: it cannot."""
+    def put(self, array: Any) -> Any:
+        """An array on the device, or on each of those that train together."""
+
+    def forward(self, network: Any) -> Forward:
+        """Make a call from a batch of inputs to outputs in inference mode, left on the device."""
+
+    def over_rows(self, network: Any, step: str, batch: Any) -> OverRows:
+        """Make a call that steps over batches of rows of arrays on the device."""
 
     def over_batches(self, network: Any, step: str, batch: Any) -> OverBatches:
         """Make a call that steps over batches of an epoch, from fresh metrics to their results."""

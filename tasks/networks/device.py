@@ -16,8 +16,11 @@ from tasks.networks.backend import Backend
 if TYPE_CHECKING:
     from tasks.networks.replicas import Replicas
 
+NAME = keras.backend.backend()  # of the backend
+SHARE = 0.25  # of a device's free memory
+
 backend: Backend
-if keras.backend.backend() == "jax":
+if NAME == "jax":
     from tasks.networks import jax_backend
 
     backend = jax_backend
@@ -27,6 +30,7 @@ else:
     backend = tensorflow_backend
 
 _replicas: Replicas | None = None
+_count = 1
 
 
 def prepare(threads: int, seed: int, devices: int = 1) -> str:
@@ -45,11 +49,11 @@ def prepare(threads: int, seed: int, devices: int = 1) -> str:
         TrainingError: the backend has already started with another number of threads, or there are
             fewer devices.
     """
-    global _replicas
+    global _replicas, _count
     backend.make_exact()
     _set_threads(threads)
     keras.utils.set_random_seed(seed)
-    _replicas = _share_out(devices)
+    _replicas, _count = _share_out(devices), devices * machines()
     found = describe(threads)
     print(f"Computing on {found}", flush=True)
     return found
@@ -59,12 +63,25 @@ def describe(threads: int) -> str:
     """The first GPU's name, or the CPU with its threads, and how many devices train together."""
     gpus = backend.gpus()
     found = f"GPU {gpus[0]}" if gpus else f"CPU, {threads} threads"
-    return f"{found}, {_replicas.count} devices together" if _replicas else found
+    return f"{found}, {_count} devices together" if _count > 1 else found
+
+
+def count() -> int:
+    """How many devices train together."""
+    return _count
 
 
 def replicas() -> Replicas | None:
-    """The devices that train together; None: there is one."""
+    """These, where they are stepped by themselves."""
     return _replicas
+
+
+def room() -> int | None:
+    """Bytes of a device's memory that one purpose may fill, a part of what is free: others come
+    beside it. None: networks compute where the host's arrays lie.
+    """
+    free = backend.memory()
+    return None if free is None else int(SHARE * free)
 
 
 def scope() -> AbstractContextManager[Any]:
@@ -88,15 +105,7 @@ def _share_out(devices: int) -> Replicas | None:
     if devices == machines() == 1:
         backend.use_first_only()
         return None
-    if keras.backend.backend() != "tensorflow":
-        raise TrainingError(
-            f"required: {devices * machines()} devices (train.devices, TF_CONFIG); received: the "
-            f"backend {keras.backend.backend()}, which trains on one here. Set "
-            "KERAS_BACKEND=tensorflow, or train.devices to 1"
-        )
-    from tasks.networks.replicas import Replicas
-
-    return Replicas(devices, machines())
+    return backend.share_out(devices, machines())
 
 
 def _cluster() -> dict[str, Any]:
@@ -109,7 +118,7 @@ def _set_threads(threads: int) -> None:
         backend.set_threads(threads)
     except RuntimeError:
         raise TrainingError(
-            f"required: {threads} threads (train.threads); received: {keras.backend.backend()} has "
+            f"required: {threads} threads (train.threads); received: {NAME} has "
             f"already started with {backend.threads() or 'its own number of'} threads; run each "
             "stage in a process of its own, python -m tasks.<stage>"
         ) from None

@@ -32,35 +32,47 @@ class Feed(Protocol):
     def network(self, model: keras.Model) -> keras.Model:
         """What is fitted: from a batch of this feed to the scores of `model`."""
 
-    def batches(self, epoch: int, seed: int, batch_size: int) -> keras.utils.PyDataset:
-        """The batches of one epoch, counted from 1: every view once, in an order of its own."""
-
-    def stored(self, epoch: int) -> Examples | None:
-        """What is stored of the epoch; None where it goes through the frozen part on the fly."""
+    def examples(self, epoch: int) -> Examples:
+        """What an epoch, counted from 1, shows: every view once."""
 
     def key(self) -> Any:
-        """All that the batches depend on."""
+        """All that the examples of all epochs depend on."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Activations `(V * N, ...)`, view after view, and targets `(N, K)` of N images in V views."""
+    """N images in V views.
 
-    activations: NDArray[np.float16]
+    Attributes:
+        inputs: an array or several, as a network takes them. Each has a row per view of an image,
+            view after view, or a row per image: its row `r % len` is that of row r of all V * N.
+        targets: `(N, K)`.
+        made_by: the key of the pass that the inputs come from, where they are not at hand here.
+    """
+
+    inputs: Any
     targets: NDArray[np.float32]
+    made_by: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """V * N."""
+        return max(len(array) for array in keras.tree.flatten(self.inputs))
 
     def batches(self, rows: Rows, batch_size: int) -> keras.utils.PyDataset:
-        """The activations of some rows, as they are stored, and their targets."""
+        """The inputs of some rows, as they are stored, and their targets."""
 
-        def take(chosen: Rows) -> tuple[Any, Any]:
-            targets = self.targets[chosen % len(self.targets)]
-            return self.activations[chosen], targets
+        def take(chosen: Rows) -> Any:
+            return keras.tree.map_structure(
+                lambda array: array[chosen % len(array)], (self.inputs, self.targets)
+            )
 
         return _Batches(rows, batch_size, take)
 
-    def key(self) -> str:
-        """The digest of the arrays."""
-        return keys.of_arrays([self.activations, self.targets])
+    def key(self) -> list[str]:
+        """The digests of inputs and targets."""
+        inputs = self.made_by or keys.of_arrays(keras.tree.flatten(self.inputs))
+        return [inputs, keys.of_arrays([self.targets])]
 
 
 @dataclass(frozen=True)
@@ -68,29 +80,24 @@ class Stored:
     """Stored activations.
 
     Attributes:
-        examples: those of a generation of views.
+        of_generation: those of a generation of views.
         views: which generation an epoch shows; None: there is only one.
     """
 
-    examples: Callable[[int], Examples]
+    of_generation: Callable[[int], Examples]
     views: Views | None = None
 
     def network(self, model: keras.Model) -> keras.Model:
         """The model itself."""
         return model
 
-    def batches(self, epoch: int, seed: int, batch_size: int) -> keras.utils.PyDataset:
-        """Activations and targets."""
-        shown = self.stored(epoch)
-        return shown.batches(order(len(shown.activations), epoch, seed), batch_size)
-
-    def stored(self, epoch: int) -> Examples:
+    def examples(self, epoch: int) -> Examples:
         """The generation that the epoch shows."""
-        return self.examples(self.views.generation(epoch) if self.views else 0)
+        return self.of_generation(self.views.generation(epoch) if self.views else 0)
 
     def key(self) -> Any:
         """The first generation, and how later ones come about."""
-        return [self.examples(0).key(), self.views.settings if self.views else None]
+        return [self.of_generation(0).key(), self.views.settings if self.views else None]
 
 
 @dataclass(frozen=True)
@@ -114,37 +121,21 @@ class OnTheFly:
         part = with_views(self.frozen)
         return keras.Model(part.input, model(ops.cast(part.output, "float32")))
 
-    def batches(self, epoch: int, seed: int, batch_size: int) -> keras.utils.PyDataset:
-        """Pixels as they are stored, transforms and targets."""
-        drawn = self._drawn(self.views.generation(epoch))
-
-        def take(chosen: Rows) -> tuple[Any, Any]:
-            image = chosen % len(self.targets)
-            inputs = (self.images[image], drawn.affine[chosen], drawn.contrast[chosen])
-            return inputs, self.targets[image]
-
-        return _Batches(order(len(drawn), epoch, seed), batch_size, take)
-
-    def stored(self, epoch: int) -> None:
-        """Nothing."""
+    def examples(self, epoch: int) -> Examples:
+        """Pixels as they are stored, and the transforms of the generation that the epoch shows."""
+        drawn = _drawn(self.views, self.views.generation(epoch))
+        return Examples((self.images, drawn.affine, drawn.contrast), self.targets)
 
     def key(self) -> Any:
         """Frozen part, pixels and the first generation, targets, and how later ones come about."""
         first = keys.of_pass(self.frozen, self.images, self.views.draw(0))
         return [first, keys.of_arrays([self.targets]), self.views.settings]
 
-    def _drawn(self, generation: int) -> Transforms:
-        """The transforms of all views of a generation, view after view."""
-        return _stack(self.views, generation)
-
 
 @lru_cache(maxsize=1)
-def _stack(views: Views, generation: int) -> Transforms:
-    drawn = views.draw(generation)
-    return Transforms(
-        np.concatenate([view.affine for view in drawn]),
-        np.concatenate([view.contrast for view in drawn]),
-    )
+def _drawn(views: Views, generation: int) -> Transforms:
+    """The transforms of all views of a generation, view after view."""
+    return augmentation.stack(views.draw(generation))
 
 
 def order(count: int, epoch: int, seed: int) -> Rows:
@@ -165,17 +156,24 @@ def with_views(frozen: keras.Model) -> keras.Model:
     return part
 
 
+def checked(part: keras.Model) -> keras.Model:
+    """The same part, which also says of each row whether all that it gives is finite."""
+    rows = [ops.reshape(output, (-1, math.prod(output.shape[1:]))) for output in part.outputs]
+    finite = [ops.all(ops.isfinite(row), axis=1) for row in rows]
+    together = keras.Model(part.input, [*part.outputs, ops.all(ops.stack(finite), axis=0)])
+    together.jit_compile = JIT
+    return together
+
+
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
     """Batches of rows, each taken when it is asked for."""
 
-    def __init__(
-        self, rows: Rows, batch_size: int, take: Callable[[Rows], tuple[Any, Any]]
-    ) -> None:
+    def __init__(self, rows: Rows, batch_size: int, take: Callable[[Rows], Any]) -> None:
         super().__init__()
         self._rows, self._size, self._take = rows, batch_size, take
 
     def __len__(self) -> int:
         return math.ceil(len(self._rows) / self._size)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def __getitem__(self, index: int) -> Any:
         return self._take(self._rows[index * self._size : (index + 1) * self._size])

@@ -23,7 +23,7 @@ from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import cross_entropy
 from tasks.networks.prediction import JIT
-from tasks.networks.steps import Steps, fits
+from tasks.networks.steps import Steps
 
 if TYPE_CHECKING:
     from tasks.common.params.fine_tune import FineTune
@@ -162,23 +162,17 @@ class Trainer:
 
     def one_epoch(self, epoch: int) -> Metrics:
         """Show every view of an epoch, counted from 1; the running metrics."""
-        seed, size = self._plan.seed, self._plan.phase.batch_size
-        examples = self._train.stored(epoch)
-        if examples is not None and fits(examples):
-            rows = order(len(examples.activations), epoch, seed)
-            return self._trained.over_rows("train_step", examples, rows, size)
-        batches = self._train.batches(epoch, seed, size)
+        size, examples = self._plan.phase.batch_size, self._train.examples(epoch)
+        rows = order(examples.rows, epoch, self._plan.seed)
         together = device.replicas()
         if together:
-            return together.one_epoch(self.network, batches)
-        return self._trained.over_batches("train_step", batches)
+            return together.one_epoch(self.network, examples.batches(rows, size))
+        return self._trained.over("train_step", examples, rows, size)
 
     def measure(self, examples: Examples) -> Metrics:
         """Loss, accuracy and AUROC of the model, each image in its first view."""
         size, rows = self._plan.phase.batch_size, np.arange(len(examples.targets))
-        if fits(examples):
-            return self._measured.over_rows("test_step", examples, rows, size)
-        return self._measured.over_batches("test_step", examples.batches(rows, size))
+        return self._measured.over("test_step", examples, rows, size)
 
 
 def best_epoch(history: list[Metrics]) -> int:

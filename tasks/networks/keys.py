@@ -15,6 +15,7 @@ from tasks.common import closure, digests
 from tasks.imaging.images import Images
 from tasks.networks import device
 from tasks.networks.augmentation import Transforms
+from tasks.networks.prediction import batch_size
 
 CHUNK = 256  # images hashed at a time
 
@@ -24,17 +25,15 @@ def of_pass(
 ) -> str:
     """The key of one pass of images in their views through a frozen part."""
     drawn = [of_arrays([view.affine, view.contrast]) for view in views]
-    code = made_with("tasks.networks.prefix")
-    return digests.of_json([code, of_model(frozen), of_images(images), drawn])
+    code, size = made_with("tasks.networks.prefix"), batch_size(*images.shape[1:3])
+    return digests.of_json([code, of_model(frozen), of_images(images), drawn, size])
 
 
 def of_fit(model: keras.Model, sees: Any, settings: Any) -> str:
     """The key of one fit: where it starts, what it sees and how it goes."""
     trainable = [variable.trainable for variable in model.weights]
     start = [of_model(model), trainable]
-    together = device.replicas()
-    count = together.count if together else 1
-    return digests.of_json([made_with("tasks.networks.fit"), start, sees, settings, count])
+    return digests.of_json([made_with("tasks.networks.fit"), start, sees, settings, device.count()])
 
 
 def of_model(model: keras.Model) -> str:

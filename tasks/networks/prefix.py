@@ -7,23 +7,23 @@ memory-mapped, in the state folder; found again by a digest of pixels, views, gr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
 from tasks.common.errors import TrainingError
-from tasks.common.progress import progress
 from tasks.imaging.images import Images
-from tasks.networks import keyed_files, keys
+from tasks.networks import augmentation, device, keyed_files, keys
 from tasks.networks.augmentation import Transforms
-from tasks.networks.feeds import with_views
+from tasks.networks.feeds import checked, with_views
 from tasks.networks.layers import cut_layers
 from tasks.networks.pass_files import Activations, PassFiles, size_of
-from tasks.networks.prediction import BATCH_SIZE, predict, slices
-from tasks.networks.prefetching import ahead
+from tasks.networks.prediction import batch_size, outputs
 
 MARK_EVERY = 16  # batches between two marks of how far a pass has come
 
@@ -41,8 +41,8 @@ class Prefix:
         self._frozen = keras.Model(model.input, [cuts[layer] for layer in layers])
 
     @cached_property
-    def _part(self) -> keras.Model:
-        return with_views(self._frozen)
+    def _forward(self) -> Callable[[Any], Any]:
+        return device.backend.forward(checked(with_views(self._frozen)))
 
     def activations(
         self,
@@ -67,8 +67,8 @@ class Prefix:
             NoRoomError: the activations would fill more than half of the free disk.
             TrainingError: they are not finite, or cannot be written.
         """
-        key = keys.of_pass(self._frozen, images, views)
-        files = PassFiles(key, self._shapes(len(images) * len(views)))
+        key = self.key(images, views)
+        files = PassFiles(key, self.shapes(len(images) * len(views)))
         try:
             with keyed_files.alone(files.folder, key):
                 found = files.find()
@@ -83,11 +83,30 @@ class Prefix:
                 "Run again, and the pass goes on where it stopped"
             ) from error
 
+    def resident(
+        self, images: Images | NDArray[np.uint8], views: Sequence[Transforms], what: str
+    ) -> list[Any]:
+        """The same, computed anew and left on the device.
+
+        Raises:
+            TrainingError: they are not finite.
+        """
+        batches = [activations for _, activations in self._outputs(images, views, what)]
+        joined = [ops.concatenate(each) for each in zip(*batches, strict=True)]
+        for activations in joined:  # wait here, where a lack of memory is expected
+            np.asarray(activations[:1])
+        return joined
+
+    def key(self, images: Images | NDArray[np.uint8], views: Sequence[Transforms]) -> str:
+        """Of a pass."""
+        return keys.of_pass(self._frozen, images, views)
+
     def size(self, rows: int) -> int:
         """Bytes of the stored activations of so many rows."""
-        return sum(size_of(shape) for shape in self._shapes(rows).values())
+        return sum(size_of(shape) for shape in self.shapes(rows).values())
 
-    def _shapes(self, rows: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, rows: int) -> dict[str, tuple[int, ...]]:
+        """Layer -> the shape of so many rows of activations."""
         shapes = [(rows, *output.shape[1:]) for output in self._frozen.outputs]
         return dict(zip(self.layers, shapes, strict=True))
 
@@ -99,25 +118,36 @@ class Prefix:
         what: str,
         spare: int,
     ) -> list[Activations]:
-        def outputs(batch: tuple[int, slice]) -> list[Activations]:
-            v, rows = batch
-            view = views[v][rows]
-            return predict(self._part, [images[rows], view.affine, view.contrast], BATCH_SIZE)
-
-        batches = [(v, rows) for v in range(len(views)) for rows in slices(len(images), BATCH_SIZE)]
         done = files.begin(spare)
-        todo = progress(batches[done:], f"{what}, batches")
-        for count, ((v, rows), computed) in enumerate(ahead(outputs, todo), done + 1):
-            first = v * len(images)
-            _require_finite(computed)
-            files.write(slice(first + rows.start, first + rows.stop), computed)
+        computed = self._outputs(images, views, what, done)
+        for count, (rows, activations) in enumerate(computed, done + 1):
+            files.write(rows, [np.asarray(each) for each in activations])
             if count % MARK_EVERY == 0:
                 files.mark(count)
         return files.finish()
 
+    def _outputs(
+        self,
+        images: Images | NDArray[np.uint8],
+        views: Sequence[Transforms],
+        what: str,
+        done: int = 0,
+    ) -> Iterator[tuple[slice, list[Any]]]:
+        drawn = augmentation.stack(views)
 
-def _require_finite(outputs: Sequence[Activations]) -> None:
-    if not all(np.isfinite(output).all() for output in outputs):
+        def take(rows: slice) -> list[NDArray[Any]]:
+            chosen = np.arange(rows.start, rows.stop) % len(images)
+            return [images[chosen], drawn.affine[rows], drawn.contrast[rows]]
+
+        size, what = batch_size(*images.shape[1:3]), f"{what}, batches"
+        passed = outputs(self._forward, len(drawn), size, take, what, done)
+        for rows, (*activations, finite) in passed:
+            _require_finite(finite)
+            yield rows, activations
+
+
+def _require_finite(rows: Any) -> None:
+    if not np.asarray(rows).all():
         raise TrainingError(
             "the frozen part gives activations that are not finite: required finite weights; "
             "check the file behind model.weights"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.common import labels, paths
 from tasks.common.errors import TrainingError
-from tasks.networks import data
+from tasks.networks import passes
 from tasks.networks.architecture import DROPOUT
 from tasks.networks.fit import Fitted, Metrics, Plan, fit
 from tasks.networks.layers import cut, default_cut, train_only
@@ -37,7 +37,7 @@ class Recipe(NamedTuple):
     """
 
     kind: str
-    images: data.Data
+    images: passes.Data
     weights: NDArray[np.float32]
     train: Train
 
@@ -46,12 +46,7 @@ class Recipe(NamedTuple):
         return Plan(self.kind, phase, self.weights, self.train.seed)
 
 
-def read(task: Task, train: Train) -> Recipe:
-    """The recipe for the data of the workspace."""
-    return of_data(task, train, data.read(task))
-
-
-def of_data(task: Task, train: Train, images: data.Data) -> Recipe:
+def of_data(task: Task, train: Train, images: passes.Data) -> Recipe:
     """The recipe for given data."""
     outputs = labels.scored(task.kind, task.names)
     weights = class_weights(task.kind, outputs, images.train.targets, train.class_weights)
@@ -71,7 +66,7 @@ def train_head(model: keras.Model, backbone: str, recipe: Recipe, on_epoch: OnEp
     plan = recipe.plan(recipe.train)
     with computing(model, recipe.train.precision):
         layers = [default_cut(backbone), DROPOUT]
-        train, val = data.feed(model, layers, DROPOUT, recipe.images)
+        train, val = passes.feed(model, layers, DROPOUT, recipe.images)
         _, head = cut(model, DROPOUT)
         train_only(model, head)
         fitted = fit(head, train, val, plan, on_epoch)
@@ -90,7 +85,7 @@ def fine_tune(
     layers = [layer, DROPOUT] if layer == default_cut(backbone) else [layer]
     with computing(model, recipe.train.precision):
         _, suffix = cut(model, layer)
-        train, val = data.feed(model, layers, layer, recipe.images)
+        train, val = passes.feed(model, layers, layer, recipe.images)
         train_only(model, suffix)
         return fit(suffix, train, val, recipe.plan(phase), on_epoch)
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tasks.common.errors import TrainingError
-from tasks.networks.tensorflow_backend import make_metrics
+from tasks.networks.metrics import make_metrics
 
 
 class Replicas:

@@ -6,19 +6,19 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.common.progress import progress
 from tasks.imaging.images import Pictures
-from tasks.networks.prediction import BATCH_SIZE, JIT, predict, slices
+from tasks.networks import device
+from tasks.networks.prediction import JIT, batch_size, outputs
 
 
-def score(
-    model: keras.Model, images: Pictures, batch_size: int = BATCH_SIZE
-) -> NDArray[np.float32]:
+def score(model: keras.Model, images: Pictures) -> NDArray[np.float32]:
     """Scores `(N, K)` of prepared images `(N, H, W, C)` in [0, 255]; the same images give the
     same scores, whatever stands beside them.
     """
     model.jit_compile = JIT
     scores = np.zeros((len(images), model.output_shape[-1]), np.float32)
-    for rows in progress(slices(len(images), batch_size), "Scoring batches"):
-        (scores[rows],) = predict(model, [images[rows]], batch_size)
+    forward, size = device.backend.forward(model), batch_size(*model.input_shape[1:3])
+    take, what = images.__getitem__, "Scoring batches"
+    for rows, (found,) in outputs(forward, len(images), size, take, what):
+        scores[rows] = np.asarray(found)
     return scores

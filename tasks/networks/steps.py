@@ -11,20 +11,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
-from tasks.networks import device
+from tasks.networks import device, residence
 from tasks.networks.feeds import Examples, Rows
 
-MOST_BYTES = 256_000_000  # of activations on the device; more are fed
 Step = Literal["train_step", "test_step"]
-
-
-def fits(examples: Examples) -> bool:
-    """Whether activations can lie on the device, and the backend can step over them there."""
-    small = examples.activations.nbytes <= MOST_BYTES
-    return small and device.backend.over_rows is not None and device.replicas() is None
 
 
 class Steps:
@@ -32,22 +23,31 @@ class Steps:
 
     def __init__(self, network: keras.Model) -> None:
         self._network = network
-        self._examples: Examples | None = None
-        self._arrays: tuple[Any, ...] = ()
+        self._held: list[tuple[Any, Any]] = []  # arrays, and themselves on the device
         self._compiled: dict[Any, Any] = {}
+
+    def over(self, step: Step, examples: Examples, rows: Rows, batch_size: int) -> dict[str, float]:
+        """Over batches of some rows of the examples, in their order.
+
+        Raises:
+            NoMemoryError: the device has too little memory.
+        """
+        with residence.fitting("Lower batch_size in train or fine_tune"):
+            if residence.of_steps(examples):
+                return self.over_rows(step, examples, rows, batch_size)
+            return self.over_batches(step, examples.batches(rows, batch_size))
 
     def over_rows(
         self, step: Step, examples: Examples, rows: Rows, batch_size: int
     ) -> dict[str, float]:
-        """Over batches of some rows of the examples, in their order."""
-        self._hold(examples)
+        """The same of examples that are put on the device."""
+        held = self._hold((examples.inputs, examples.targets))
         over = device.backend.over_rows
-        assert over is not None  # `fits` was asked before
         if (step, over) not in self._compiled:
-            batch = tuple(array[:1] for array in self._arrays)
+            batch = keras.tree.map_structure(lambda array: array[:1], held)
             self._compiled[step, over] = over(self._network, step, batch)
         chosen = keras.ops.convert_to_tensor(rows)
-        return _numbers(self._compiled[step, over](*self._arrays, chosen, batch_size))
+        return _numbers(self._compiled[step, over](held, chosen, batch_size))
 
     def over_batches(self, step: Step, batches: keras.utils.PyDataset) -> dict[str, float]:
         """Over batches that are made one by one."""
@@ -56,11 +56,16 @@ class Steps:
             self._compiled[step, over] = over(self._network, step, batches[0])
         return _numbers(self._compiled[step, over](batches))
 
-    def _hold(self, examples: Examples) -> None:
-        if self._examples is not examples:
-            arrays: list[NDArray[Any]] = [examples.activations, examples.targets]
-            self._arrays = tuple(keras.ops.convert_to_tensor(np.asarray(array)) for array in arrays)
-            self._examples = examples
+    def _hold(self, examples: Any) -> Any:
+        """The arrays on the device; those of the call before are there already."""
+        held = {id(array): (array, tensor) for array, tensor in self._held}
+        arrays = keras.tree.flatten(examples)
+        self._held = [held.get(id(array)) or (array, _put(array)) for array in arrays]
+        return keras.tree.pack_sequence_as(examples, [tensor for _, tensor in self._held])
+
+
+def _put(array: Any) -> Any:
+    return device.backend.put(array if keras.ops.is_tensor(array) else array[:])
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

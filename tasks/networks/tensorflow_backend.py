@@ -1,4 +1,4 @@
-"""The backend TensorFlow: devices, threads, exactness, gradients, epochs."""
+"""The backend TensorFlow: devices, threads, exactness, gradients, passes, epochs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tasks.networks.metrics import make_metrics
 from tasks.networks.prefetching import ahead
 
 FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
+LOOPS_ON_CPUS = True
 
 
 def packages() -> tuple[str, ...]:
@@ -47,6 +50,17 @@ def use_first_only() -> None:
         tf.config.set_visible_devices(present[:1], "GPU")
 
 
+def share_out(devices: int, machines: int) -> Any:
+    """Let so many devices of each machine train together, as replicas.
+
+    Raises:
+        TrainingError: there are fewer.
+    """
+    from tasks.networks.replicas import Replicas  # where there are several
+
+    return Replicas(devices, machines)
+
+
 def gpus() -> list[str]:
     """The names of the GPUs that are there."""
     return [
@@ -64,6 +78,22 @@ def gains_from_bfloat16() -> bool:
     return bool(found) and min(found) >= FIRST_WITH_BFLOAT16
 
 
+def memory() -> int | None:
+    """Bytes that are free on each GPU; None: the network computes where the arrays lie."""
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    import pynvml  # TensorFlow knows what it has taken, not what there is
+
+    pynvml.nvmlInit()
+    found = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+    return min(int(pynvml.nvmlDeviceGetMemoryInfo(gpu).free) for gpu in found)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device has no memory left for what was asked."""
+    return isinstance(error, tf.errors.ResourceExhaustedError)
+
+
 def gradient(function: Callable[[Any], Any], at: Any) -> Any:
     """The gradient of the sum of what `function` gives, at the tensor `at`."""
     with tf.GradientTape() as tape:
@@ -72,30 +102,43 @@ def gradient(function: Callable[[Any], Any], at: Any) -> Any:
     return tape.gradient(value, at)
 
 
-def over_rows(
-    network: Any, step: str, batch: Any
-) -> Callable[[Any, Any, Any, int], dict[str, Any]]:
+def put(array: Any) -> Any:
+    """An array on the device."""
+    return tf.convert_to_tensor(np.asarray(array)) if isinstance(array, np.ndarray) else array
+
+
+def forward(network: Any) -> Callable[[Any], Any]:
+    """What a network makes of a batch of inputs, in inference mode, left on the device."""
+    network.make_predict_function()
+    return lambda inputs: network.predict_function([(inputs,)])
+
+
+def over_rows(network: Any, step: str, batch: Any) -> Callable[[Any, Any, int], dict[str, Any]]:
     """The `train_step` or `test_step` of a compiled Keras network over batches of rows, from fresh
     metrics to their results, all in one call.
 
-    What is given takes inputs `(V * N, ...)`, targets `(N, K)`, the rows of the inputs in their
-    order, and the size of a batch, which is like `batch`.
+    What is given takes examples, their rows in their order, and the size of a batch. Examples are
+    arrays nested like `batch`; row r is the row `r % len` of each.
     """
     make_metrics(network, batch)
     one_step = getattr(network, step)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def steps(inputs: Any, targets: Any, rows: Any, batch_size: int) -> dict[str, Any]:
+    def steps(examples: Any, rows: Any, batch_size: int) -> dict[str, Any]:
         network.reset_metrics()
-        images = tf.shape(targets, rows.dtype)[0]
         for start in tf.range(0, tf.size(rows), batch_size):
-            chosen = rows[start : start + batch_size]
-            one_step((tf.gather(inputs, chosen), tf.gather(targets, chosen % images)))
+            one_step(_gathered(examples, rows[start : start + batch_size]))
         found: dict[str, Any] = network.get_metrics_result()
         return found
 
-    run: Callable[[Any, Any, Any, int], dict[str, Any]] = steps
+    run: Callable[[Any, Any, int], dict[str, Any]] = steps
     return run
+
+
+def _gathered(examples: Any, rows: Any) -> Any:
+    return keras.tree.map_structure(
+        lambda array: tf.gather(array, rows % tf.shape(array, rows.dtype)[0]), examples
+    )
 
 
 def over_batches(
@@ -124,9 +167,3 @@ def over_batches(
         return found
 
     return run
-
-
-def make_metrics(network: Any, batch: Any) -> None:
-    """The metrics' variables; no public call makes them before a step, in Keras 3.15."""
-    tensors = keras.tree.map_structure(tf.convert_to_tensor, batch)
-    network._symbolic_build(data_batch=(*tensors, None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from tasks.pictures.fonts import FIRST, make_legible
+
 INK, FAINT, BLUE, ORANGE = "#1c2733", "#b8c1cb", "#2166ac", "#d6604d"
 PALETTE = (BLUE, ORANGE, "#1b7837", "#8e6bb0", "#b8860b", "#35978f", "#c2548f", "#6b6b6b")
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # matplotlib brings it, so text is drawn alike everywhere
+    "font.family": FIRST,
     "font.size": 9,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
@@ -42,12 +43,11 @@ STYLE: dict[Any, Any] = {
 @contextmanager
 def drawn(path: Path | io.BytesIO, width: float, height: float) -> Iterator[Figure]:
     """A figure of `width` by `height` inches, written as PNG when the block ends."""
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # A name in letters that the font lacks is drawn as boxes.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
+        make_legible(figure)
         figure.savefig(path, format="png", metadata={"Software": None})
 
 

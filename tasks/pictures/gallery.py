@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import matplotlib as mpl
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
+from tasks.imaging.resizing import enlarged
 from tasks.pictures.canvas import drawn, panels, plain
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
+# Neither as dark as tissue around a finding nor as bright as bone.
+HEAT = ListedColormap(mpl.colormaps["inferno"](0.25 + 0.62 * np.linspace(0, 1, 256)))
 
 
 def overlay(pixels: Pixels, heatmap: Map) -> Pixels:
@@ -27,23 +31,28 @@ def overlay(pixels: Pixels, heatmap: Map) -> Pixels:
         `(H, W, 3) uint8`.
     """
     height, width = pixels.shape[:2]
-    smooth = cv2.resize(heatmap.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    heat = np.clip(smooth / max(float(smooth.max()), 1e-12), 0, 1)
-    color = mpl.colormaps["inferno"](0.25 + 0.62 * heat)[..., :3]
+    smooth = enlarged(heatmap, height, width)
+    heat = smooth / max(float(smooth.max()), 1e-12)
+    color = HEAT(heat)[..., :3]
     share = (0.65 * heat)[..., None]
     base = np.broadcast_to(pixels / 255, (height, width, 3))
     return np.asarray(np.round(255 * ((1 - share) * base + share * color)), np.uint8)
 
 
 def beside(path: Path, pixels: Pixels, heatmap: Map, captions: tuple[str, str]) -> None:
-    """The image, and beside it the image under its heatmap, each below its caption."""
+    """The image, and beside it the image under its heatmap with the scale of its colours, each
+    below its caption.
+    """
     height, width = pixels.shape[:2]
-    with drawn(path, 5.6, 2.7 * height / width + 0.55) as figure:
+    with drawn(path, 6.1, 2.7 * height / width + 0.7) as figure:
         left, right = panels(figure, 2, 2)
         _show(left, pixels)
         _show(right, overlay(pixels, heatmap))
         plain(left, captions[0])
         plain(right, captions[1])
+        scale = figure.colorbar(ScalarMappable(cmap=HEAT), ax=right, ticks=[0, 0.5, 1], pad=0.02)
+        scale.outline.set_visible(False)
+        scale.set_label("evidence, of its largest", fontsize=8)
 
 
 def captioned(path: Path, images: Pixels, captions: Sequence[str], columns: int = 6) -> None:

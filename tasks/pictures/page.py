@@ -10,7 +10,17 @@ from typing import Any, NamedTuple
 import jinja2
 
 from tasks.common import slices
-from tasks.common.wording import allowed, ends, far_below, interval, leak, number, too_small
+from tasks.common.wording import (
+    allowed,
+    ends,
+    far_below,
+    heatmaps,
+    interval,
+    judged,
+    leak,
+    number,
+    too_small,
+)
 from tasks.pictures import templates
 
 TEMPLATES = Path(templates.__file__).parent
@@ -41,7 +51,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    wordings = (far_below, too_small, leak, number, ends, allowed)
+    wordings = (far_below, too_small, heatmaps, judged, leak, number, ends, allowed)
     filters = (*wordings, worded, heading, pairs, grids, grid)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment.get_template(template).render(content)

@@ -24,7 +24,7 @@ IDENTITY = ("image_id", "label", "group", "split")
 @dataclass(frozen=True)
 class Cases:
     """Targets `(N, K)`, patients `(N,)`, the images of each slice `column=value` `(N,)`, and those
-    that the champion was tested on when it was trained `(N,)`.
+    that the reference was tested on when it was trained `(N,)`.
     """
 
     targets: Array

@@ -1,6 +1,6 @@
-"""The gate: challenger against champion on the same test images.
+"""The gate: challenger against champion, and against the reference, on the same test images.
 
-Both are scored from the raw files by their own packaged preprocessing. The verdict goes to the
+All are scored from the raw files by their own packaged preprocessing. The verdict goes to the
 ledger, which alone counts, and for people to the version's tags, the run and the output.
 """
 
@@ -16,23 +16,35 @@ from mlflow.entities.model_registry import ModelVersion
 from tasks.common import paths
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import of_split, read_manifest
-from tasks.registry import cases, last_run, ledger, model_versions
-from tasks.registry.examination import INSTEAD, examine
+from tasks.registry import (
+    budget,
+    cases,
+    display,
+    heads,
+    last_run,
+    ledger,
+    looked_at,
+    model_versions,
+    outcome,
+    reference,
+    witness,
+)
+from tasks.registry.answers import INSTEAD
+from tasks.registry.examination import Contest, admit, examine
 from tasks.registry.failures import in_one_line
-from tasks.registry.promotion import settle
 from tasks.registry.store import connect
+from tasks.registry.watching import look
 from tasks.serving import packing
 
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
-    from tasks.registry.judgement import Judgement
 
 Terms = dict[str, Any]
 
 
 @in_one_line()
 def gate(settings: Params) -> str:
-    """Judge the version of the workspace's model; return the verdict: first, passed, failed, or
+    """Judge the version of the workspace's model; return the verdict, in a word of `outcome`, or
     champion where that is the version itself.
 
     Done again on the same terms, it stands by what the ledger says, and sets right whatever an
@@ -44,16 +56,16 @@ def gate(settings: Params) -> str:
     """
     with ledger.locked("the gate"):
         client, name = connect(), settings.publish.model_name
-        settle(client, name)
+        look(client, name, settings.gate.approvers)
         challenger = _challenger(client, name)
         served = model_versions.of_alias(client, name, model_versions.CHAMPION)
         champion = served or _remembered(client, name)
         if champion is not None and champion.version == challenger.version:
-            return _stand_by(client, challenger, served)
+            return _stand_by(client, settings, challenger, served)
         if champion is not None and served is None:
             print(
                 f"No version has the alias champion; version {champion.version} had it last, and "
-                f"is compared with. `python -m tasks.promote {champion.version}` gives it back"
+                f"is compared with. `python -m flows.promote {champion.version}` gives it back"
             )
         return _hold(client, settings, challenger, champion)
 
@@ -62,14 +74,37 @@ def _hold(
     client: MlflowClient, settings: Params, challenger: ModelVersion, champion: ModelVersion | None
 ) -> str:
     test = of_split(read_manifest(), "test")
-    terms = _terms(settings, champion, test)
+    known = [challenger, champion] if champion else [challenger]
+    contest = Contest(challenger, champion, reference.find(client, challenger.name, known))
+    terms = _terms(settings, contest, test)
     entry = _known(challenger, terms)
     if entry is None:
-        judgement = examine(client, settings, challenger, champion, test)
-        entry = _enter(challenger, terms, judgement)
-    _mark(client, challenger, entry)
-    _move_aliases(client, challenger, entry)
-    return _tell(entry.kind, challenger, entry.facts["reasons"])
+        entry = _judge(client, settings, contest, test, terms)
+    return _act(client, settings, challenger, entry)
+
+
+def _judge(
+    client: MlflowClient, settings: Params, contest: Contest, test: pd.DataFrame, terms: Terms
+) -> ledger.Entry:
+    """Examine within the budget of looks, and write the verdict down."""
+    entrants = admit(client, contest, test)
+    looks = budget.looks(ledger.read(), contest.challenger.name)
+    change = looked_at.change(client, looks, entrants.rows["image_id"].tolist())
+    turn = budget.next_look([] if change.renewed else looks, settings.gate.alpha)
+    judgement = examine(client, settings, contest, entrants, turn.level)
+    compared = [turn.reason, *change.remarks] if contest.champion else []
+    facts = {
+        "outcome": judgement.word,
+        "reasons": [*judgement.reasons, *compared],
+        "figures": judgement.figures,
+        "better": judgement.better,
+        "look": turn.look,
+        "level": turn.level,
+        "renewed": change.renewed,
+        "run_id": model_versions.run_of(contest.challenger),
+    }
+    kind = outcome.kind(judgement.word, contest.champion is None)
+    return ledger.append(kind, *_identity(contest.challenger), terms | facts)
 
 
 def _remembered(client: MlflowClient, name: str) -> ModelVersion | None:
@@ -83,7 +118,7 @@ def _remembered(client: MlflowClient, name: str) -> ModelVersion | None:
         return None
     found = {int(version.version): version for version in model_versions.every(client, name)}
     version = found.get(entry.version)
-    if version is None or model_versions.digest_in(version.tags) != entry.model_digest:
+    if version is None or model_versions.digest(version) != entry.model_digest:
         raise RegistryError(
             f"required: the champion, version {entry.version} of {name!r}, to compare with; "
             f"received: none, it was deleted. {INSTEAD}"
@@ -91,18 +126,28 @@ def _remembered(client: MlflowClient, name: str) -> ModelVersion | None:
     return version
 
 
-def _stand_by(client: MlflowClient, challenger: ModelVersion, served: ModelVersion | None) -> str:
+def _stand_by(
+    client: MlflowClient, settings: Params, challenger: ModelVersion, served: ModelVersion | None
+) -> str:
     """The challenger is the champion itself, for its alias or for the ledger alone."""
     entry = ledger.champion(ledger.read(), challenger.name)
     if served is None and entry is not None and entry.kind == "first":  # an interruption
-        _mark(client, challenger, entry)
-        _move_aliases(client, challenger, entry)
-        return _tell(entry.kind, challenger, entry.facts["reasons"])
+        return _act(client, settings, challenger, entry)
     reasons = [f"version {challenger.version} is the champion itself, nothing to compare"]
     if served is None:
-        lost = f"`python -m tasks.promote {challenger.version}` gives it the alias back"
+        lost = f"`python -m flows.promote {challenger.version}` gives it the alias back"
         reasons.append(f"it has lost the alias champion: {lost}")
     return _tell("champion", challenger, reasons)
+
+
+def _act(
+    client: MlflowClient, settings: Params, challenger: ModelVersion, entry: ledger.Entry
+) -> str:
+    """Show a verdict where people look, move the aliases, and tell it."""
+    described = _mark(client, settings, challenger, entry)
+    _move_aliases(client, challenger, entry)
+    last_run.add(description=described)
+    return _tell(ledger.outcome(entry), challenger, entry.facts["reasons"])
 
 
 def _challenger(client: MlflowClient, name: str) -> ModelVersion:
@@ -115,13 +160,16 @@ def _challenger(client: MlflowClient, name: str) -> ModelVersion:
     return version
 
 
-def _terms(settings: Params, champion: ModelVersion | None, test: pd.DataFrame) -> dict[str, Any]:
+def _terms(settings: Params, contest: Contest, test: pd.DataFrame) -> Terms:
     """What a verdict depends on beside the challenger."""
+    champion, other = contest.champion, contest.reference
     return {
         "test_digest": cases.digest(test),
         "champion": None if champion is None else int(champion.version),
-        "champion_digest": None if champion is None else model_versions.digest_in(champion.tags),
-        "rules": settings.gate.model_dump(),
+        "champion_digest": None if champion is None else model_versions.digest(champion),
+        "reference": None if other is None else other.number,
+        "reference_digest": None if other is None else other.digest,
+        "rules": settings.gate.model_dump(exclude={"approvers"}),
     }
 
 
@@ -135,24 +183,19 @@ def _known(challenger: ModelVersion, terms: Terms) -> ledger.Entry | None:
 
 
 def _identity(version: ModelVersion) -> tuple[str, int, str]:
-    return version.name, int(version.version), model_versions.digest_in(version.tags)
+    return version.name, int(version.version), model_versions.digest(version)
 
 
-def _enter(challenger: ModelVersion, terms: Terms, judgement: Judgement) -> ledger.Entry:
-    """Write the verdict down. Only the first version ever to pass becomes champion by itself."""
-    passed = "first" if terms["champion"] is None else "passed"
-    kind = passed if judgement.passed else "failed"
-    facts = terms | {"reasons": judgement.reasons, "figures": judgement.figures}
-    return ledger.append(kind, *_identity(challenger), facts)
-
-
-def _mark(client: MlflowClient, challenger: ModelVersion, entry: ledger.Entry) -> None:
-    """Show the verdict where people look: on the version and in its run."""
-    tags = {"gate.verdict": entry.kind, "gate.reasons": "; ".join(entry.facts["reasons"])}
-    for tag, value in tags.items():
-        client.set_model_version_tag(challenger.name, challenger.version, tag, value)
-    run_id = str(challenger.tags.get("run_id", challenger.run_id))
+def _mark(
+    client: MlflowClient, settings: Params, challenger: ModelVersion, entry: ledger.Entry
+) -> str:
+    """Show the verdict where people look: on the version and in its run; in Markdown."""
+    word = ledger.outcome(entry)
+    client.set_model_version_tag(challenger.name, challenger.version, "gate.verdict", word)
+    run_id = model_versions.run_of(challenger)
     client.log_dict(run_id, asdict(entry) | {"hash": entry.hash}, "gate.json")
+    client.set_tag(run_id, witness.TAG, heads.copy(client, challenger))
+    return display.show(client, settings, challenger, entry)
 
 
 def _move_aliases(client: MlflowClient, challenger: ModelVersion, entry: ledger.Entry) -> None:

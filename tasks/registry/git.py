@@ -9,12 +9,15 @@ OURS = (":(exclude)dvc.lock", ":(exclude)data/raw.dvc")
 
 
 def tags() -> dict[str, str]:
-    """Tags `git.commit` and `git.dirty`; empty outside a repository or before its first commit."""
+    """Tags `git.commit` and `git.dirty`, and what MLflow shows as source; empty outside a
+    repository or before its first commit.
+    """
     commit = _git("rev-parse", "--verify", "--quiet", "HEAD")
     if not commit:
         return {}
     changed = _git("--no-optional-locks", "status", "--porcelain", "--", ".", *OURS)
-    return {"git.commit": commit, "git.dirty": "true" if changed else "false"}
+    dirty = "true" if changed else "false"
+    return {"git.commit": commit, "git.dirty": dirty, "mlflow.source.git.commit": commit}
 
 
 def _git(*arguments: str) -> str:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tasks.common.slices import Flags
-from tasks.common.wording import ENOUGH
+from tasks.registry import floors
 from tasks.registry.cases import Cases
+from tasks.registry.comparison import Comparison, Rival, compare, difference, in_words
+from tasks.registry.outcome import BETTER, FAILED, FIRST, NOT_WORSE, worst
 from tasks.statistics import Array
 from tasks.statistics.intervals import Interval
-from tasks.statistics.metrics import auroc
-from tasks.statistics.paired_difference import paired_auroc_difference
-from tasks.statistics.patients import Patients, enough
+from tasks.statistics.metrics import Sample
 
 if TYPE_CHECKING:
     from tasks.common.params.gate import Gate
@@ -24,99 +21,78 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict, one reason for each rule, and the figures behind them."""
+    """The verdict in a word, one reason for each rule, and the figures behind them."""
 
-    passed: bool
+    word: str
     reasons: list[str]
     figures: dict[str, Any]
+    better: bool = False  # than the champion: what the budget of looks counts
 
 
-@dataclass(frozen=True)
-class Check:
-    """One rule: whether it holds, and how that reads."""
-
-    holds: bool
-    reason: str
-
-
-def judge(cases: Cases, challenger: Array, champion: Array | None, rules: Gate) -> Judgement:
-    """Hold a challenger to the floors and, if there is a champion, against it.
+def judge(
+    cases: Cases,
+    challenger: Sample,
+    rivals: Sequence[Rival],
+    rules: Gate,
+    level: float,
+    itself: Rival | None = None,
+) -> Judgement:
+    """Hold a challenger to the floors, and against each rival.
 
     Args:
         cases: the test images.
-        challenger: its scores `(N, K)` of them.
-        champion: likewise, or None where there is none to compare with.
+        challenger: its scores and predictions of them.
+        rivals: none for the first version, else the champion and, if that is another, the
+            reference.
         rules: the gate's parameters.
+        level: the chance of calling an equal model better that the budget allows.
+        itself: the challenger's network as it was evaluated, where that is known: what is packaged
+            must answer alike.
     """
-    value = auroc(cases.targets, challenger, cases.groups)
-    slices = dict(_slice_aurocs(cases, challenger, rules.floors.min_images))
-    size = _size(cases)
-    checks = [] if size.holds else [size]
-    checks.append(_floor("AUROC", value, rules.floors.auroc))
-    checks += [_floor(f"AUROC of {n}", x, rules.floors.slice_auroc) for n, x in slices.items()]
-    figures: dict[str, Any] = {
-        "images": len(cases.targets),
-        "auroc": _json(value),
-        "slices": {name: _json(x) for name, x in slices.items()},
+    held = floors.hold(cases, challenger, rules.floors, rules.confidence)
+    found = [compare(cases, challenger.scores, r, rules.confidence, level) for r in rivals]
+    frozen = [
+        difference(cases, challenger.scores, r, cases.frozen & r.known, rules.confidence)
+        for r in rivals
+    ]
+    figures = {"images": len(cases.targets)} | held.figures
+    figures["compared"] = {one.rival.name: one.to_json() for one in found}
+    figures["frozen"] = {"images": int(cases.frozen.sum())} | {
+        rival.name: of.to_json() for rival, of in zip(rivals, frozen, strict=True)
     }
-    if champion is not None:
-        difference = _difference(cases, challenger, champion, rules)
-        checks.append(_no_worse(difference, rules.margin))
-        figures["difference"] = difference.to_json()
-        figures["champion_auroc"] = _json(auroc(cases.targets, champion, cases.groups))
-        figures["frozen"] = _frozen(cases, challenger, champion, rules)
-    return Judgement(all(c.holds for c in checks), [c.reason for c in checks], figures)
+    reasons = [check.reason for check in held.checks] + [one.reason for one in found]
+    reasons += [] if cases.frozen.all() else _told(cases, rivals, frozen)
+    words = [*(check.word for check in held.checks), *_shown(found)]
+    if itself is not None:
+        parity, figures["parity"] = _parity(cases, challenger.scores, itself, rules.confidence)
+        reasons.append(parity.reason)
+        words.append(parity.word)
+    return Judgement(worst(words), reasons, figures, bool(found) and found[0].better)
 
 
-def _can_be_judged(cases: Cases, chosen: Flags) -> bool:
-    """Whether enough patients are among the chosen images for one output at least."""
-    patients = Patients(cases.groups[chosen])
-    return any(enough(column, patients) for column in cases.targets[chosen].T)
+def _shown(found: Sequence[Comparison]) -> list[str]:
+    """What comparisons leave: beside the reference it is enough to be not worse."""
+    return [one.word for one in found[:1]] + [
+        FIRST if one.word in (BETTER, NOT_WORSE) else one.word for one in found[1:]
+    ]
 
 
-def _slice_aurocs(cases: Cases, scores: Array, min_images: int) -> Iterator[tuple[str, float]]:
-    """The slices that are judged: large enough, in images and in patients."""
-    for name, chosen in cases.slices.items():
-        if chosen.sum() >= min_images and _can_be_judged(cases, chosen):
-            yield name, auroc(cases.targets[chosen], scores[chosen], cases.groups[chosen])
+def _parity(
+    cases: Cases, challenger: Array, itself: Rival, confidence: float
+) -> tuple[floors.Check, float]:
+    """By the value: one network answered the same images twice, so nothing is estimated."""
+    lost = 0 - difference(cases, challenger, itself, itself.known, confidence).value
+    holds = not lost > itself.margin  # also where no output has both outcomes
+    told = f"packaged, it loses {lost:.3f} of AUROC to {itself.name}"
+    word = FIRST if holds else FAILED
+    return floors.Check(word, f"{told}; allowed are {itself.margin:g}"), round(lost, 6)
 
 
-def _size(cases: Cases) -> Check:
-    """That the test set can judge at all."""
-    holds = _can_be_judged(cases, np.ones(len(cases.targets), bool))
-    return Check(
-        holds,
-        "the test set is too small to judge: required are "
-        f"{ENOUGH} patients with the finding and {ENOUGH} without",
-    )
-
-
-def _floor(name: str, value: float, floor: float) -> Check:
-    holds = value >= floor
-    return Check(holds, f"{name} {value:.3f} {'reaches' if holds else 'misses'} the floor {floor}")
-
-
-def _no_worse(difference: Interval, margin: float) -> Check:
-    value, low, high = difference
-    holds = low > -margin
-    found = f"AUROC minus the champion's {value:+.3f} [{low:+.3f}, {high:+.3f}]"
-    return Check(holds, f"{found} {'stays' if holds else 'does not stay'} above -{margin}")
-
-
-def _frozen(cases: Cases, challenger: Array, champion: Array, rules: Gate) -> dict[str, Any]:
-    """The difference on the images that the champion was tested on when it was trained; told, and
-    not judged.
-    """
-    known = cases.frozen
-    difference = _difference(cases.only(known), challenger[known], champion[known], rules)
-    return {"images": int(known.sum()), "difference": difference.to_json()}
-
-
-def _difference(cases: Cases, challenger: Array, champion: Array, rules: Gate) -> Interval:
-    return paired_auroc_difference(
-        cases.targets, champion, challenger, cases.groups, rules.confidence
-    )
-
-
-def _json(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 6)
+def _told(cases: Cases, rivals: Sequence[Rival], frozen: Sequence[Interval]) -> list[str]:
+    """The differences on the images that the reference was tested on when it was trained."""
+    day = f"on the {cases.frozen.sum():,} test images of the reference's day, not judged"
+    return [
+        f"{day}, beside {rival.name}: {in_words(of)}"
+        for rival, of in zip(rivals, frozen, strict=True)
+        if not math.isnan(of.low)
+    ]

@@ -1,8 +1,9 @@
 """The ledger: what the gate said and what people promoted, in hash-chained JSON lines.
 
 Each entry holds the hash of the one before and its own over everything else it says, so an entry
-that was edited, removed or put in between later breaks the chain. Whether a version passed is read
-here and not from tags, which anyone can edit.
+that was edited, removed or put in between later breaks the chain; what was cut off or written anew
+is found by copies of the head elsewhere (`witness`). Whether a version passed is read here and not
+from tags, which anyone can edit.
 
 A promotion is three steps, any of which may be the last before a kill: an entry `promoting`, the
 alias, and an entry `promoted`. Whoever looks next enters what became of it, `promoted` or
@@ -25,14 +26,20 @@ from pathlib import Path
 from typing import Any
 
 from tasks.common import digests, documents, paths
+from tasks.common.champion import CROWNED as CROWNED
 from tasks.common.errors import RegistryError
+from tasks.registry import witness
 
-VERDICTS = ("first", "passed", "failed")
+Identity = tuple[str, int, str]  # name of the model, number of the version, digest
+
+VERDICTS = ("first", "passed", "undecided", "failed")
 PASSED = ("first", "passed")
 INTENT = "promoting"
 OUTCOMES = ("promoted", "abandoned")
-KINDS = (*VERDICTS, INTENT, *OUTCOMES)
-CROWNED = ("first", "promoted")
+REFERENCE = "reference"  # a person has named another one
+APPROVED = "approved"  # a person of `gate.approvers` agrees to its promotion
+REFUSED = "refused"  # the alias was found on a version that must not have it, and put back
+KINDS = (*VERDICTS, INTENT, *OUTCOMES, REFERENCE, APPROVED, REFUSED)
 START = "0" * 64
 _holding: list[str] = []  # what this process holds the lock for
 
@@ -50,6 +57,11 @@ class Entry:
     previous: str
 
     @property
+    def identity(self) -> Identity:
+        """Which version it is about."""
+        return self.model_name, self.version, self.model_digest
+
+    @property
     def hash(self) -> str:
         """sha256 over the whole entry."""
         return digests.of_json(asdict(self))
@@ -57,17 +69,27 @@ class Entry:
 
 def path() -> Path:
     """Where the ledger lies."""
-    return paths.store() / "ledger.jsonl"
+    return paths.ledger()
 
 
 def read() -> list[Entry]:
     """Every entry, oldest first, the chain verified.
 
     Raises:
-        RegistryError: a line does not fit the one before, or is no entry.
+        RegistryError: a line does not fit the one before, or is no entry; or the witness knows
+            another ledger.
     """
-    if not path().exists():
-        return []
+    entries = _read() if path().exists() else []
+    witness.hold([entry.hash for entry in entries], witness.of_file(), witness.VARIABLE)
+    return entries
+
+
+def head() -> str:
+    """What a copy elsewhere is to hold: the number and the hash of the last entry."""
+    return witness.head([entry.hash for entry in read()])
+
+
+def _read() -> list[Entry]:
     entries: list[Entry] = []
     for number, line in enumerate(path().read_text(encoding="utf-8").splitlines(), start=1):
         entry = _parse(line)
@@ -87,7 +109,7 @@ def append(
     """Add an entry; the file on disk is whole at every moment.
 
     Raises:
-        RegistryError: the chain is broken.
+        RegistryError: the chain is broken, or the witness cannot be written.
     """
     assert kind in KINDS
     with locked("a new entry"):
@@ -96,13 +118,13 @@ def append(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = Entry(now, kind, model_name, version, model_digest, facts, previous)
         _write([*entries, entry])
+        witness.write(witness.head([e.hash for e in (*entries, entry)]))
     return entry
 
 
 def verdict(entries: Sequence[Entry], model_name: str, version: int, digest: str) -> Entry | None:
     """The newest verdict on a version; None if the gate never judged it."""
-    about = (model_name, version, digest)
-    found = (e for e in reversed(entries) if (e.model_name, e.version, e.model_digest) == about)
+    found = (e for e in reversed(entries) if e.identity == (model_name, version, digest))
     return next((entry for entry in found if entry.kind in VERDICTS), None)
 
 
@@ -110,6 +132,41 @@ def champion(entries: Sequence[Entry], model_name: str) -> Entry | None:
     """The newest entry that made a version champion; None if there never was one."""
     found = (e for e in reversed(entries) if e.model_name == model_name)
     return next((entry for entry in found if entry.kind in CROWNED), None)
+
+
+def reference(entries: Sequence[Entry], model_name: str) -> Entry | None:
+    """The entry that made a version the reference: the newest that names one, else that of the
+    first champion; None before there is one.
+    """
+    mine = [e for e in entries if e.model_name == model_name]
+    named = [e for e in mine if e.kind == REFERENCE]
+    return named[-1] if named else next((e for e in mine if e.kind in CROWNED), None)
+
+
+def reigns(entries: Sequence[Entry], model_name: str) -> list[Entry]:
+    """The entries that made versions champion, without those that a rollback has undone; the last
+    is of the champion of today.
+    """
+    found: list[Entry] = []
+    for entry in entries:
+        if entry.model_name != model_name or entry.kind not in CROWNED:
+            continue
+        if entry.facts.get("rollback") and len(found) > 1:
+            found = found[:-1]
+        else:
+            found.append(entry)
+    return found
+
+
+def end(intent: Entry, kind: str) -> Entry:
+    """Enter what became of a promotion that was begun."""
+    facts = intent.facts | {"intent": intent.hash}
+    return append(kind, *intent.identity, facts)
+
+
+def outcome(entry: Entry) -> str:
+    """A verdict in a person's words; old ledgers have but its kind."""
+    return str(entry.facts.get("outcome", entry.kind))
 
 
 def digests_of(entries: Sequence[Entry], model_name: str, version: int) -> set[str]:

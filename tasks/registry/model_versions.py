@@ -6,6 +6,7 @@ Versions of before hold a Keras model, and go by the digest of its config and we
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from zipfile import BadZipFile
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tasks.common import digests, paths
+from tasks.common import digests, documents, paths
 from tasks.common.errors import RegistryError
 from tasks.registry import failures
-from tasks.serving import packing
+from tasks.serving import packing, settings
+from tasks.statistics.operating_point import OperatingPoint
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,6 +37,14 @@ class Package:
 
     folder: Path
     digest: str
+
+    def operating_point(self) -> OperatingPoint:
+        """What turns its scores into predictions."""
+        of_before = self.folder / "artifacts" / paths.OPERATING_POINT.name
+        if of_before.exists():
+            return OperatingPoint(**documents.read_json(of_before))
+        known = settings.read(loads(self.folder)[0])
+        return known.files[known.serves].point
 
 
 def every(client: MlflowClient, name: str) -> list[ModelVersion]:
@@ -61,6 +71,46 @@ def of_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None
         return None
     version = client.get_registered_model(name).aliases.get(alias)
     return None if version is None else client.get_model_version(name, str(version))
+
+
+def required(client: MlflowClient, name: str, number: int | None) -> ModelVersion:
+    """A version by its number, or the challenger.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    if number is None:
+        version = of_alias(client, name, CHALLENGER)
+        asked = f"a version of {name!r} with the alias {CHALLENGER}"
+    else:
+        version = next((v for v in every(client, name) if int(v.version) == number), None)
+        asked = f"version {number} of {name!r}"
+    if version is None:
+        raise RegistryError(
+            f"required: {asked}; received: none. `python -m tasks.gate` judges the newest model, "
+            "and MLflow lists all versions"
+        )
+    return version
+
+
+def run_of(version: ModelVersion) -> str:
+    """The run that a version points to: that of the newest result with its model."""
+    return str(version.tags.get("run_id", version.run_id))
+
+
+def true_digest(version: ModelVersion) -> str:
+    """The digest of the package that the version really is, whatever its tag says.
+
+    Raises:
+        RegistryError: its files are gone or damaged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return unpack(version, Path(folder), "Promote another version").digest
+
+
+def digest(version: ModelVersion) -> str:
+    """What the version was registered as, by its tag: anybody can edit it."""
+    return digest_in(version.tags)
 
 
 def download(version: ModelVersion, folder: Path) -> Path:

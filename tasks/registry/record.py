@@ -21,7 +21,16 @@ from ruamel.yaml import YAML
 from tasks.common import digests, documents, paths, pipeline
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
-from tasks.registry import cases, git, metric_names, model_versions, package, runs
+from tasks.registry import (
+    cases,
+    environment,
+    git,
+    metric_names,
+    model_versions,
+    package,
+    person,
+    runs,
+)
 from tasks.registry.live_runs import EpochLog
 from tasks.registry.scan import Scan
 from tasks.registry.store import Store
@@ -62,13 +71,15 @@ def write(store: Store, run_id: str, settings: Params) -> None:
     about["the name of a metric"] = list(found)
     about["the profile of an input"] = [json.loads(str(i.dataset.profile)) for i in inputs]
     Scan(settings, manifest).check(about | documents, [*_plain_files(), *paths.SERVING.iterdir()])
-    for name, value in tags.items():
+    # Whoever is at work may be called like a patient: that must not stop the record.
+    for name, value in (tags | {"mlflow.user": person.user()}).items():
         store.client.set_tag(run_id, name, value)
     _log_params(store, run_id, values)
     _log_histories(store, run_id)
     _log_metrics(store, run_id, found)
     store.client.log_inputs(run_id, inputs)
     _log_files(store, run_id, manifest, documents)
+    store.client.log_dict(run_id, environment.describe(), environment.FILE)
     _log_model_once(store, run_id, settings)
 
 
@@ -127,7 +138,8 @@ def _tags(settings: Params, manifest: pd.DataFrame) -> dict[str, str]:
         git.tags()
         | _flow_tags()
         | {
-            "mlflow.runName": f"{settings.model.backbone} {digests.of_result()[:8]}",
+            "mlflow.runName": f"{time.strftime('%Y-%m-%d')} {settings.model.backbone} "
+            f"{digests.of_result()[:8]}",
             "data.digest": digests.of_table(manifest, cases.IDENTITY),
             "test.digest": cases.digest(manifest),
             model_versions.PACKAGE: packing.of_workspace(),

@@ -31,6 +31,8 @@ class Item:
         patient_id: as the source has it; None where only a DICOM header may know.
         source_split: train, val or test where the source says so.
         slices: values of the cohort's slice columns that the source itself knows.
+        masks: what gives the bytes of each mask of a finding, by its name at the source. Nothing
+            trains on them; explanations are held to them.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Item:
     patient_id: str | None = None
     source_split: str | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
+    masks: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,8 @@ def read_archive(path: Path, pull: Pull, kind: str) -> Listing:
     if not (root / TABLE).is_file():
         return read_class_folders(tree)
     listed = read_table(root / TABLE, pull.slices, pull.columns.named, kind)
-    inside = [(root / item.name).resolve().is_relative_to(root.resolve()) for item in listed.items]
+    named = [name for item in listed.items for name in (item.name, *item.masks)]
+    inside = [(root / name).resolve().is_relative_to(root.resolve()) for name in named]
     if not all(inside):
         raise SourceError(
             f"{TABLE} of the archive must name files in it; {inside.count(False):,} of its "
@@ -156,10 +157,13 @@ def _items(folder: Path, side: str | None, tree: Tree) -> list[Item]:
         (images if suffix in SUFFIXES else others[known]).append(file)
     for suffix, files in others.items():
         tree.pass_by(f"files that are no images ({suffix})", files)
-    of_pictures = set(masks.among(images))
+    of_pictures = masks.among(images)
     tree.pass_by(masks.REASON, of_pictures)
+    beside: defaultdict[Path, dict[str, Callable[[], bytes]]] = defaultdict(dict)
+    for mask, picture in of_pictures.items():
+        beside[picture][tree.name(mask)] = mask.read_bytes
     return [
-        Item(tree.name(file), file.read_bytes, folder.name, source_split=side)
+        Item(tree.name(file), file.read_bytes, folder.name, source_split=side, masks=beside[file])
         for file in images
         if file not in of_pictures
     ]

@@ -82,7 +82,7 @@ class Slice:
 def listing(pull: Pull, kind: str) -> Listing:
     """Write the archive once, then list it like any other one with a table of labels."""
     archive = write_archive(pull.phantom.patients, pull.phantom.seed)
-    return read_table(archive / "labels.csv", [], {}, kind)
+    return read_table(archive / "labels.csv", [], {"mask": "mask"}, kind)
 
 
 def write_archive(patients: int, seed: int) -> Path:
@@ -110,11 +110,13 @@ def _save(archive: Path, slice_: Slice) -> dict[str, str]:
     (archive / "images").mkdir(parents=True, exist_ok=True)
     (archive / "masks").mkdir(exist_ok=True)
     (archive / "images" / slice_.name).write_bytes(slice_.content)
-    if slice_.lesion is not None:
-        image_id = Pseudonyms(PUBLIC_KEY).image(hashlib.sha256(slice_.content).hexdigest())
-        mask = archive / "masks" / f"{image_id}.png"
-        mask.write_bytes(cv2.imencode(".png", slice_.lesion.astype(np.uint8) * 255)[1].tobytes())
-    return slice_.row
+    if slice_.lesion is None:
+        return slice_.row | {"mask": ""}
+    image_id = Pseudonyms(PUBLIC_KEY).image(hashlib.sha256(slice_.content).hexdigest())
+    mask = f"masks/{image_id}.png"
+    mask_png = cv2.imencode(".png", slice_.lesion.astype(np.uint8) * 255)[1].tobytes()
+    (archive / mask).write_bytes(mask_png)
+    return slice_.row | {"mask": mask}
 
 
 def draw(seed: int, index: int) -> Iterator[Slice]:

@@ -21,7 +21,7 @@ from tasks.common.manifest import SPLITS
 from tasks.common.paths import StateEntry
 from tasks.common.slices import column_of
 from tasks.privacy import demographics
-from tasks.sources import Item, Listing, delimited
+from tasks.sources import Item, Listing, boxes, delimited
 from tasks.sources.headers import FILE
 from tasks.sources.split_names import side_of
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tasks.common.params.pull import Pull
 
 LABEL = "label"
+# Only where `pull.columns` names the column: the file of a mask, boxes around findings.
+MASK, BOX = "mask", "box"
 OPTIONAL = ("patient_id", "split")
 
 # Column of the CSV -> column of the cohort and how a value is brought into its form.
@@ -50,10 +52,15 @@ class Row:
     patient_id: str | None = None
     source_split: str | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
+    mask: str | None = None
+    box: str | None = None
 
-    def item(self, name: str, read: Callable[[], bytes]) -> Item:
-        """One image of the row."""
-        return Item(name, read, self.label, self.patient_id, self.source_split, self.slices)
+    def item(self, name: str, read: Callable[[], bytes], root: Path | None = None) -> Item:
+        """One image of the row; what `mask` names lies below `root`."""
+        masks = {self.mask: (root / self.mask).read_bytes} if root and self.mask else {}
+        masks |= {BOX: boxes.mask_of(self.box, read)} if self.box else {}
+        said = self.label, self.patient_id, self.source_split, self.slices
+        return Item(name, read, *said, masks)
 
 
 @dataclass(frozen=True)
@@ -111,11 +118,18 @@ def read_table(path: Path, slices: Sequence[str], named: Mapping[str, str], kind
 
     def absent(table: pd.DataFrame) -> list[str]:
         found = table[FILE].map(lambda file: bool(file) and _is_file(root / file))
-        return _spell(table[~found.astype(bool)], "no such file beside the CSV")
+        problems = _spell(table[~found.astype(bool)], "no such file beside the CSV")
+        if MASK in table:
+            found = table[MASK].map(lambda file: not file or _is_file(root / file))
+            problems += _spell(table[~found.astype(bool)], "no such mask beside the CSV")
+        if BOX in table:
+            wrong = table[BOX].map(lambda text: _refusal(text, boxes.parse)).notna()
+            problems += _spell(table[wrong], boxes.FORM)
+        return problems
 
     form = Form("the CSV of pull.path", [FILE], named, slices, kind)
     rows, notes, details = _read(path, form, absent)
-    items = [row.item(row.key, (root / row.key).read_bytes) for row in rows]
+    items = [row.item(row.key, (root / row.key).read_bytes, root) for row in rows]
     return Listing(items, notes, details)
 
 
@@ -138,7 +152,8 @@ def read_labels(pull: Pull, kind: str) -> Rows:
 
     if not path.is_file():
         raise SourceError(f"pull.labels.table must be a CSV of {key},label; it is not there")
-    what, named = "the CSV of pull.labels.table", pull.columns.named
+    what = "the CSV of pull.labels.table"
+    named = {own: name for own, name in pull.columns.named.items() if own not in (MASK, BOX)}
     form = Form(what, ["key", key], named, pull.slices, kind)
     rows, notes, details = _read(path, form, unclear)
     return Rows({row.key: row for row in rows}, notes, details)
@@ -241,7 +256,7 @@ def _check_rows(table: pd.DataFrame, slices: Slices, form: Form, problems: list[
         raise SourceError(f"{form.what} cannot be used:\n{listed}")
 
 
-def _refusal(value: str, convert: Callable[[str], str]) -> str | None:
+def _refusal(value: str, convert: Callable[[str], object]) -> str | None:
     try:
         _ = value and convert(value)
     except ValueError as error:
@@ -267,4 +282,6 @@ def _row(row: Mapping[str, str], slices: Slices, kind: str) -> Row:
         slices={
             column: convert(row[name]) for name, (column, convert) in slices.items() if row[name]
         },
+        mask=row.get(MASK) or None,
+        box=row.get(BOX) or None,
     )

@@ -10,23 +10,38 @@ from worlds.project import ROOT, environment
 pytestmark = pytest.mark.slow
 
 
-def measured(module, *options):
+def measured(module, *options, **variables):
     """What a benchmark prints; on few images its figure may miss the goal."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *options]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+        command, cwd=ROOT, env=environment(**variables), capture_output=True, text=True, check=False
     )
     assert re.search(rf"^RESULT {module} [\d.e+-]+ goal [\d.]+$", done.stdout, re.M), done.stderr
     return done.stdout
 
 
-def test_gpu_measures_every_phase():
-    printed = measured("gpu", "--limit", "32")
-    assert "EfficientNetLite0, 224 x 224, 32 images, batches of 32" in printed
-    for name in ("frozen part", "head, stored", "fine-tune, stored", "fine-tune, on the fly"):
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_gpu_measures_every_phase(backend):
+    """On JAX with no more wheels than its docstring lists."""
+    wheels = {"PYTHONPATH": str(ROOT / "tests/worlds/few_wheels")} if backend == "jax" else {}
+    options = ("--limit", "32", "--size", "32", "--backbone", "ResNet50")
+    printed = measured("gpu", *options, KERAS_BACKEND=backend, **wheels)
+    assert "ResNet50, 32 x 32, 32 images, on CPU" in printed
+    assert f"{backend} " in printed
+    for name in ("frozen part", "head", "fine-tune, stored", "fine-tune, on the fly"):
         (line,) = (line for line in printed.splitlines() if line.startswith(name))
-        speed, share = map(float, line.split()[-2:])
-        assert speed > 0 < share
+        here, bare, share, goal = (float(part.replace(",", "")) for part in line.split()[-4:])
+        assert share == pytest.approx(here / bare, abs=0.02)
+        assert 0.9 <= goal <= 1
+
+
+def test_gpu_training_measures_a_run_with_nothing_compiled_and_one_more():
+    printed = measured("gpu_training", "--limit", "64")
+    for name in ("first run", "second run"):
+        (line,) = (line for line in printed.splitlines() if line.startswith(name))
+        start, head, tuned, total, passes, _ = map(float, line.split()[2:])
+        assert 0 < passes < head + tuned
+        assert total == pytest.approx(start + head + tuned, abs=0.2)
 
 
 def test_head_phase_measures_the_stage_against_bare_passes():

@@ -37,6 +37,20 @@ def test_what_stopped_the_stage_stands_first(workspace, monkeypatch):
     assert made["table"][0]["what to do"] == "pull"
 
 
+def test_the_verdict_is_a_page_of_its_own(workspace, monkeypatch):
+    made = {}
+    monkeypatch.setattr(
+        "flows.artifacts.create_markdown_artifact", lambda **given: made.update(given)
+    )
+    documents.write_json(paths.StateEntry.LAST_RUN.path, {"verdict": "champion"})
+    artifacts.publish_verdict()
+    assert made == {}
+    told = {"verdict": "better", "description": "**Version 3: better**"}
+    documents.write_json(paths.StateEntry.LAST_RUN.path, told)
+    artifacts.publish_verdict()
+    assert made == {"key": "verdict", "markdown": "**Version 3: better**"}
+
+
 def test_without_a_result_there_is_no_artifact(workspace, monkeypatch):
     def refuse(**given):
         raise AssertionError("there is nothing to tell")

@@ -115,8 +115,10 @@ def test_the_receipt_names_the_ports_that_are_set(finished, monkeypatch):
 def test_the_receipt_for_prefect_links_to_run_version_and_report(finished, monkeypatch):
     text = receipt.markdown({})
     base = "http://127.0.0.1:5000/#"
-    assert f"[MLflow run]({base}/experiments/0/runs/abc)" in text
-    assert f"[medloop version 3: passed]({base}/models/medloop/versions/3)" in text
+    version = f"{base}/models/medloop/versions/3?workflowType=machine_learning"
+    assert f"[MLflow run]({base}/experiments/0/runs/abc?workflowType=machine_learning)" in text
+    assert f"[medloop version 3: passed]({version})" in text
+    assert version in receipt.render({})
     assert f"[Report]({(paths.REPORT).resolve().as_uri()})" in text
     assert receipt.render({}).strip() in text
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org/")

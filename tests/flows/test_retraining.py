@@ -51,6 +51,7 @@ def ran(workspace, monkeypatch):
     monkeypatch.setattr(retraining, "changed", lambda: None)
     monkeypatch.setattr("flows.artifacts.publish_validation", lambda: None)
     monkeypatch.setattr("flows.artifacts.publish_receipt", ran.receipts.append)
+    monkeypatch.setattr("flows.artifacts.publish_verdict", lambda: None)
     registry = {"model_name": "medloop", "version": 3, "verdict": "passed"}
     documents.write_json(paths.StateEntry.LAST_RUN.path, registry)
     return ran
@@ -72,6 +73,13 @@ def test_where_dvc_cannot_say_every_step_runs(ran):
     assert state.message == "medloop version 3: passed"
     assert list(ran.commands) == ["store", "pull", *STAGES, "register", "gate"]
     assert ran.labels == [(), ("passed",)]
+
+
+def test_where_alias_and_ledger_differ_the_flow_looks_first(ran, monkeypatch):
+    monkeypatch.setattr("flows.watch.differs", lambda: True)
+    assert retraining._run_steps().is_completed()
+    assert list(ran.commands)[:2] == ["watch", "store"]
+    assert ran.commands["watch"][1:] == ["-m", "tasks.watch"]
 
 
 def test_what_stands_before_the_first_changed_stage_is_skipped(ran, monkeypatch, caplog):

@@ -316,7 +316,7 @@ def test_what_is_passed_by_now_stays_and_its_ids_are_told(monkeypatch):
     image("sick/Smith_0_mask.png", 40)
     image("well/Smith_1 overlay.png", 41)
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.sources.masks.among", lambda files: [])  # as it was
+        patch.setattr("tasks.sources.masks.among", lambda files: {})  # as it was
         assert run().new == 6
     before = cohort()
     configure(pull__exclude=["*overlay.png"])

@@ -48,7 +48,7 @@ def test_sweep_removes_only_what_a_pull_writes():
     leftovers += [f"ab/{digest}.png.{'x-_' * 7}0.tmp"]  # as DVC names a file it copies
     for name in (*leftovers, "mine.png", "ab/mine.png"):
         paths.RAW.joinpath(name).write_bytes(b"bytes")
-    tables.sweep(cohort()["path"])
+    tables.sweep(cohort())
     assert not [name for name in leftovers if paths.RAW.joinpath(name).exists()]
     assert paths.RAW.joinpath("mine.png").exists()
     assert paths.RAW.joinpath("ab/mine.png").exists()

@@ -7,7 +7,7 @@ from worlds.word_list import require_listed
 
 from tasks.networks import layers
 from tasks.networks.backbones import BACKBONES
-from tasks.networks.gradcam import heatmaps
+from tasks.networks.gradcam import GradCam
 
 LAST = {
     "EfficientNetLite0": ("top_relu", 1),
@@ -59,6 +59,6 @@ def test_layers_to_look_at(model, backbone):
 def test_it_can_be_explained_when_frozen(model, backbone, images):
     side = LAST[backbone][1]
     model.trainable = False
-    heat = heatmaps(model, images, 2)
+    heat = GradCam(model)(images, 2, False)
     assert heat.shape == (2, side, side)
     assert ((heat >= 0) & (heat <= 1)).all()

@@ -1,64 +1,16 @@
 """Stored or on the fly: the same views in the same order give the same weights."""
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
+from worlds.feeds import COUNT, CUT, VAL, make_data, start, train
 
 from tasks.common import paths
 from tasks.common.errors import TrainingError
-from tasks.common.params.fine_tune import FineTune
 from tasks.imaging.images import Images
-from tasks.networks import data, pass_files
-from tasks.networks.data import Data, SplitData
+from tasks.networks import pass_files, passes
 from tasks.networks.feeds import OnTheFly, Stored
-from tasks.networks.fit import Plan, fit
-from tasks.networks.layers import cut, train_only
+from tasks.networks.layers import cut
 from tasks.networks.pass_files import NoRoomError, PassFiles
-from tasks.networks.views import Views
-
-COUNT, VAL, SIZE = 40, 16, 16
-CUT = "late"
-
-
-def start():
-    """A small network, the same each time."""
-    keras.utils.set_random_seed(3)
-    pixels = keras.Input((SIZE, SIZE, 1), name="pixels")
-    x = layers.Rescaling(1 / 255, name="normalise")(pixels)
-    x = layers.Conv2D(8, 3, 2, activation="relu", name="early")(x)
-    x = layers.Conv2D(8, 3, 2, activation="relu", name=CUT)(x)
-    x = layers.GlobalAveragePooling2D(name="pooled")(x)
-    x = layers.Dropout(0.2, name="dropout")(x)
-    return keras.Model(pixels, layers.Dense(1, "sigmoid", name="scores")(x))
-
-
-def make_data(count, refresh=None):
-    """Noise on which a bright square shows a class; pack rows in another order than the images."""
-    random = np.random.default_rng(5)
-    pack = random.integers(20, 120, (COUNT + VAL, SIZE, SIZE, 1))
-    pack[::2, 4:12, 4:12] += 100
-    targets = (np.arange(COUNT + VAL) % 2 == 0).astype(np.float32)[:, None]
-    rows = random.permutation(COUNT + VAL)
-    parts = [
-        SplitData(Images(pack.astype(np.uint8), part), targets[part])
-        for part in (rows[:COUNT], rows[COUNT:])
-    ]
-    ids = tuple(f"{k:064x}" for k in rows[:COUNT])
-    return Data(*parts, Views("tutorial", 3, count, refresh, ids, (SIZE, SIZE)))
-
-
-def train(model, layer, given, epochs=3):
-    keras.utils.set_random_seed(7)
-    feed, val = data.feed(model, [layer], layer, given)
-    _, head = cut(model, layer)
-    train_only(model, head)
-    phase = FineTune(
-        cut_layer=layer, epochs=epochs, batch_size=16, learning_rate=1e-2, patience=epochs
-    )
-    plan = Plan("binary", phase, np.ones((2, 1), np.float32), seed=4)
-    fitted = fit(head, feed, val, plan, lambda *_: None)
-    return feed, fitted.epochs, head.get_weights()
 
 
 @pytest.mark.parametrize("layer", ["dropout", CUT])
@@ -106,30 +58,30 @@ def test_what_is_wanted_is_stored_where_more_has_no_room(monkeypatch):
         return real(files, spare)
 
     monkeypatch.setattr(PassFiles, "begin", room_for_one)
-    feed, val = data.feed(model, [CUT, "dropout"], "dropout", given)
-    assert feed.examples(0).activations.shape == (COUNT, 8)
-    assert val.activations.shape == (VAL, 8)
+    feed, val = passes.feed(model, [CUT, "dropout"], "dropout", given)
+    assert feed.of_generation(0).inputs.shape == (COUNT, 8)
+    assert val.inputs.shape == (VAL, 8)
 
 
 def test_later_generations_store_what_is_wanted_only():
     model, given = start(), make_data(count=1, refresh=1)
-    feed, _ = data.feed(model, [CUT, "dropout"], "dropout", given)
-    first, second = feed.examples(0).activations, feed.examples(1).activations
+    feed, _ = passes.feed(model, [CUT, "dropout"], "dropout", given)
+    first, second = feed.of_generation(0).inputs, feed.of_generation(1).inputs
     assert first.shape == second.shape
     assert not np.allclose(first, second)
     assert len(list((paths.state() / "prefix").glob("*.dropout.npy"))) == 3  # and val
     assert len(list((paths.state() / "prefix").glob(f"*.{CUT}.npy"))) == 2
 
 
-@pytest.mark.parametrize(("passes", "kind"), [(4, OnTheFly), (8, Stored)])
-def test_views_drawn_anew_fit_on_the_disk_or_go_on_the_fly(monkeypatch, passes, kind):
+@pytest.mark.parametrize(("room", "kind"), [(4, OnTheFly), (8, Stored)])
+def test_views_drawn_anew_fit_on_the_disk_or_go_on_the_fly(monkeypatch, room, kind):
     """Training must not end in the middle, when a later generation finds the disk full."""
     size = 2 * COUNT * 8  # of what is stored of a generation before `dropout`
     real = pass_files.shutil.disk_usage("/")
 
     def usage(folder):
         taken = sum(file.stat().st_size for file in folder.glob("*.npy"))
-        return real._replace(free=passes * size - taken)
+        return real._replace(free=room * size - taken)
 
     monkeypatch.setattr(pass_files.shutil, "disk_usage", usage)
     feed, history, _ = train(start(), "dropout", make_data(count=1, refresh=1), epochs=9)
@@ -141,7 +93,7 @@ def test_val_without_room_is_an_error(monkeypatch):
     usage = pass_files.shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(pass_files.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(TrainingError, match="half of what is free"):
-        data.feed(start(), [CUT], CUT, make_data(count=0))
+        passes.feed(start(), [CUT], CUT, make_data(count=0))
 
 
 def test_images_are_read_from_the_pack_when_asked_for():

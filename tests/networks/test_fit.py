@@ -8,7 +8,8 @@ from worlds.fit import make_examples, make_model, make_plan, same
 from tasks.common.errors import TrainingError
 from tasks.networks.feeds import Examples, Stored, order
 from tasks.networks.fit import Plan, best_epoch, fit
-from tasks.networks.steps import Steps, fits
+from tasks.networks.residence import of_steps
+from tasks.networks.steps import Steps
 
 
 def run(model, kind="binary", on_epoch=lambda *_: None, train=None, val=None, **changes):
@@ -35,7 +36,7 @@ def test_it_learns(kind):
 def test_metrics_are_those_of_the_weights():
     model, val = make_model(), make_examples(seed=1)
     history = run(model, val=val, epochs=4)
-    scores = model.predict(val.activations.astype(np.float32), verbose=0)
+    scores = model.predict(val.inputs.astype(np.float32), verbose=0)
     picked = np.where(val.targets == 1, scores, 1 - scores)
     best = history[best_epoch(history) - 1]
     assert best["val_loss"] == pytest.approx(-np.log(picked).mean(), rel=1e-5)
@@ -52,11 +53,11 @@ def test_two_fits_are_bitwise_the_same():
 def test_on_the_device_or_fed_batch_by_batch_the_weights_are_the_same(kind, monkeypatch):
     """Short last batches and dropout included."""
     train, val = make_examples(kind, views=3), make_examples(kind, seed=1)
-    assert fits(train)
-    assert fits(val)
+    assert of_steps(train)
+    assert of_steps(val)
     resident, fed = make_model(kind), make_model(kind)
     expected = run(resident, kind, train=train, val=val, batch_size=20)
-    monkeypatch.setattr("tasks.networks.steps.MOST_BYTES", 0)
+    monkeypatch.setattr("tasks.networks.residence.MOST_BYTES", 0)
     monkeypatch.setattr(Steps, "over_rows", None)
     assert run(fed, kind, train=train, val=val, batch_size=20) == expected
     assert same(resident.get_weights(), fed.get_weights())
@@ -129,7 +130,7 @@ def test_a_full_disk_is_named_and_training_goes_on_from_the_epoch_before(monkeyp
 
 def test_a_fit_knows_whether_it_lowered_the_loss():
     val = make_examples(seed=1)
-    contrary = Examples(val.activations, 1 - val.targets)
+    contrary = Examples(val.inputs, 1 - val.targets)
     train, plan = stored(make_examples(views=2)), make_plan(epochs=3)
     learnt = fit(make_model(), train, val, plan, lambda *_: None)
     assert learnt.better
@@ -167,7 +168,7 @@ def test_a_killed_fit_ends_as_an_undisturbed_one(epoch, repeatable, capsys):
 def test_the_best_epoch_is_kept_and_patience_ends_the_fit():
     """Val contradicts train, so the first epoch is the best."""
     val = make_examples(seed=1)
-    contrary = Examples(val.activations, 1 - val.targets)
+    contrary = Examples(val.inputs, 1 - val.targets)
     after_first, long = make_model(dropout=0.0), make_model(dropout=0.0)
     run(after_first, val=contrary, epochs=1)
     history = run(long, val=contrary, epochs=30, patience=3)
@@ -198,7 +199,7 @@ def test_no_epochs_leave_the_model_alone():
 
 def test_a_loss_that_is_not_a_number_stops_with_its_likely_cause():
     train = make_examples()
-    train.activations[3, 0] = np.nan
+    train.inputs[3, 0] = np.nan
     with pytest.raises(TrainingError, match="learning_rate"):
         run(make_model(), train=train)
 

@@ -1,25 +1,32 @@
 """The room beside JAX and on it (`KERAS_BACKEND=jax`), in processes of their own."""
 
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from worlds.project import ROOT, environment
+
+from tasks.networks import files
+from tasks.networks.scoring import score
 
 SCRIPT = """
 import sys
 from pathlib import Path
-sys.path[:0] = ["tests/networks"]
-import keras, numpy as np
+import jax, keras, numpy as np
 from tasks.common.params.model import Model
 from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.task import Task
 from tasks.common.errors import TrainingError
-from tasks.networks import augmentation, device, files, keys, precision
+from tasks.common import paths
+from tasks.networks import augmentation, device, files, fit, keys, precision, prediction
 from tasks.networks.architecture import build
-from tasks.networks.gradcam import heatmaps
+from tasks.networks.gradcam import GradCam
 from tasks.networks.scoring import score
-from test_feeds import make_data, start, train
+from tasks.networks.prefix import Prefix
+from tasks.networks.steps import Steps
+from worlds.feeds import CUT, make_data, start, train
 
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
 device.prepare(threads=1, seed=5)
@@ -32,13 +39,56 @@ for wrong in (dict(threads=2), dict(threads=1, devices=2)):
     except TrainingError as error:
         print(error)
 
-stored, _, expected = train(start(), "dropout", make_data(count=1, refresh=1), epochs=2)
-again, _, repeated = train(start(), "dropout", make_data(count=1, refresh=1), epochs=2)
-on_the_fly, history, found = train(start(), "dropout", make_data(count=0), epochs=2)
-assert (type(stored).__name__, type(on_the_fly).__name__) == ("Stored", "OnTheFly")
-for one, same, other in zip(expected, repeated, found, strict=True):
-    assert np.array_equal(one, same)
-    assert np.abs(one - other).max() < 1e-5
+def alike(one, other):
+    return all(np.abs(a - b).max() < 1e-5 for a, b in zip(one, other, strict=True))
+
+def same(one, other):
+    return all(map(np.array_equal, one, other))
+
+def run(layer, **views):
+    return train(start(), layer, make_data(**views), epochs=2)
+
+for layer in ("dropout", CUT):
+    stored, _, expected = run(layer, count=1, refresh=1)
+    _, _, repeated = run(layer, count=1, refresh=1)
+    on_the_fly, _, found = run(layer, count=0)
+    assert (type(stored).__name__, type(on_the_fly).__name__) == ("Stored", "OnTheFly")
+    assert same(expected, repeated) and alike(expected, found)
+
+# A kill in the second epoch.
+saved, calls = fit.Checkpoint.save, []
+def dies(self, model, state):
+    saved(self, model, state)
+    calls.append(1)
+    if len(calls) == 1:
+        raise KeyboardInterrupt
+fit.Checkpoint.save = dies
+try:
+    run(CUT, count=1, refresh=1)
+except KeyboardInterrupt:
+    print("killed")
+assert same(run(CUT, count=1, refresh=1)[2], expected)
+fit.Checkpoint.save = saved
+
+# A device with memory of its own: nothing is stored, nothing fed.
+fed, Steps.over_batches = Steps.over_batches, None
+free = device.backend.memory
+assert free() is None
+device.backend.memory = lambda: 1 << 30
+prediction.batch_size.cache_clear()
+before = set((paths.state() / "prefix").iterdir())
+resident, _, found = run(CUT, count=1, refresh=1)
+assert isinstance(resident.examples(1).inputs, jax.Array)
+assert alike(expected, found) and same(found, run(CUT, count=1, refresh=1)[2])
+assert alike(found, run(CUT, count=0)[2])
+assert set((paths.state() / "prefix").iterdir()) == before
+
+def full(*_):
+    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+real, Prefix.resident = Prefix.resident, full
+assert alike(expected, run(CUT, count=1, refresh=1)[2])
+Prefix.resident, Steps.over_batches, device.backend.memory = real, fed, free
+prediction.batch_size.cache_clear()
 
 model = build(
     Model(backbone="EfficientNetLite0", weights="imagenet", dropout=0.2),
@@ -48,16 +98,48 @@ model = build(
 images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 1)).astype(np.uint8)
 scores = score(model, images)
 assert np.array_equal(score(model, images[3:4]), scores[3:4])
-assert heatmaps(model, images, 0).shape[0] == 5
+assert GradCam(model)(images, 0, False).shape[0] == 5
 views = augmentation.draw(augmentation.PRESETS["tutorial"], 3, list("abcde"), (32, 32))
 assert augmentation.render(images, views).shape == images.shape
 with precision.computing(model, "mixed_bfloat16"):
     mixed = score(model, images)
 assert 0 < np.abs(mixed - scores).max() < 0.03, np.abs(mixed - scores).max()
-path = Path(sys.argv[1])
-files.save(model, path)
-assert np.array_equal(score(files.load(path), images), scores)
+folder = Path(sys.argv[1])
+files.save(model, folder / "model.keras")
+np.savez(folder / "scored", images=images, scores=scores)
+assert np.array_equal(score(files.load(folder / "model.keras"), images), scores)
 print("all is well")
+"""
+COMPILES = """
+import numpy as np
+from tasks.common.params.model import Model
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
+from tasks.networks.architecture import build
+from tasks.networks.scoring import score
+model = build(
+    Model(backbone="EfficientNetLite0", weights="imagenet", dropout=0.2),
+    PixelSettings(size=[32, 32], color="grey", window=None),
+    Task(kind="binary", classes=["a", "b"]),
+)
+for weight in model.layers[-2].weights:
+    weight.assign(np.full(weight.shape, 0.01))
+print(repr(score(model, np.full((1, 32, 32, 1), 9, np.uint8))))
+"""
+SEVERAL = """
+import sys
+import numpy as np
+from tasks.networks import device
+devices, count, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+device.prepare(1, 5, devices)
+if count:  # resident, else fed
+    device.backend.memory = lambda: 1 << 30
+from worlds.feeds import CUT, make_data, start, train
+feed, history, weights = train(start(), CUT, make_data(count=count))
+import jax
+assert len(jax.devices()) == devices == device.count()
+assert len(weights) and history[-1]["loss"] < history[0]["loss"]
+np.savez(out, *weights, **{f"epoch_{k}": list(entry.values()) for k, entry in enumerate(history)})
 """
 BESIDE = """
 import sys
@@ -81,12 +163,45 @@ def run(*command, **variables):
 
 
 @pytest.mark.slow
-def test_the_room_runs_on_jax(tmp_path):
-    done = run(SCRIPT, str(tmp_path / "model.keras"), KERAS_BACKEND="jax")
+def test_the_room_runs_on_jax_and_tensorflow_scores_what_it_made_alike(tmp_path):
+    done = run(SCRIPT, str(tmp_path), KERAS_BACKEND="jax", MEDLOOP_STATE=str(tmp_path / "state"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train.threads" in done.stdout
     assert "train.devices" in done.stdout
+    assert "killed\nGoing on after epoch 1" in re.sub(r"Frozen.*\n", "", done.stdout)
+    assert "RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes." in done.stdout
     assert done.stdout.endswith("all is well\n")
+    scored = np.load(tmp_path / "scored.npz")
+    found = score(files.load(tmp_path / "model.keras"), scored["images"])
+    assert np.abs(found - scored["scores"]).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_what_was_compiled_is_kept_in_the_state_folder(tmp_path):
+    variables = {"KERAS_BACKEND": "jax", "MEDLOOP_STATE": str(tmp_path)}
+    first, second = (run(COMPILES, **variables) for _ in range(2))
+    assert re.search(r"^Compiled in [\d.]+ s, and kept", first.stdout, re.M), first.stderr
+    assert list((tmp_path / "compiled").iterdir())
+    assert "Compiled" not in second.stdout
+    assert second.stdout == first.stdout.splitlines(keepends=True)[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [0, 1])
+def test_several_devices_reach_the_weights_of_one(tmp_path, count):
+    """Three, which do not divide a batch of 16, nor the last one of 8; dropout included."""
+    found = []
+    for devices in (1, 3):
+        out = tmp_path / f"{devices}.npz"
+        flags = f"--xla_force_host_platform_device_count={devices}"
+        state = str(tmp_path / f"state-{devices}")
+        given = {"KERAS_BACKEND": "jax", "XLA_FLAGS": flags, "MEDLOOP_STATE": state}
+        done = run(SEVERAL, str(devices), str(count), str(out), **given)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found.append(np.load(out))
+    one, three = found
+    for name in one.files:
+        assert np.allclose(one[name], three[name], atol=1e-5), name
 
 
 @pytest.mark.slow

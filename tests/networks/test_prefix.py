@@ -10,7 +10,7 @@ from tasks.networks import augmentation, layers, pass_files, prefix
 from tasks.networks.augmentation import PRESETS
 from tasks.networks.prefix import Prefix
 
-COUNT = 70  # three batches, the last one short
+COUNT = 70  # five batches of two views, the last one short
 CUT = "block11_expand_conv"
 
 
@@ -50,7 +50,7 @@ def test_rows_are_what_arrives_at_the_layers(model, images, views):
 
 def test_what_is_stored_is_found_again(model, images, views, monkeypatch, capsys):
     first = run(model, images, views)
-    monkeypatch.setattr(prefix, "predict", None)
+    monkeypatch.setattr(prefix, "outputs", None)
     again = run(model, images, views)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert "stored activations found" in capsys.readouterr().out
@@ -69,7 +69,7 @@ def test_what_was_damaged_is_computed_anew(model, images, views, repeatable, cap
 
 def test_other_inputs_are_not_found(model, images, views, monkeypatch):
     run(model, images, views)
-    monkeypatch.setattr(prefix, "predict", None)
+    monkeypatch.setattr(prefix, "outputs", None)
     other_images = images.copy()
     other_images[-1, -1, -1] ^= 1
     other_views = [augmentation.draw(PRESETS["tutorial"], 6, "x" * COUNT, (32, 32)), views[1]]
@@ -84,7 +84,7 @@ def test_other_inputs_are_not_found(model, images, views, monkeypatch):
 
 def test_a_new_head_finds_what_the_old_one_stored(model, images, views, monkeypatch):
     run(model, images, views)
-    monkeypatch.setattr(prefix, "predict", None)
+    monkeypatch.setattr(prefix, "outputs", None)
     kernel, bias = model.get_layer("logits").get_weights()
     model.get_layer("logits").set_weights([kernel + 1, bias])
     run(model, images, views)
@@ -102,26 +102,26 @@ def test_a_killed_pass_goes_on_where_it_stopped(
     for file in (repeatable / "prefix").iterdir():
         file.unlink()
     monkeypatch.setattr(prefix, "MARK_EVERY", 2)
-    real, calls = prefix.predict, []
+    real, computed = prefix.outputs, []
 
     def dies(*arguments):
-        if len(calls) == batches:
-            raise Killed
-        calls.append(1)
-        return real(*arguments)
+        for count, batch in enumerate(real(*arguments)):
+            if count == batches:
+                raise Killed
+            yield batch
 
-    monkeypatch.setattr(prefix, "predict", dies)
+    monkeypatch.setattr(prefix, "outputs", dies)
     with pytest.raises(Killed):
         run(model, images, views)
 
     def counts(*arguments):
-        calls.append(1)
-        return real(*arguments)
+        for batch in real(*arguments):
+            computed.append(batch)
+            yield batch
 
-    calls.clear()
-    monkeypatch.setattr(prefix, "predict", counts)
+    monkeypatch.setattr(prefix, "outputs", counts)
     found = run(model, images, views)
-    assert len(calls) == 6 - batches // 2 * 2
+    assert len(computed) == 5 - batches // 2 * 2
     assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
 
 

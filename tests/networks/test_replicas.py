@@ -13,7 +13,6 @@ from worlds.project import ROOT
 # Dropout is a replica's own, so the head's is switched off.
 SCRIPT = """
 import sys
-sys.path[:0] = ["tests/networks"]
 import keras, numpy as np, tensorflow as tf
 from tasks.networks import device
 
@@ -22,7 +21,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
 device.prepare(1, 5, devices)
 from tasks.networks import fit
-from test_feeds import CUT, make_data, start, train
+from worlds.feeds import CUT, make_data, start, train
 
 assert (device.replicas().count if device.replicas() else 1) == devices * device.machines()
 saved = fit.Checkpoint.save

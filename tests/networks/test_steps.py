@@ -24,7 +24,7 @@ def test_epochs_are_those_of_keras(kind):
     by_keras, resident, fed = (compiled(kind) for _ in range(3))
     on_device, by_batch = Steps(resident), Steps(fed)
     for epoch in (1, 2):
-        rows = order(len(examples.activations), epoch, seed=4)
+        rows = order(examples.rows, epoch, seed=4)
         batches = examples.batches(rows, SIZE)
         history = by_keras.fit(batches, shuffle=False, verbose=0).history
         expected = {name: values[0] for name, values in history.items()}

@@ -49,6 +49,7 @@ def changed(project):
         ("networks/losses.py", {"train", "fine_tune"}),
         ("statistics/drift.py", {"validate"}),
         ("pictures/templates/split.html.j2", {"report"}),
+        ("serving/pyfunc.py", {"compress"}),
         ("registry/gate.py", set()),
         ("registry/live_runs.py", set()),
         ("common/params/gate.py", set()),

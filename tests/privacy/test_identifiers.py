@@ -193,6 +193,7 @@ WRITERS = [
     *(ROOT / f"tasks/{stage}.py" for stage in STAGES if stage not in ("report", "publish")),
     *(ROOT / "tasks/statistics").glob("*.py"),
     *(ROOT / "tasks").rglob("*receipt.py"),
+    *(ROOT / "tasks").rglob("explanation*.py"),
 ]
 
 

@@ -58,7 +58,7 @@ def test_the_first_to_pass_becomes_champion(result, store, quality):
     assert gate(result) == "first"
     assert aliases(store.client) == {"champion": 2, "challenger": 2}
     new_model(3)
-    assert gate(result) == "passed"
+    assert gate(result) == "not worse"
     assert aliases(store.client) == {"champion": 2, "challenger": 3}
     assert kinds() == [("failed", 1), ("first", 2), ("passed", 3)]
 
@@ -67,13 +67,15 @@ def test_a_worse_challenger_fails_and_the_aliases_stay(result, store, quality):
     new_model(1)
     gate(result)
     quality[2] = 0.3
-    editing.set_values(paths.PARAMS, {"gate.floors.auroc": 0.0, "gate.floors.slice_auroc": 0.0})
+    floors = dict.fromkeys(("auroc", "sensitivity", "slice_auroc", "slice_sensitivity"), 0.0)
+    editing.set_values(paths.PARAMS, {f"gate.floors.{name}": x for name, x in floors.items()})
     new_model(2)
     assert gate(load(Params)) == "failed"
     assert aliases(store.client) == {"champion": 1, "challenger": 1}
     entry = ledger.read()[-1]
-    assert entry.facts["figures"]["difference"]["low"] < -0.02
-    assert "does not stay above" in entry.facts["reasons"][-1]
+    told = "the champion and reference, version 1"
+    assert entry.facts["figures"]["compared"][told]["low"] < -0.3
+    assert any(reason.startswith(f"failed, beside {told}") for reason in entry.facts["reasons"])
 
 
 def test_the_verdict_is_told_where_people_look(result, store, quality, capsys):
@@ -98,7 +100,7 @@ def test_the_same_terms_give_no_second_entry(result, store, quality):
     new_model(1)
     gate(result)
     new_model(2)
-    assert [gate(result), gate(result)] == ["passed", "passed"]
+    assert [gate(result), gate(result)] == ["not worse", "not worse"]
     assert kinds() == [("first", 1), ("passed", 2)]
     stricter = result.gate.model_copy(update={"margin": 0.0})
     gate(result.model_copy(update={"gate": stricter}))
@@ -112,7 +114,7 @@ def test_a_larger_test_set_is_judged_anew_and_the_frozen_one_told(result, store,
     gate(result)
     make_result(images=60)
     write_model(b"weights 2")
-    assert gate(result) == "passed"
+    assert gate(result) == "not worse"
     figures = ledger.read()[-1].facts["figures"]
     assert len(ledger.read()) == 3
     assert (figures["images"], figures["frozen"]["images"]) == (30, 22)
@@ -134,7 +136,7 @@ def test_only_a_person_gives_the_title_again(result, store, quality):
     gate(result)
     store.client.delete_registered_model_alias(NAME, "champion")
     new_model(2)
-    assert gate(result) == "passed"
+    assert gate(result) == "not worse"
     assert aliases(store.client) == {"challenger": 2}
 
 

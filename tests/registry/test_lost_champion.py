@@ -42,7 +42,7 @@ def test_a_deleted_champion_is_missed_until_another_is_promoted(client):
     with pytest.raises(RegistryError, match=r"the champion, version 1 .* it was deleted"):
         judge()
     promote(NAME, 2)
-    assert judge() == "passed"
+    assert judge() == "not worse"
     assert ledger.read()[-1].facts["champion"] == 2
 
 
@@ -73,10 +73,10 @@ def test_a_champion_whose_network_was_swapped_is_no_yardstick(client, files_of, 
 
 def test_who_lost_the_alias_is_compared_with_all_the_same(client, capsys):
     client.delete_registered_model_alias(NAME, "champion")
-    assert judge() == "passed"
+    assert judge() == "not worse"
     assert ledger.read()[-1].facts["champion"] == 1
     assert aliases(client) == {"challenger": 2}
-    assert "`python -m tasks.promote 1` gives it back" in capsys.readouterr().out
+    assert "`python -m flows.promote 1` gives it back" in capsys.readouterr().out
 
 
 def test_images_that_the_champion_learned_from_are_left_out(client, champion):
@@ -86,12 +86,11 @@ def test_images_that_the_champion_learned_from_are_left_out(client, champion):
     table.loc[moved, "split"] = "test"
     table.to_parquet(paths.MANIFEST)
     new_model(3)
-    assert judge() == "passed"
+    assert judge() == "not worse"
     facts = ledger.read()[-1].facts
     assert (facts["figures"]["images"], facts["figures"]["left_out"]) == (tested, 4)
-    assert facts["reasons"][-1] == (
-        f"left out: 4 of {tested + 4} test images: a model learned from them"
-    )
+    left_out = f"left out: 4 of {tested + 4} test images: a model learned from them"
+    assert left_out in facts["reasons"]
 
 
 def test_where_nothing_is_left_nothing_is_compared(client, champion):
@@ -99,12 +98,12 @@ def test_where_nothing_is_left_nothing_is_compared(client, champion):
     table["split"] = table["split"].map({"train": "test", "test": "train", "val": "val"})
     table.to_parquet(paths.MANIFEST)
     new_model(3)
-    with pytest.raises(RegistryError, match="test images that neither"):
+    with pytest.raises(RegistryError, match="test images that no version"):
         judge()
 
 
 def test_a_champion_whose_run_is_gone_is_said_to_be_of_unknown_data(client, champion):
     rmtree(Path(client.get_run(champion.run_id).info.artifact_uri.removeprefix("file://")))
-    assert judge() == "passed"
-    said = ledger.read()[-1].facts["reasons"][-1]
-    assert said == "which images version 1 learned from is unknown: its run is gone"
+    assert judge() == "not worse"
+    said = ledger.read()[-1].facts["reasons"]
+    assert "which images version 1 learned from is unknown: its run is gone" in said

@@ -11,7 +11,10 @@ from worlds.project import environment
 from worlds.readme import blocks
 from worlds.registry import SIZE, brightness_scores, held_out, new_package
 
+from tasks import explain_version
 from tasks.common import editing, paths
+from tasks.common.errors import RegistryError
+from tasks.common.manifest import read_manifest
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.registry import ledger, model_versions, scoring
@@ -111,3 +114,21 @@ def test_each_version_prepares_images_its_own_way(result, store):
     assert (figures["champion_auroc"], figures["auroc"]) == (1.0, 0.0)
     assert figures["difference"]["value"] == -1.0
     assert figures["frozen"]["images"] == len(held_out())
+
+
+@pytest.mark.slow
+def test_a_version_is_explained_by_its_scores_alone(result, store, monkeypatch):
+    """It scores brightness: what is brighter than the image's mean speaks for it."""
+    new_package(result)
+    rows = read_manifest()
+    chosen = rows[rows["label"] == "nodule"].iloc[0]
+    pack = np.full((len(rows), SIZE, SIZE, 1), 20, np.uint8)
+    pack[chosen["row"], 8:24, 8:24] = 160
+    monkeypatch.setattr("tasks.explain_version.open_pack", lambda: pack)
+    (drawn,) = explain_version.explain(1, [chosen["image_id"]])
+    heat = np.load(drawn.with_suffix(".npy"))
+    assert drawn.exists()
+    assert heat[5:9, 5:9].min() > 0.7
+    assert not heat[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+    with pytest.raises(RegistryError, match="version"):
+        explain_version.explain(7, [chosen["image_id"]])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from worlds import sources
 
@@ -357,3 +359,49 @@ def test_a_pattern_takes_rows_of_a_table(tmp_path):
     assert listing.notes == ["passed by: 2 files by pull.exclude"]
     with pytest.raises(SourceError, match=r"3, and pull\.exclude matches each"):
         folder.listing(pull_of(path, exclude=["*.png"]), "binary")
+
+
+def test_masks_go_with_their_pictures(tmp_path):
+    grow(tmp_path, "sick/a.png", "sick/a_mask.png", "sick/a_mask_1.png", "sick/b.png")
+    a, b = folder.listing(pull_of(tmp_path), "binary").items
+    assert {name: read() for name, read in a.masks.items()} == {
+        "sick/a_mask.png": b"sick/a_mask.png",
+        "sick/a_mask_1.png": b"sick/a_mask_1.png",
+    }
+    assert b.masks == {}
+
+
+def test_a_column_of_masks_counts_where_it_is_named(tmp_path):
+    text = "file,label,where\na.png,x,masks/m.png\nb.png,x,\n"
+    path = table(tmp_path, text, "a.png", "b.png", "masks/m.png")
+    assert not any(item.masks for item in folder.listing(pull_of(path), "binary").items)
+    named = sources.pull_of("folder", path, columns={"mask": "where"})
+    a, b = folder.listing(named, "binary").items
+    assert [read() for read in a.masks.values()] == [b"masks/m.png"]
+    assert b.masks == {}
+    (tmp_path / "masks/m.png").unlink()
+    with pytest.raises(SourceError, match="no such mask beside the CSV: line 2"):
+        folder.listing(named, "binary")
+
+
+def test_boxes_are_masks(tmp_path):
+    """One that reaches over an edge is cut; a pixel that a box touches is in it."""
+    grow(tmp_path, "a.png", "b.png")
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.full((20, 30), 7, np.uint8))
+    path = table(tmp_path, 'file,label,at\na.png,x,"2 3 5.5 8; 25,15,99,99"\nb.png,x,\n')
+    named = sources.pull_of("folder", path, columns={"box": "at"})
+    a, b = folder.listing(named, "binary").items
+    (read,) = a.masks.values()
+    expected = np.zeros((20, 30), np.uint8)
+    expected[3:8, 2:6] = expected[15:, 25:] = 255
+    assert (cv2.imdecode(np.frombuffer(read(), np.uint8), cv2.IMREAD_UNCHANGED) == expected).all()
+    assert b.masks == {}
+
+
+@pytest.mark.parametrize("box", ["1 2 3", "5 5 2 9", "Smith", "1 2 3 4;-1 0 3 4"])
+def test_a_box_that_is_none_is_named_by_its_line(tmp_path, box):
+    path = table(tmp_path, f"file,label,at\na.png,x,{box}\n", "a.png")
+    named = sources.pull_of("folder", path, columns={"box": "at"})
+    with pytest.raises(SourceError, match=r"a box must be left top .*: line 2") as caught:
+        folder.listing(named, "binary")
+    assert "Smith" not in str(caught.value)

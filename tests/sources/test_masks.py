@@ -26,7 +26,7 @@ from tasks.sources import masks
 )
 def test_a_mask_beside_its_picture(picture, mask):
     files = [Path("class", picture), Path("class", mask)]
-    assert masks.among(files) == files[1:]
+    assert masks.among(files) == {files[1]: files[0]}
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_a_mask_beside_its_picture(picture, mask):
     ],
 )
 def test_what_has_no_picture_beside_it_is_one(names):
-    assert masks.among(Path("class", name) for name in names) == []
+    assert masks.among(Path("class", name) for name in names) == {}
 
 
 def test_a_class_may_be_called_masks():
-    assert masks.among([Path("masks/a.png"), Path("masks/deep/a.png")]) == []
+    assert masks.among([Path("masks/a.png"), Path("masks/deep/a.png")]) == {}

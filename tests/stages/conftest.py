@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from worlds.project import enter_workspace
 
 from tasks.common import editing, manifest, paths
 
@@ -56,35 +58,46 @@ def make_model(outputs: int = 1) -> keras.Model:
 @pytest.fixture
 def tiny(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.DataFrame]:
     """Make the world in the workspace and return its manifest."""
+    return partial(make_world, monkeypatch)
 
-    def make(settings: dict[str, Any] | None = None, count: int = 40) -> pd.DataFrame:
-        small = {
-            "preprocess.size": [SIZE, SIZE],
-            "compress.calibration_images": 8,
-            "deid.key_id": "0123456789abcdef",
+
+@pytest.fixture(scope="module")
+def tiny_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., pd.DataFrame]]:
+    """The same for all tests of a module, which only look at what was made there."""
+    with pytest.MonkeyPatch.context() as patch:
+        enter_workspace(tmp_path_factory.mktemp("tiny"), patch)
+        yield partial(make_world, patch)
+
+
+def make_world(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any] | None = None, count: int = 40
+) -> pd.DataFrame:
+    small = {
+        "preprocess.size": [SIZE, SIZE],
+        "compress.calibration_images": 8,
+        "deid.key_id": "0123456789abcdef",
+    }
+    editing.set_values(paths.PARAMS, small | (settings or {}))
+    splits = [split for split in SPLITS for _ in range(count)]
+    labels = ["nodule" if k % 2 else "no_nodule" for k in range(len(splits))]
+    table = pd.DataFrame(
+        {
+            "image_id": [f"{k:064x}" for k in range(len(splits))],
+            "label": labels,
+            "group": [f"patient-{k // 2}" for k in range(len(splits))],
+            "split": splits,
+            "sex": ["F" if k % 4 < 2 else "M" for k in range(len(splits))],
+            "batch": 0,
+            "status": "ok",
+            "row": range(len(splits)),
         }
-        editing.set_values(paths.PARAMS, small | (settings or {}))
-        splits = [split for split in SPLITS for _ in range(count)]
-        labels = ["nodule" if k % 2 else "no_nodule" for k in range(len(splits))]
-        table = pd.DataFrame(
-            {
-                "image_id": [f"{k:064x}" for k in range(len(splits))],
-                "label": labels,
-                "group": [f"patient-{k // 2}" for k in range(len(splits))],
-                "split": splits,
-                "sex": ["F" if k % 4 < 2 else "M" for k in range(len(splits))],
-                "batch": 0,
-                "status": "ok",
-                "row": range(len(splits)),
-            }
-        )
-        manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
-        pack = make_images(labels)
-        for stage in ("evaluate", "explain", "compress"):
-            monkeypatch.setattr(f"tasks.{stage}.open_pack", lambda: pack, raising=False)
-        from tasks.networks import files
+    )
+    manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
+    pack = make_images(labels)
+    for stage in ("evaluate", "explain", "compress"):
+        monkeypatch.setattr(f"tasks.{stage}.open_pack", lambda: pack, raising=False)
+    from tasks.networks import files
 
-        files.save(make_model(), paths.MODEL)
-        return manifest.read_manifest()
-
-    return make
+    files.save(make_model(), paths.HEAD_MODEL)
+    files.save(make_model(), paths.MODEL)
+    return manifest.read_manifest()

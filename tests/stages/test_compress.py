@@ -25,7 +25,7 @@ def test_the_reason_quotes_both_limits():
     found = Int8(None, ["Conv_1"], Cost(0.0071, 0.25), False)
     assert compress.reason(found, Compress(calibration_images=8)) == (
         "int8 with 1 layer in float does not stay within the limits on val: AUROC moves by "
-        "-0.0071, by -0.005 at worst may be, and 25.00% of the predictions change, at most 1.00%"
+        "-0.0071 (at worst -0.005), and 25.00% of the predictions change (at most 1.00%)"
     )
 
 

@@ -19,7 +19,7 @@ from tasks import predict
 from tasks.common import documents, paths
 from tasks.common.errors import WorkspaceError
 from tasks.common.locks import held
-from tasks.registry import permitted
+from tasks.registry import serving
 from tasks.registry.model_versions import Package
 from tasks.serving import bulk, packing
 
@@ -31,10 +31,10 @@ import os, signal, sys, threading
 from pathlib import Path
 from tasks import predict
 from tasks.common import documents
-from tasks.registry import permitted
+from tasks.registry import serving
 from tasks.registry.model_versions import Package
 package = Path(sys.argv.pop(1))
-permitted.package = lambda *_: (3, Package(package, "a digest"))
+serving.package = lambda *_: (3, Package(package, "a digest"))
 replace, written, alone = documents.replace, [], threading.Lock()
 def replace_and_die(path, write):
     with alone:
@@ -82,7 +82,7 @@ def ask(workspace, packed, monkeypatch):
         asked.append((wanted, unpassed))
         return 3, Package(packed, "a digest")
 
-    monkeypatch.setattr(permitted, "package", package)
+    monkeypatch.setattr(serving, "package", package)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["predict", *map(str, arguments)])

@@ -106,7 +106,10 @@ def made(workspace):
     }
     examples = [entry | {"scored": "nodule", "score": 0.2}]
     features = [{"file": "a.png", "layer": "stem", "shape": [1, 1, 1]}]
-    documents.write_json(paths.EXPLAIN / "index.json", {"examples": examples, "features": features})
+    neighbours = [entry | {"neighbours": ["abc"]}]
+    drawn = {"examples": examples, "neighbours": neighbours, "features": features}
+    documents.write_json(paths.EXPLAIN / "index.json", drawn)
+    documents.write_json(paths.EXPLANATIONS, {"classes": {}})
     for path in (paths.EXPLAIN / "a.png", *FIGURES, paths.CONTACT_SHEET):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(PICTURE)
@@ -177,7 +180,7 @@ def test_synthetic_images_are_said_to_be_synthetic(made):
 def test_the_page_asks_nothing_of_the_network_and_runs_nothing(made):
     html = page()
     sources = re.findall(r'(?:src|href)="(.{0,30})', html)
-    assert len(sources) == 11
+    assert len(sources) == 12
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert "<script" not in html
     assert "url(" not in html
@@ -370,3 +373,38 @@ def test_likely_label_errors_are_shown_where_there_are_any(made):
     nothing = {"judged": False, "features_auroc": None}
     documents.write_json(paths.AUDIT / "summary.json", AUDIT | nothing)
     assert "Not judged" in page()
+
+
+FIGURE = {"value": 0.32, "low": 0.22, "high": 0.44}
+TESTED = {
+    "beats_chance": False,
+    "follows_weights": True,
+    "by_masks": {
+        "images": 60,
+        "patients": 60,
+        "pointing": FIGURE,
+        "pointing_by_chance": 0.3,
+        "energy": FIGURE,
+        "energy_by_chance": 0.1,
+    },
+    "by_scores": {
+        "deletion": FIGURE,
+        "insertion": FIGURE,
+        "mean": FIGURE | {"low": -0.1},
+        "shuffled_correlation": FIGURE,
+    },
+}
+
+
+def test_heatmaps_that_do_not_beat_chance_are_told_before_all_figures(made):
+    blind = TESTED | {"by_masks": None, "follows_weights": False}
+    few = blind | {"beats_chance": None, "follows_weights": None, "by_scores": None}
+    classes = {"benign": TESTED, "malignant": blind, "normal": few}
+    documents.write_json(paths.EXPLANATIONS, {"classes": classes})
+    top, below = page().split('<div class="tiles">')
+    assert "Heatmaps of benign do not beat chance: they hit the finding in a share of " in top
+    assert "0.320 (0.220 to 0.440) of the images, a point anywhere does in 0.300" in top
+    assert "moves the score no more than other places do, by 0.320 (-0.100 to 0.440)" in top
+    assert "Heatmaps of malignant stay when the weights are shuffled" in top
+    assert "normal" not in top
+    assert "too few to tell" in below

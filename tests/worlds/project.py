@@ -27,8 +27,9 @@ SMALL = {
     "compress.max_auroc_drop": 1.0,  # so few images of val show nothing; int8 is then made once
     "compress.max_changed": 1.0,
     "explain.examples": 1,
-    "gate.floors.auroc": 0.0,
-    "gate.floors.slice_auroc": 0.0,
+    **{f"gate.floors.{name}": 0.0 for name in ("auroc", "sensitivity", "specificity")},
+    **{f"gate.floors.slice_{name}": 0.0 for name in ("auroc", "sensitivity")},
+    "gate.floors.calibration_error": 1.0,
 }
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from tasks.checks import comparisons, fields
-from tasks.checks.data_docs import examine
 from tasks.checks.expectations import limits, tables
-from tasks.common import documents, editing, labels, manifest, paths
+from tasks.checks.suites import examine
+from tasks.common import editing, labels, manifest, paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.statistics import shortcuts
@@ -61,7 +61,6 @@ def findings_of(table, receipt=None, only=()):
         {name: columns for name, columns in about.items() if not only or name in only},
         limits(settings.task, settings.preprocess, settings.split, settings.validate_),
         paths.EXPECTATIONS,
-        documents.fresh_folder(paths.DATA_DOCS),
     )
 
 

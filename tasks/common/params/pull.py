@@ -30,13 +30,16 @@ class PhantomSource(Section):
 class Columns(Section):
     """What the CSV, of `path` or of `labels.table`, calls its columns; null: by their own names.
 
-    `file` is the column that says which images a row is for.
+    `file` is the column that says which images a row is for. `mask` is one with the file of a mask,
+    relative to the CSV of `path`, `box` one with boxes around findings; null: there is none.
     """
 
     file: Name | None = None
     label: Name | None = None
     patient_id: Name | None = None
     split: Name | None = None
+    mask: Name | None = None
+    box: Name | None = None
 
     @model_validator(mode="after")
     def _each_is_another(self) -> Columns:

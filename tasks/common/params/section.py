@@ -12,6 +12,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1.0)]
+Level = Annotated[float, Field(gt=0.0, lt=0.5)]
 
 
 class Section(BaseModel):

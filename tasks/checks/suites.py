@@ -1,6 +1,8 @@
-"""Great Expectations at work: the suites of `gx/` over tables, written as Data Docs.
+"""Great Expectations at work: the suites of `gx/` over tables.
 
-Nothing is sent, and the folder itself stays as people left it: the context lives in a copy.
+Nothing is sent, and the folder itself stays as people left it: the context lives in a copy. Its own
+pages (Data Docs) are not made: they are blank without a network, and with one they load from others
+and tell one of them of every look.
 """
 
 from __future__ import annotations
@@ -15,14 +17,12 @@ from typing import Any, NamedTuple
 
 import great_expectations as gx
 import pandas as pd
-from great_expectations.checkpoint import UpdateDataDocsAction
 from great_expectations.exceptions import ExpectationNotFoundError
 from great_expectations.expectations.registry import get_expectation_impl
 
 from tasks.common.documents import read_json
 from tasks.common.errors import ParameterError
 
-SITE = "data_docs"
 LIMITS = ("min_value", "max_value", "value_set")
 
 
@@ -51,18 +51,14 @@ class Finding(NamedTuple):
 
 
 def examine(
-    tables: Mapping[str, pd.DataFrame],
-    limits: Mapping[str, Any],
-    context: Path,
-    folder: Path,
+    tables: Mapping[str, pd.DataFrame], limits: Mapping[str, Any], context: Path
 ) -> list[Finding]:
-    """Hold every table to the suite of its name and write the Data Docs into `folder`.
+    """Hold every table to the suite of its name.
 
     Args:
         tables: by name, the name of a row in the first column.
         limits: what a `$PARAMETER` of the suites stands for.
         context: the folder of `great_expectations.yml` and `expectations/`.
-        folder: an empty one.
 
     Raises:
         ParameterError: a suite is missing or malformed, or speaks of what its table does not have.
@@ -74,7 +70,7 @@ def examine(
         shutil.copytree(context, copy)
         for name in tables:
             _check(context / "expectations" / f"{name}.json", name)
-        opened = _open(copy, folder)
+        opened = gx.get_context(mode="file", context_root_dir=copy)
         source = opened.data_sources.add_pandas("medloop")
         return [
             finding
@@ -107,15 +103,6 @@ def _check(file: Path, name: str) -> None:
             ) from None
 
 
-def _open(copy: Path, folder: Path) -> Any:
-    """The file context in `copy`, with its Data Docs in `folder`."""
-    context = gx.get_context(mode="file", context_root_dir=copy)
-    site = context.list_data_docs_sites()[SITE]
-    site["store_backend"]["base_directory"] = str(folder.resolve())
-    context.update_data_docs_site(SITE, site)
-    return context
-
-
 def _examine_one(
     context: Any, source: Any, name: str, table: pd.DataFrame, limits: Mapping[str, Any]
 ) -> list[Finding]:
@@ -142,7 +129,6 @@ def _checkpoint(context: Any, source: Any, name: str, index: str) -> Any:
     checkpoint = gx.Checkpoint(
         name=name,
         validation_definitions=[context.validation_definitions.add(definition)],
-        actions=[UpdateDataDocsAction(name="docs", site_names=[SITE])],
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [index]},
     )
     return context.checkpoints.add(checkpoint)
