@@ -12,7 +12,8 @@ MedloopError                 something a person can fix; the message says how
 ├── PrivacyError             going on could disclose an identity
 ├── WeightsError             pretrained weights cannot be had or do not fit
 ├── TrainingError            training cannot give a usable model
-│   └── NoRoomError          the disk has no room for stored activations; training does without
+│   ├── NoRoomError          the disk has no room for stored activations; training does without
+│   └── NoMemoryError        the device has too little memory
 └── RegistryError            the MLflow registry or the ledger refuses
 
 Every message states what was required, what was received, and the command or key that fixes it.

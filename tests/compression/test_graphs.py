@@ -10,7 +10,7 @@ import pytest
 from tasks.compression.export import export
 from tasks.compression.int8 import Quantiser, logits
 from tasks.compression.whole_graph import complete
-from tasks.networks import gradcam
+from tasks.networks.gradcam import GradCam
 from tasks.serving.session import Session
 
 
@@ -78,7 +78,7 @@ def test_one_image_gets_the_same_scores_as_among_many(network, trunk, images, tm
 @pytest.mark.parametrize("absent", [False, True])
 def test_the_heatmap_is_grad_cam(network, trunk, images, tmp_path, absent):
     _, found = whole(network, trunk, tmp_path).heatmaps(images, 1, absent)
-    expected = gradcam.heatmaps(network, images, 1, absent)
+    expected = GradCam(network)(images, 1, absent)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 

@@ -90,6 +90,11 @@ def prefect():
     StateEntry.PREFECT.path.mkdir(parents=True, exist_ok=True)
 
 
+def compiled():
+    """JAX fills its cache itself."""
+    StateEntry.COMPILED.path.mkdir(parents=True, exist_ok=True)
+
+
 def flow_lock():
     with processes.only_flow():
         assert processes.end_orphans() == []
@@ -116,6 +121,7 @@ READERS = {
     StateEntry.EXTERNAL_ORIGINALS: originals_of_external_files,
     StateEntry.SERVERS: servers_recorded,
     StateEntry.PREFECT: prefect,
+    StateEntry.COMPILED: compiled,
     StateEntry.FLOW_LOCK: flow_lock,
     StateEntry.RAW_LOCK: raw_lock,
     StateEntry.LAST_RUN: remembered,

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields as fields_of
 
 import numpy as np
 import pandas as pd
 import pytest
+from worlds.word_list import require_listed
 
 from tasks import compress, evaluate
 from tasks.common import paths
 from tasks.common.params.compress import Compress
+from tasks.compression import cpu
 from tasks.compression.candidates import Cost, Int8
+from tasks.compression.int8 import LAYERS
 from tasks.serving import settings
 from tasks.serving.classifier import Classifier
 from tasks.statistics import scores, temperature
@@ -25,8 +29,18 @@ def test_the_reason_quotes_both_limits():
     found = Int8(None, ["Conv_1"], Cost(0.0071, 0.25), False)
     assert compress.reason(found, Compress(calibration_images=8)) == (
         "int8 with 1 layer in float does not stay within the limits on val: AUROC moves by "
-        "-0.0071 (at worst -0.005), and 25.00% of the predictions change (at most 1.00%)"
+        "-0.0071 (at least -0.005), and 25.00% of the predictions change (at most 1.00%)"
     )
+
+
+def test_what_is_recorded_is_made_of_listed_words():
+    rest = " ".join([*cpu.INTEGER, *LAYERS, "x86_64 aarch64 arm64 serves processor machine"])
+    for found in (Int8(None, [], Cost(0, 0), True), Int8(None, ["a", "b"], Cost(0, 0), False)):
+        require_listed(f"{compress.reason(found, Compress(calibration_images=8))} {rest}")
+    fields = [
+        field.name for kind in (settings.File, settings.Settings) for field in fields_of(kind)
+    ]
+    require_listed(" ".join(fields))
 
 
 def everything():

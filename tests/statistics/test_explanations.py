@@ -31,7 +31,7 @@ def by_masks(low, chance):
 
 
 @pytest.mark.parametrize(
-    ("masks", "mean", "verdict"),
+    ("masks", "gain", "verdict"),
     [
         (by_masks(0.25, 0.2), -1.0, True),
         (by_masks(0.2, 0.2), 1.0, False),

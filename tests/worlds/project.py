@@ -30,6 +30,7 @@ SMALL = {
     **{f"gate.floors.{name}": 0.0 for name in ("auroc", "sensitivity", "specificity")},
     **{f"gate.floors.slice_{name}": 0.0 for name in ("auroc", "sensitivity")},
     "gate.floors.calibration_error": 1.0,
+    "gate.floors.parity": 1.0,
 }
 
 
