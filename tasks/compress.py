@@ -132,7 +132,7 @@ def main() -> None:
         "processor": cpu.instruction_set(),
         "calibration_images": len(calibration),
         "int8_layers_in_float": quick.in_float,
-        "files": {of.path.name: describe(of) for of in (exact, quick.made)},
+        "files": {file.path.name: describe(file) for file in (exact, quick.made)},
         "int8": {name: compare(sides[name], *found[name], confidence) for name in sides},
     }
     write_json(paths.COMPRESSION, report)
@@ -150,10 +150,10 @@ def store(made: Sequence[Candidate], val: Side, settings: Settings) -> None:
     them and the code that runs them; load it once, as MLflow does.
     """
     for path in paths.SERVING.iterdir():
-        if path not in [of.path for of in made]:
+        if path not in [file.path for file in made]:
             path.unlink()
     serves = made[-1].path.name
-    known = {of.path.name: fitted(of, val, settings) for of in made}
+    known = {file.path.name: fitted(file, val, settings) for file in made}
     task, preprocess = settings.task.model_dump(), settings.preprocess.plain()
     serving.write(paths.SERVING, serving.Settings(task, preprocess, serves, known))
     packing.write_code(paths.PACKAGE_CODE)

@@ -162,7 +162,7 @@ def tempered(point: OperatingPoint, kind: str, degree: float) -> OperatingPoint:
 
 def cost(side: Side, exact: Candidate, other: Candidate) -> Cost:
     """What `other` costs, both with their scores of that side."""
-    before, after = (auroc(side.targets, of.scores, side.groups) for of in (exact, other))
+    before, after = (auroc(side.targets, found.scores, side.groups) for found in (exact, other))
     changed = (exact.predictions != other.predictions).any(axis=1)
     return Cost(before - after, float(changed.mean()))
 

@@ -38,6 +38,6 @@ def nearest(
     """Of each row `(N, F)` the `count` rows of `others` `(M, F)` that are most alike by the cosine,
     the nearest first, `(N, count)`.
     """
-    a, b = (of.astype(np.float32) for of in (features, others))
+    a, b = (table.astype(np.float32) for table in (features, others))
     b /= np.maximum(np.linalg.norm(b, axis=1, keepdims=True), 1e-12)
     return np.argsort(-(a @ b.T), axis=1, kind="stable")[:, :count]

@@ -84,19 +84,19 @@ def heatmap(path: Path, picture: Picture, heat: Heat, scored: tuple[str, float],
     np.save(path.with_suffix(".npy"), heat)
 
 
-def neighbours(folder: Path, of: Mapping[str, Any], shown: Sequence[Picture]) -> Entry:
+def neighbours(folder: Path, entry: Mapping[str, Any], shown: Sequence[Picture]) -> Entry:
     """Draw an example, by its entry, beside the training images that are most like it, the nearest
     first; `shown` are the example and those.
     """
     captions = [
-        f"{'training image' if k else 'predicted ' + of['predicted']}\n"
+        f"{'training image' if k else 'predicted ' + entry['predicted']}\n"
         f"labelled {one.label}\n{one.image_id[:SHORT]}"
         for k, one in enumerate(shown)
     ]
-    file = str(of["file"]).replace(".png", "_neighbours.png")
+    file = str(entry["file"]).replace(".png", "_neighbours.png")
     gallery.captioned(folder / file, np.stack([one.pixels for one in shown]), captions)
     near = [one.image_id for one in shown[1:]]
-    return {name: of[name] for name in ("image_id", "label", "predicted")} | {
+    return {name: entry[name] for name in ("image_id", "label", "predicted")} | {
         "file": file,
         "neighbours": near,
     }

@@ -96,18 +96,18 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
     held = [f"{named[key]} {wording.interval(figures[key])}" for key in named if key in figures]
     if held:
         yield f"{', '.join(held)}, on {figures['images']:,} test images"
-    for rival, of in figures.get("compared", {}).items():
-        if of["low"] is not None:
-            told = in_words(Interval(of["value"], of["low"], of["high"]))
-            yield f"Beside {rival}: {of['word']}, {told}"
+    for rival, found in figures.get("compared", {}).items():
+        if found["low"] is not None:
+            told = in_words(Interval(found["value"], found["low"], found["high"]))
+            yield f"Beside {rival}: {found['word']}, {told}"
 
 
 def _concerns(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The slices that are far below the whole."""
-    for name, of in figures.get("slices", {}).items():
-        below = figures["auroc"]["value"] - of["auroc"]["value"]
+    for name, found in figures.get("slices", {}).items():
+        below = figures["auroc"]["value"] - found["auroc"]["value"]
         if below >= CONCERN:
-            told = [f"{key} {wording.interval(value)}" for key, value in of.items()]
+            told = [f"{key} {wording.interval(value)}" for key, value in found.items()]
             yield name, ", ".join(told).replace("auroc", "AUROC")
 
 
@@ -126,9 +126,9 @@ def _tags(entry: Entry, run: Run) -> dict[str, str]:
     tags = {"judged": entry.time[:10]}
     if "auroc" in figures:
         tags["AUROC"] = wording.interval(figures["auroc"])
-    for rival, of in figures.get("compared", {}).items():
+    for rival, found in figures.get("compared", {}).items():
         role = rival.partition(",")[0].removeprefix("the ")
-        tags[f"beside {role}"] = wording.interval(of)
+        tags[f"beside {role}"] = wording.interval(found)
     if "data.digest" in run.data.tags:
         tags["data"] = run.data.tags["data.digest"][:8]
     return tags

@@ -55,15 +55,15 @@ def hold(cases: Cases, sample: Sample, floors: Floors, confidence: float) -> Hel
     checks = [_end(WHOLE[name], whole.mean[name], getattr(floors, name)) for name in WHOLE]
     checks.append(_at_most("calibration error", whole.whole["ece"].value, floors.calibration_error))
     checks += [
-        _value(f"{WHOLE[figure]} of {name}", of.mean[figure].value, getattr(floors, floor))
-        for name, of in slices.items()
+        _value(f"{WHOLE[figure]} of {name}", measured.mean[figure].value, getattr(floors, floor))
+        for name, measured in slices.items()
         for figure, floor in OF_SLICES.items()
     ]
     figures: dict[str, Any] = {name: whole.mean[name].to_json() for name in WHOLE}
     figures["calibration_error"] = whole.whole["ece"].to_json()["value"]
     figures["slices"] = {
-        name: {figure: of.mean[figure].to_json() for figure in OF_SLICES}
-        for name, of in slices.items()
+        name: {figure: measured.mean[figure].to_json() for figure in OF_SLICES}
+        for name, measured in slices.items()
     }
     return Held(checks, figures)
 

@@ -57,7 +57,9 @@ def by_scores(
         "shuffled_correlation": likeness,
     }
     counted = {"images": len(deletion), "patients": Patients(groups).count}
-    figures = {name: figure(of, groups, confidence, -1).to_json() for name, of in values.items()}
+    figures = {
+        name: figure(given, groups, confidence, -1).to_json() for name, given in values.items()
+    }
     return counted | figures
 
 
@@ -81,7 +83,7 @@ def follows_weights(scores: dict[str, Any] | None) -> bool | None:
 
 def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> Array:
     """Spearman's correlation `(N,)` of the cells of heatmaps `(N, h, w)`; 0 where one is even."""
-    cells = [of.reshape(len(of), -1) for of in (first, second)]
+    cells = [given.reshape(len(given), -1) for given in (first, second)]
     a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in map(_ranks, cells))
     lengths = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     together: Array = (a * b).sum(axis=1)

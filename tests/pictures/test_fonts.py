@@ -66,7 +66,7 @@ def test_a_font_of_the_machine_is_taken_where_the_first_lacks_a_letter(
 
 
 def test_two_scripts_take_two_fonts_and_the_rest_is_spelled(tmp_path, monkeypatch):
-    files = [a_font_of(tmp_path / f"{k}.ttf", of) for k, of in enumerate(["ก", "胸片"])]
+    files = [a_font_of(tmp_path / f"{k}.ttf", letters) for k, letters in enumerate(["ก", "胸片"])]
     monkeypatch.setattr(fonts, "_files", lambda: files)
     found = fonts._substitutes(frozenset("ก胸片正"))
     assert found == (["Squares 1", "Squares 0"], frozenset("正"))

@@ -56,7 +56,9 @@ def old(result, store, tmp_path, monkeypatch):
         patch.setattr(package, "log_model", log_model)
         without = {model_versions.PACKAGE}
         patch.setattr(
-            record, "_tags", lambda *of: {k: v for k, v in tags(*of).items() if k not in without}
+            record,
+            "_tags",
+            lambda *given: {k: v for k, v in tags(*given).items() if k not in without},
         )
         publish(result)
     version = register(result)

@@ -42,8 +42,8 @@ def rival(scores, margin=0.02, name="the champion, version 3"):
     return Rival(name, scores, margin)
 
 
-def held(of, scores, rules, *rivals, itself=None):
-    return judge(of, sample(scores, of.targets), rivals, rules, LEVEL, itself)
+def held(cases, scores, rules, *rivals, itself=None):
+    return judge(cases, sample(scores, cases.targets), rivals, rules, LEVEL, itself)
 
 
 def test_without_a_champion_the_floors_decide(rules):
@@ -105,8 +105,8 @@ def test_small_slices_and_slices_of_one_outcome_are_not_judged(rules):
 def test_a_slice_of_many_images_and_few_patients_is_not_judged(rules):
     """Three positives must not fail a model."""
     patients = np.where(where(0, 40), np.arange(N) % 4, PATIENTS + 50)
-    of = Cases(TRUTH, patients, {"sex=F": where(0, 40)}, where(0, 0))
-    assert held(of, GOOD, rules).figures["slices"] == {}
+    cases = Cases(TRUTH, patients, {"sex=F": where(0, 40)}, where(0, 0))
+    assert held(cases, GOOD, rules).figures["slices"] == {}
 
 
 def test_a_challenger_as_good_as_the_champion_is_not_worse(rules):

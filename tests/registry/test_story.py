@@ -82,7 +82,9 @@ def test_a_year(separation, capsys):
             promotion.promote(NAME, number, Said("ada"))
             champion -= STEP
     assert 0 < len(refused) < 10
-    words = [{name.partition(",")[0]: of["word"] for name, of in one.items()} for one in refused]
+    words = [
+        {name.partition(",")[0]: found["word"] for name, found in one.items()} for one in refused
+    ]
     assert all(word["the reference"] == "failed" for word in words)
     assert any(word["the champion"] != "failed" for word in words)
 
