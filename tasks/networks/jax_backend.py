@@ -22,7 +22,6 @@ LOOPS_ON_CPUS = False  # convolutions take many times as long there
 THREADS = "NPROC"  # read by XLA when it starts
 FLAGS = "XLA_FLAGS"
 COMPILING = "/jax/core/compile/backend_compile_duration"  # an event
-TOLD_SECONDS = 1.0  # from there on JAX keeps what it compiles
 
 
 def packages() -> tuple[str, ...]:
@@ -192,7 +191,8 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any
 @cache
 def _say_when_compiling() -> None:
     def say(event: str, seconds: float, **_: object) -> None:
-        if event == COMPILING and seconds >= TOLD_SECONDS:
+        # What compiles faster JAX does not keep.
+        if event == COMPILING and seconds >= jax.config.jax_persistent_cache_min_compile_time_secs:
             print(f"Compiled in {seconds:.1f} s, and kept for the next time", flush=True)
 
     jax.monitoring.register_event_duration_secs_listener(say)

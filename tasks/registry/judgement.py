@@ -58,7 +58,7 @@ def judge(
     figures = {"images": len(cases.targets)} | held.figures
     figures["compared"] = {one.rival.name: one.to_json() for one in found}
     figures["frozen"] = {"images": int(cases.frozen.sum())} | {
-        rival.name: difference.to_json() for rival, difference in zip(rivals, frozen, strict=True)
+        rival.name: apart.to_json() for rival, apart in zip(rivals, frozen, strict=True)
     }
     reasons = [check.reason for check in held.checks] + [one.reason for one in found]
     reasons += [] if cases.frozen.all() else _told(cases, rivals, frozen)
@@ -92,7 +92,7 @@ def _told(cases: Cases, rivals: Sequence[Rival], frozen: Sequence[Interval]) -> 
     """The differences on the images that the reference was tested on when it was trained."""
     day = f"on the {cases.frozen.sum():,} test images of the reference's day, not judged"
     return [
-        f"{day}, beside {rival.name}: {in_words(difference)}"
-        for rival, difference in zip(rivals, frozen, strict=True)
-        if not math.isnan(difference.low)
+        f"{day}, beside {rival.name}: {in_words(apart)}"
+        for rival, apart in zip(rivals, frozen, strict=True)
+        if not math.isnan(apart.low)
     ]

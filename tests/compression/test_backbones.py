@@ -9,8 +9,9 @@ from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.task import Task
 from tasks.compression.export import export
 from tasks.compression.whole_graph import complete
-from tasks.networks import gradcam, layers, scoring
+from tasks.networks import layers, scoring
 from tasks.networks.architecture import LOGITS, build
+from tasks.networks.gradcam import GradCam
 from tasks.serving.session import Session
 
 SIZE = 64
@@ -29,6 +30,7 @@ def test_scores_and_heatmaps_are_those_of_the_network(name, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (8, SIZE, SIZE, 1)).astype(np.uint8)
     session = Session(tmp_path / "whole.onnx")
     np.testing.assert_allclose(session.scores(images), scoring.score(network, images), atol=1e-4)
+    explain = GradCam(network)
     for absent in (False, True):
         _, found = session.heatmaps(images, 0, absent)
-        np.testing.assert_allclose(found, gradcam.heatmaps(network, images, 0, absent), atol=1e-3)
+        np.testing.assert_allclose(found, explain(images, 0, absent), atol=1e-3)

@@ -178,7 +178,12 @@ def test_the_room_runs_on_jax_and_tensorflow_scores_what_it_made_alike(tmp_path)
 
 @pytest.mark.slow
 def test_what_was_compiled_is_kept_in_the_state_folder(tmp_path):
-    variables = {"KERAS_BACKEND": "jax", "MEDLOOP_STATE": str(tmp_path)}
+    variables = {
+        "KERAS_BACKEND": "jax",
+        "MEDLOOP_STATE": str(tmp_path),
+        # Between what compiling and fetching take.
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
+    }
     first, second = (run(COMPILES, **variables) for _ in range(2))
     assert re.search(r"^Compiled in [\d.]+ s, and kept", first.stdout, re.M), first.stderr
     assert list((tmp_path / "compiled").iterdir())

@@ -13,7 +13,7 @@ from worlds.registry import NAME
 from tasks.common import paths
 from tasks.common.documents import read_json
 from tasks.common.errors import RegistryError
-from tasks.registry import environment, model_versions, reproduction
+from tasks.registry import environment, reproduction
 from tasks.registry.store import connect
 
 LOCK = {
@@ -84,10 +84,7 @@ def test_it_is_repeated_in_a_folder_of_its_own(committed, tmp_path, monkeypatch,
 
     version = committed.get_model_version(NAME, "1")
     package = paths.root() / "first.keras"
-    shutil.copy(
-        model_versions.download(version, tmp_path / "package") / "artifacts" / paths.MODEL.name,
-        package,
-    )
+    shutil.copy(committed.download_artifacts(version.run_id, str(paths.MODEL)), package)
     monkeypatch.setattr(reproduction, "_dvc", dvc)
     monkeypatch.setattr(reproduction, "_has_remote", lambda folder: False)
     same = reproduction.reproduce(NAME, 1, tmp_path / "again")
