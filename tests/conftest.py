@@ -55,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return ByRoom(config, log)
 
 
-class ByRoom(LoadScopeScheduling):  # type: ignore[misc]
+class ByRoom(LoadScopeScheduling):
     """Tests that share a fixture go to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -21,7 +21,8 @@ from tasks.imaging.codecs import require_size
 from tasks.imaging.elements import OFFSETS, frame_count, high_bit
 from tasks.imaging.jp2 import CODESTREAM, MAGIC, boxes
 from tasks.imaging.jpeg import read_any_header
-from tasks.imaging.jpeg_cleaning import JPEG, clean_jpeg, clean_jpeg_ls
+from tasks.imaging.jpeg_cleaning import clean_jpeg, clean_jpeg_ls
+from tasks.imaging.jpeg_segments import JPEG
 
 # Baseline, extended, lossless, and the retired processes: each frame is a JPEG file.
 JPEG_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)}

@@ -38,7 +38,7 @@ from tasks.common.errors import DecodeError
 from tasks.imaging import burned_in_text
 from tasks.imaging import dicom as decoder
 from tasks.imaging.deidentification import deidentify
-from tasks.imaging.jpeg_cleaning import _segment
+from tasks.imaging.jpeg_segments import spelled
 
 
 def test_compressed_frames_keep_their_bytes():
@@ -155,7 +155,7 @@ def commented_j2k(codestream: bytes, *, in_tile: bool) -> bytes:
 
 def jpeg_ls() -> bytes:
     plain = imagecodecs.jpegls_encode(GREY)
-    planted = _segment(0xE8, b"SPIFF\0" + SECRET) + _segment(0xFE, SECRET)
+    planted = spelled(0xE8, b"SPIFF\0" + SECRET) + spelled(0xFE, SECRET)
     return plain[:2] + planted + plain[2:] + SECRET
 
 
@@ -211,7 +211,7 @@ def test_names_in_frames_of_other_codings_go_and_pixels_stay(syntax, frame):
 def test_colour_transform_of_jpeg_ls_stays():
     """Decoders turn the colours by it, so it is part of the picture."""
     frame = imagecodecs.jpegls_encode(GREY)
-    turned = frame[:2] + _segment(0xE8, b"mrfx\1" + SECRET) + frame[2:]
+    turned = frame[:2] + spelled(0xE8, b"mrfx\1" + SECRET) + frame[2:]
     content = clean(coded_dicom(JPEGLSLossless, turned)).content
     assert b"\xff\xe8\0\x07mrfx\1" in content
     assert SECRET not in content
@@ -263,7 +263,7 @@ def test_each_frame_must_be_decoded(monkeypatch, modality, policy, damaged):
 
 def test_frame_of_jpeg_loses_what_its_picture_does_not_need():
     plain = encoded(".jpg", GREY)
-    hidden = plain[:2] + _segment(0xDB, b"\3" + (SECRET * 6)[:64]) + plain[2:-2] + SECRET
+    hidden = plain[:2] + spelled(0xDB, b"\3" + (SECRET * 6)[:64]) + plain[2:-2] + SECRET
     content = clean(coded_dicom(JPEGBaseline8Bit, hidden + plain[-2:])).content
     assert SECRET[:4] not in content
     (kept,) = generate_frames(read(content).PixelData, number_of_frames=1)

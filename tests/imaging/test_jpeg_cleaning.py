@@ -15,7 +15,7 @@ from worlds.deidentification import PIXELS, SECRET, clean, decoded, encoded
 
 from tasks.common.errors import DecodeError
 from tasks.imaging.decoding import decode
-from tasks.imaging.jpeg_cleaning import _joined, _segment, _segments
+from tasks.imaging.jpeg_segments import joined, spelled, split
 
 GREY = PIXELS[..., 0]
 HIDDEN = SECRET * 3
@@ -56,25 +56,25 @@ def between_restarts(content: bytes) -> bytes:
 
 def in_scans(content: bytes) -> bytes:
     """Something behind every scan."""
-    return _joined([s._replace(scan=s.scan + HIDDEN * bool(s.scan)) for s in _segments(content)])
+    return joined([s._replace(scan=s.scan + HIDDEN * bool(s.scan)) for s in split(content)])
 
 
 PROGRESSIVE, RESTARTED = saved(progressive=True), cv2.imencode(".jpg", PIXELS, [RESTARTS, 2])[1]
 GREY_RESTARTED = cv2.imencode(".jpg", GREY, [RESTARTS, 3])[1]
 CASES = {
-    "comment": before(SOF, _segment(0xFE, HIDDEN)),
-    "applications": before(SOF, *(_segment(0xE0 + n, HIDDEN) for n in range(16))),
-    "thumbnail": before(SOF, _segment(APP0, b"JFIF\0\1\1\0\0\1\0\1\1\1" + SECRET[:3])),
-    "density": before(SOF, _segment(APP0, b"JFIF\0" + SECRET[:9])),
-    "flags of Adobe": before(SOF, _segment(APP14, b"Adobe" + SECRET[:6] + b"\1")),
-    "unused quantization": before(SOF, _segment(DQT, b"\3" + QUANTIZATION)),
-    "replaced quantization": before(DQT, _segment(DQT, b"\0" + QUANTIZATION)),
-    "quantization that is too late": before(0xD9, _segment(DQT, b"\0" + QUANTIZATION)),
-    "unused codes": before(SOS, _segment(DHT, b"\x13" + HUFFMAN)),
-    "replaced codes": before(DHT, _segment(DHT, b"\0" + HUFFMAN)),
-    "conditions of another coding": before(SOS, _segment(DAC, b"\1Q\2Q")),
-    "restarts that are replaced": before(SOF, _segment(DRI, b"Qu"), _segment(DRI, b"\0\0")),
-    "number of lines": behind(_segment(DNL, HIDDEN)),
+    "comment": before(SOF, spelled(0xFE, HIDDEN)),
+    "applications": before(SOF, *(spelled(0xE0 + n, HIDDEN) for n in range(16))),
+    "thumbnail": before(SOF, spelled(APP0, b"JFIF\0\1\1\0\0\1\0\1\1\1" + SECRET[:3])),
+    "density": before(SOF, spelled(APP0, b"JFIF\0" + SECRET[:9])),
+    "flags of Adobe": before(SOF, spelled(APP14, b"Adobe" + SECRET[:6] + b"\1")),
+    "unused quantization": before(SOF, spelled(DQT, b"\3" + QUANTIZATION)),
+    "replaced quantization": before(DQT, spelled(DQT, b"\0" + QUANTIZATION)),
+    "quantization that is too late": before(0xD9, spelled(DQT, b"\0" + QUANTIZATION)),
+    "unused codes": before(SOS, spelled(DHT, b"\x13" + HUFFMAN)),
+    "replaced codes": before(DHT, spelled(DHT, b"\0" + HUFFMAN)),
+    "conditions of another coding": before(SOS, spelled(DAC, b"\1Q\2Q")),
+    "restarts that are replaced": before(SOF, spelled(DRI, b"Qu"), spelled(DRI, b"\0\0")),
+    "number of lines": behind(spelled(DNL, HIDDEN)),
     "fill bytes": before(SOF, b"\xff" * 50),
     "fill bytes behind the scan": behind(b"\xff" * 50),
     "behind the scan": behind(HIDDEN),
@@ -83,7 +83,7 @@ CASES = {
     "restarts behind the last": behind(b"\xff\xd0" + HIDDEN, RESTARTED.tobytes()),
     "between restarts": between_restarts(RESTARTED.tobytes()),
     "between restarts of grey": between_restarts(GREY_RESTARTED.tobytes()),
-    "a second scan": behind(_segment(SOS, b"\3\1\0\2\x11\3\x11\0\x3f\0") + HIDDEN),
+    "a second scan": behind(spelled(SOS, b"\3\1\0\2\x11\3\x11\0\x3f\0") + HIDDEN),
     "behind each scan of many": in_scans(PROGRESSIVE),
     "behind the end": encoded(".jpg") + HIDDEN,
 }
@@ -96,7 +96,7 @@ def test_the_pixels_stay_and_nothing_else(content):
         np.testing.assert_array_equal(decoded(result, flags), decoded(content, flags), strict=True)
     assert SECRET[:4] not in result
     assert b"\xff\xff" not in result
-    assert {segment.marker for segment in _segments(result)} <= NEEDED
+    assert {segment.marker for segment in split(result)} <= NEEDED
     assert clean(result).content == result
 
 
@@ -117,38 +117,38 @@ def test_the_pixels_stay_and_nothing_else(content):
     ],
 )
 def test_a_plain_picture_stays_byte_for_byte(content):
-    kept = [segment for segment in _segments(content) if segment.marker != APP0]
-    assert [s for s in _segments(clean(content).content) if s.marker != APP0] == kept
+    kept = [segment for segment in split(content) if segment.marker != APP0]
+    assert [s for s in split(clean(content).content) if s.marker != APP0] == kept
 
 
 def test_tables_that_a_later_scan_replaces_stay():
     """Components scan by scan, each with codes of its own in one and the same slot."""
     frame, scans = [], []
     for number in range(3):
-        one = list(_segments(encoded(".jpg", PIXELS[..., number])))
+        one = list(split(encoded(".jpg", PIXELS[..., number])))
         tables = [segment for segment in one if segment.marker == DHT]
         (scan,) = (segment for segment in one if segment.marker == SOS)
         scans += [*tables, scan._replace(body=bytes([1, number + 1, 0, 0, 63, 0]))]
         frame = frame or [segment for segment in one if segment.marker == DQT]
     size = struct.pack(">BHHB", 8, 24, 32, 3) + b"".join(bytes([n, 0x11, 0]) for n in (1, 2, 3))
-    content = _joined([*frame, scans[0]._replace(marker=SOF, body=size), *scans])
+    content = joined([*frame, scans[0]._replace(marker=SOF, body=size), *scans])
     np.testing.assert_array_equal(decode(clean(content).content), decode(content))
     assert clean(content).content == content
-    repeated = _joined([*_segments(content), *scans])
+    repeated = joined([*split(content), *scans])
     with pytest.raises(DecodeError, match="repeats"):
         clean(repeated)
 
 
 def test_scan_of_a_progressive_picture_that_repeats_is_refused():
-    segments = list(_segments(PROGRESSIVE))
+    segments = list(split(PROGRESSIVE))
     last = [segment for segment in segments if segment.marker == SOS][-1]
     with pytest.raises(DecodeError, match="repeats"):
-        clean(_joined([*segments, last]))
+        clean(joined([*segments, last]))
 
 
 def test_two_frames_are_refused():
     with pytest.raises(DecodeError, match="several frames"):
-        clean(before(SOS, _segment(SOF, b"\x08\0\x18\0\x20\1\1\x11\0")))
+        clean(before(SOS, spelled(SOF, b"\x08\0\x18\0\x20\1\1\x11\0")))
 
 
 def test_lossless_frames_lose_their_tail():

@@ -14,7 +14,8 @@ from worlds.dicom_files import make_dicom
 from tasks.common.errors import DecodeError
 from tasks.common.params.pixels import PixelSettings
 from tasks.imaging.deidentification import deidentify
-from tasks.imaging.jpeg_cleaning import _segment, minimal_exif
+from tasks.imaging.jpeg_cleaning import minimal_exif
+from tasks.imaging.jpeg_segments import spelled
 from tasks.imaging.png_cleaning import _chunk
 from tasks.imaging.preparation import prepare
 from tasks.imaging.resizing import resize
@@ -157,7 +158,7 @@ def test_odd_places_of_an_orientation_are_read_alike(encode, size):
     picture = cv2.resize(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20, (200, 120))
     jpeg, png = encode(".jpg", picture), encode(".png", picture)
     scan, data = jpeg.index(b"\xff\xda"), png.index(b"IDAT") - 4
-    one, six = (_segment(0xE1, exif(value)) for value in (1, 6))
+    one, six = (spelled(0xE1, exif(value)) for value in (1, 6))
     chunks = [_chunk(b"eXIf", minimal_exif(value)) for value in (1, 6)]
     settings = GREY.model_copy(update={"size": size})
     plain, turned = (prepare(encode(".png", p), settings).pixels for p in (picture, picture.T))

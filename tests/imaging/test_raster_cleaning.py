@@ -17,7 +17,7 @@ from worlds.deidentification import NAME, PIXELS, SECRET, clean, decoded, dicom,
 
 from tasks.common.errors import DecodeError
 from tasks.imaging.decoding import decode
-from tasks.imaging.jpeg_cleaning import _joined, _segments
+from tasks.imaging.jpeg_segments import joined, split
 from tasks.imaging.png_cleaning import HEADER, PNG, _chunk
 
 
@@ -174,7 +174,7 @@ def coded(frame: bytes, syntax: str, **elements: object) -> bytes:
 
 
 def without(marker: int, content: bytes = encoded(".jpg")) -> bytes:
-    return _joined([segment for segment in _segments(content) if segment.marker != marker])
+    return joined([segment for segment in split(content) if segment.marker != marker])
 
 
 def png_of(header: bytes, *chunks: tuple[bytes, bytes]) -> bytes:

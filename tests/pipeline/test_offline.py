@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import socketserver
 import sys
 import threading
 
 import pytest
+from worlds import browser
 from worlds.project import run
 
 from tasks.common import paths
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+BROWSER = browser.program()
 ALONE = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-extensions"),
@@ -23,7 +22,7 @@ OWN = (".google.com", ".googleapis.com", ".gvt1.com")  # whom a browser asks for
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here"),
+    pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed"),
 ]
 
 

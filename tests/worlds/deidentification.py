@@ -14,7 +14,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from tasks.imaging.deidentification import Clean, deidentify
-from tasks.imaging.jpeg_cleaning import _segment
+from tasks.imaging.jpeg_segments import spelled
 from tasks.imaging.png_cleaning import _chunk
 from tasks.privacy.pseudonyms import Pseudonyms
 
@@ -47,10 +47,10 @@ def exif(orientation: int) -> bytes:
 def jpeg(orientation: int = 1) -> bytes:
     """A JPEG with names in EXIF, XMP, IPTC, a comment, a JFXX thumbnail, and after its end."""
     plain = encoded(".jpg")
-    planted = _segment(0xE1, b"Exif\0\0" + exif(orientation))
-    planted += _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x>" + SECRET)
-    planted += _segment(0xED, b"Photoshop 3.0\0" + SECRET) + _segment(0xFE, SECRET)
-    planted += _segment(0xE0, b"JFXX\0" + SECRET)
+    planted = spelled(0xE1, b"Exif\0\0" + exif(orientation))
+    planted += spelled(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x>" + SECRET)
+    planted += spelled(0xED, b"Photoshop 3.0\0" + SECRET) + spelled(0xFE, SECRET)
+    planted += spelled(0xE0, b"JFXX\0" + SECRET)
     return plain[:2] + planted + plain[2:] + SECRET
 
 
