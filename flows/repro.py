@@ -9,7 +9,7 @@ import os
 import sys
 
 from flows import processes
-from tasks.common import preflight
+from tasks.common import half_written, preflight
 from tasks.common.errors import command
 
 
@@ -17,6 +17,8 @@ from tasks.common.errors import command
 def main() -> None:
     """Become `dvc repro`, with this Python for its stages."""
     preflight.require()
+    for removed in half_written.clear():
+        print(removed, file=sys.stderr)
     repro = [sys.executable, "-m", "dvc", "repro", *sys.argv[1:]]
     os.execve(repro[0], repro, processes.environment())
 

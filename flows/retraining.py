@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 
 from flows import artifacts, processes, receipt, watch
 from flows.child_log import ChildLog
-from tasks.common import paths, pipeline, preflight
+from tasks.common import half_written, paths, pipeline, preflight
 from tasks.common.errors import MedloopError
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -37,7 +37,7 @@ DIGITS = 8  # of the version of the data, in the name of a run
 
 def _name() -> str:
     """The name of a run: date, source and version of the data, as they are now."""
-    known = paths.RAW_DVC.exists()
+    known = paths.RAW_DVC.exists() and not half_written.cut_short(paths.RAW_DVC)
     version = YAML(typ="safe").load(paths.RAW_DVC)["outs"][0]["md5"][:DIGITS] if known else ""
     return f"{time.strftime('%Y-%m-%d %H:%M')} {load(Params).pull.source} {version}".strip()
 
@@ -49,6 +49,7 @@ def retrain() -> State[Any]:
     signals = [signal.SIGINT] if OF_A_WORKER in os.environ else [signal.SIGINT, signal.SIGTERM]
     try:
         with processes.stoppable(*signals), processes.only_flow():
+            _clear_up()
             preflight.require()
             return _run_steps()
     except (processes.BusyError, MedloopError) as error:
@@ -56,9 +57,15 @@ def retrain() -> State[Any]:
         return Failed(message=str(error))
 
 
-def _run_steps() -> State[Any]:
+def _clear_up() -> None:
+    """End and remove what a killed flow has left."""
     if orphans := processes.end_orphans():
         get_run_logger().warning("Ended what a killed flow had left running: %s", orphans)
+    for removed in half_written.clear():
+        get_run_logger().warning("%s", removed)
+
+
+def _run_steps() -> State[Any]:
     commands, skipped = steps(), set[str]()
     if watch.differs():
         commands = {"watch": [*MODULE, "tasks.watch"]} | commands

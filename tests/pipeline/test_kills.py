@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from worlds.project import ROOT, environment, finished, make_project, run, versions
 
-from tasks.common import digests
+from tasks.common import digests, half_written, paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 STAGES = list(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
@@ -23,12 +23,17 @@ FLOW = [sys.executable, "-m", "flows.retrain"]
 
 
 def test_killed_in_every_stage_and_started_again(project, tmp_path):
-    """One project is killed halfway through each step in turn, pull and gate included."""
+    """One project is killed halfway through each step in turn, pull and gate included, and last
+    while DVC writes files of its own.
+    """
     expected = digests.of_model(project / "models/model.keras")
     folder = make_project(tmp_path / "killed")
     for name, seconds in durations((project / "retrain.log").read_text()).items():
         kill_in(name, folder, seconds / 2)
     run(*FLOW, cwd=folder)
+    for file in (half_written.WHO_WORKS, paths.DVC_LOCK, paths.RAW_DVC):
+        (folder / file).write_bytes(b"")
+    assert "half-written" in run(*FLOW, cwd=folder).stdout
     assert digests.of_model(folder / "models/model.keras") == expected
     assert len(finished(folder)) == 1
     assert len(versions(folder)) == 1
