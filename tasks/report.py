@@ -14,6 +14,7 @@ from tasks.common.errors import command
 from tasks.common.params.augment import Augment
 from tasks.common.params.evaluate import Evaluate
 from tasks.common.params.fine_tune import FineTune
+from tasks.common.params.gate import Gate
 from tasks.common.params.loading import load
 from tasks.common.params.model import Model
 from tasks.common.params.preprocess import Preprocess
@@ -22,6 +23,10 @@ from tasks.common.params.section import Part
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
+from tasks.evidence import change_protocol, owner
+from tasks.evidence.checklist import fill
+from tasks.evidence.claim import CLAIM
+from tasks.evidence.stard_ai import STARD_AI
 from tasks.pictures import charts
 from tasks.pictures.page import data_uri, render
 
@@ -48,6 +53,7 @@ class Settings(Part):
     fine_tune: FineTune
     evaluate: Evaluate
     report: Report
+    gate: Gate
 
 
 def with_pictures(entries: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
@@ -114,6 +120,7 @@ def settings_content(settings: Settings) -> dict[str, Any]:
     return {
         "title": settings.report.title,
         "confidence": settings.evaluate.confidence,
+        "gate": settings.gate.model_dump(),
         "about": {
             "kind": settings.task.kind,
             "classes": settings.task.names,
@@ -122,6 +129,16 @@ def settings_content(settings: Settings) -> dict[str, Any]:
             "synthetic": settings.pull.source == "phantom",
         },
         "parameters": {name: _without_folders(section) for name, section in shown.items()},
+    }
+
+
+def evidence_content(facts: dict[str, Any]) -> dict[str, Any]:
+    """What reporting guidelines ask for, from all other content and the owner's text."""
+    answers = owner.read(paths.OWNER)
+    return {
+        "owner": answers,
+        "checklists": [fill(checklist, facts, answers) for checklist in (CLAIM, STARD_AI)],
+        "change_protocol": change_protocol.protocol(facts, answers),
     }
 
 
@@ -139,7 +156,8 @@ def _without_folders(section: BaseModel) -> dict[str, Any]:
 def main() -> None:
     """Read what the stages wrote; write the page."""
     settings = load(Settings)
-    page = render("report.html.j2", settings_content(settings) | read_content())
+    content = settings_content(settings) | read_content()
+    page = render("report.html.j2", content | evidence_content(content))
     paths.REPORT.parent.mkdir(parents=True, exist_ok=True)
     paths.REPORT.write_text(page, encoding="utf-8")
     print(f"{paths.REPORT}: {len(page) / 1e6:.1f} MB, self-contained")

@@ -10,7 +10,10 @@ from worlds.word_list import require_listed
 
 from tasks import report
 from tasks.common import documents, editing, paths
-from tasks.pictures.page import own_text
+from tasks.common.params.loading import load
+from tasks.evidence.checklist import Place
+from tasks.evidence.own_text import own_text as words_of_evidence
+from tasks.pictures.page import own_text, render
 
 INTERVAL = {"value": 0.95812, "low": 0.9, "high": 0.98}
 UNKNOWN = {"value": None, "low": None, "high": None}
@@ -71,6 +74,8 @@ EXPECTATION = {
     "limits": {"min_value": 2},
     "held": True,
 }
+TRAINING = {"kept": "head", "best_epoch": 2, "val_auroc": 0.97, "cut_layer": "last"}
+TRAINING |= {"backend": "jax", "parameters": 1234}
 AUDIT = {
     "judged": True,
     "features_auroc": 0.91234,
@@ -95,8 +100,10 @@ def made(workspace):
     documents.write_json(paths.DRIFT, {"compared": {}, "limit": 0.5, "by_field": {}, "sides": {}})
     documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "by_field": {}})
     documents.write_json(paths.AUDIT / "summary.json", AUDIT)
-    documents.write_json(paths.TRAINING, {"kept": "head", "best_epoch": 2, "val_auroc": 0.97})
-    documents.write_json(paths.COMPRESSION, {"float_auroc": 0.95, "int8_auroc": None})
+    documents.write_json(paths.TRAINING, TRAINING)
+    documents.write_json(
+        paths.COMPRESSION, {"serves": "float.onnx", "float_auroc": 0.95, "int8_auroc": None}
+    )
     entry = {
         "file": "a.png",
         "label": "nodule",
@@ -131,6 +138,41 @@ def test_the_page_says_what_was_found(made):
     assert "Research use only; not a medical device." in html
     assert "EfficientNetLite0" in html
     assert "Sex, test" in html
+
+
+def test_checklists_and_change_protocol_show_answers_and_gaps(made):
+    html = page()
+    assert "24 of 44 items answered; 18 left to the owner; 2 left to data or settings." in html
+    answer = "<p>No ensemble: one network answers.</p>"
+    assert re.search(rf'<tr><th scope="row">27 Ensembles</th><td>\s*{answer}', html)
+    gap = "<strong>Gap:</strong> not known to the machine; say it in docs/owner.md under Limits."
+    assert html.count(gap) == 2
+    assert "<caption>2. Modification protocol</caption>" in html
+    assert "AUROC 0.8, sensitivity 0.5 and specificity 0.5 or more by the lower ends" in html
+
+
+def test_the_owners_words_stand_escaped_where_they_answer(made):
+    paths.OWNER.parent.mkdir()
+    paths.OWNER.write_text("## Limits\nFew <b>children</b>.\nOne site.\n", encoding="utf-8")
+    html = page()
+    assert html.count("<p>Few &lt;b&gt;children&lt;/b&gt;.\nOne site.</p>") == 3
+    assert "under Limits" not in html
+    assert "25 of 44 items answered; 17 left to the owner" in html
+
+
+def test_checklists_name_headings_that_the_page_has(made):
+    headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", page())
+    named = {place for place in Place if not place.startswith("docs/")}
+    assert named - {Place.EXTERNAL} <= set(headings)  # that one stands there if there are any
+
+
+def test_a_model_card_counts_answers_and_names_gaps(made):
+    content = report.settings_content(load(report.Settings)) | report.read_content()
+    content |= report.evidence_content(content)
+    card = render("checklists.md.j2", content) + render("change_protocol.md.j2", content)
+    assert "- **CLAIM 2024**: 24 of 44 items answered; 18 left to the owner;" in card
+    assert "Gaps: 3 Background and clinical role; 4 Aims and hypotheses; 5 Prospective" in card
+    assert "   - What remains: **gap**, say it in docs/owner.md under Limits" in card
 
 
 def test_sets_of_answers_are_told_with_what_they_assume(made):
@@ -196,7 +238,7 @@ def test_text_from_the_data_is_escaped(made):
 
 def test_its_words_are_its_own_listed_or_from_the_data(made):
     without_pictures = re.sub(r"base64,[^\"]+", "", page())
-    require_listed(without_pictures, known=own_text() + " nodule")
+    require_listed(without_pictures, known=f"{own_text()} {words_of_evidence()} nodule")
 
 
 def test_tags_are_balanced(made):
