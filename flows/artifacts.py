@@ -11,6 +11,7 @@ from tasks.common import paths
 from tasks.common.documents import read_json
 
 VALIDATION_KEY, VERDICT_KEY, RECEIPT_KEY = "validation", "verdict", "receipt"
+CARD_KEY = "model-card"
 ORDER = ("critical", "warning", "info", "holds")
 
 
@@ -46,6 +47,13 @@ def publish_verdict() -> None:
     """What the gate said, with numbers and reasons. Nothing where there was nothing to judge."""
     if described := receipt.described():
         create_markdown_artifact(key=VERDICT_KEY, markdown=described)
+
+
+def publish_card() -> None:
+    """The report in short. Nothing where the gate has not completed it."""
+    if paths.MODEL_CARD.exists():
+        card = paths.MODEL_CARD.read_text(encoding="utf-8")
+        create_markdown_artifact(key=CARD_KEY, markdown=card)
 
 
 def publish_receipt(seconds: Mapping[str, float | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -43,7 +44,7 @@ def render(seconds: Mapping[str, float | None]) -> str:
             f"Model         {registry['model_name']} version {registry['version']}",
             f"Gate          {registry['verdict']}",
             *(f"              {reason}" for reason in registry["reasons"]),
-            f"Report        {paths.REPORT.resolve()}",
+            f"Report        {_report().resolve()}",
             f"Look at it    make server   (MLflow on {HOST}:{mlflow}, Prefect on {HOST}:{prefect})",
             f"              {_page(_version(registry))}",
         ]
@@ -75,9 +76,14 @@ def markdown(seconds: Mapping[str, float | None]) -> str:
     links = [
         f"[MLflow run]({_page(run)})",
         f"[{outcome()}]({_page(_version(registry))})",
-        f"[Report]({paths.REPORT.resolve().as_uri()})",
+        f"[Report]({_report().resolve().as_uri()})",
     ]
     return f"{' | '.join(links)}\n\n```\n{render(seconds).strip()}\n```\n"
+
+
+def _report() -> Path:
+    """The whole one; where that was removed, as the stage made it."""
+    return paths.VERDICT if paths.VERDICT.exists() else paths.REPORT
 
 
 def _version(registry: Mapping[str, Any]) -> str:

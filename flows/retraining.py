@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 
 from flows import artifacts, processes, receipt, watch
 from flows.child_log import ChildLog
-from tasks.common import half_written, paths, pipeline, preflight
+from tasks.common import documents, half_written, paths, pipeline, preflight
 from tasks.common.errors import MedloopError
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -83,10 +83,18 @@ def _run_steps() -> State[Any]:
         if name in ("pull", "code"):
             skipped = _skip(commands, behind=name)
         seconds[name] = time.monotonic() - started
+        _remember(name, time.monotonic() - started)
     artifacts.publish_verdict()
+    artifacts.publish_card()
     artifacts.publish_receipt(seconds)
     _label(receipt.verdict())
     return Completed(message=receipt.outcome(), data=seconds)
+
+
+def _remember(name: str, seconds: float) -> None:
+    """For the report that the gate completes, which cannot measure the steps before it."""
+    path = paths.StateEntry.SECONDS.path
+    documents.write_json(path, documents.read_memo(path) | {name: round(seconds, 1)})
 
 
 def steps() -> dict[str, list[str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import BaseModel
 
 from tasks.common import paths
-from tasks.common.documents import read_json
+from tasks.common.documents import write_text
 from tasks.common.errors import command
 from tasks.common.params.augment import Augment
 from tasks.common.params.evaluate import Evaluate
@@ -27,11 +26,8 @@ from tasks.evidence import change_protocol, owner
 from tasks.evidence.checklist import fill
 from tasks.evidence.claim import CLAIM
 from tasks.evidence.stard_ai import STARD_AI
-from tasks.pictures import charts
-from tasks.pictures.page import data_uri, render
-
-HEADLINE = ("auroc", "sensitivity", "specificity", "accuracy")
-FIGURES = ("roc", "confusion", "score_histogram", "calibration", "net_benefit")
+from tasks.pictures.page import render
+from tasks.reporting import content
 
 
 class Source(Part):
@@ -54,55 +50,6 @@ class Settings(Part):
     evaluate: Evaluate
     report: Report
     gate: Gate
-
-
-def with_pictures(entries: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """Index entries with their file as `picture`."""
-    return [
-        entry | {"picture": data_uri((folder / entry["file"]).read_bytes())} for entry in entries
-    ]
-
-
-def read_histories(kept: str, best_epoch: int) -> dict[str, str]:
-    """Phase -> chart of its loss and AUROC, with the kept epoch marked in the kept phase."""
-    drawn = {}
-    for phase, path in (("head", paths.HEAD_HISTORY), ("fine_tune", paths.HISTORY)):
-        table = pd.read_csv(path)
-        if len(table):
-            values = {str(name): table[name].to_numpy(float) for name in table}
-            mark = best_epoch if phase == kept else None
-            drawn[phase] = data_uri(charts.history(values, mark))
-    return drawn
-
-
-def read_content() -> dict[str, Any]:
-    """What the stages before this one wrote."""
-    training = read_json(paths.TRAINING)
-    gallery = read_json(paths.EXPLAIN / "index.json")
-    suspects = paths.AUDIT / "gallery.png"
-    return {
-        "receipt": read_json(paths.SPLIT_RECEIPT),
-        "validation": read_json(paths.VALIDATION),
-        "drift": read_json(paths.DRIFT),
-        "shortcuts": read_json(paths.SHORTCUTS),
-        "contact_sheet": data_uri(paths.CONTACT_SHEET.read_bytes()),
-        "training": training,
-        "histories": read_histories(training["kept"], training["best_epoch"]),
-        "headline": HEADLINE,
-        "metrics": read_json(paths.METRICS),
-        "point": read_json(paths.OPERATING_POINT),
-        "figures": {
-            name: data_uri((paths.FIGURES / f"{name}.png").read_bytes()) for name in FIGURES
-        },
-        "robustness": data_uri((paths.FIGURES / "robustness.png").read_bytes()),
-        "gallery": {
-            part: with_pictures(examples, paths.EXPLAIN) for part, examples in gallery.items()
-        },
-        "explanations": read_json(paths.EXPLANATIONS),
-        "audit": read_json(paths.AUDIT / "summary.json"),
-        "audit_gallery": data_uri(suspects.read_bytes()) if suspects.exists() else None,
-        "compression": read_json(paths.COMPRESSION),
-    }
 
 
 def settings_content(settings: Settings) -> dict[str, Any]:
@@ -132,7 +79,7 @@ def settings_content(settings: Settings) -> dict[str, Any]:
     }
 
 
-def evidence_content(facts: dict[str, Any]) -> dict[str, Any]:
+def evidence(facts: dict[str, Any]) -> dict[str, Any]:
     """What reporting guidelines ask for, from all other content and the owner's text."""
     answers = owner.read(paths.OWNER)
     return {
@@ -154,12 +101,13 @@ def _without_folders(section: BaseModel) -> dict[str, Any]:
 
 @command
 def main() -> None:
-    """Read what the stages wrote; write the page."""
+    """Read what the stages wrote; write the page, and the same in short as Markdown."""
     settings = load(Settings)
-    content = settings_content(settings) | read_content()
-    page = render("report.html.j2", content | evidence_content(content))
-    paths.REPORT.parent.mkdir(parents=True, exist_ok=True)
-    paths.REPORT.write_text(page, encoding="utf-8")
+    facts = settings_content(settings) | content.read(settings.gate.floors)
+    told = facts | evidence(facts)
+    page = render("report.html.j2", told)
+    write_text(paths.REPORT, page)
+    write_text(paths.REPORT_IN_SHORT, render("report.md.j2", told))
     print(f"{paths.REPORT}: {len(page) / 1e6:.1f} MB, self-contained")
 
 

@@ -123,7 +123,10 @@ def _remove_derived() -> None:
     anew when asked for.
     """
     outs = [out for stage in pipeline.stages() for out in pipeline.outs(stage)]
-    beside = (paths.FINDINGS, paths.FINDINGS_PAGE, paths.DATA_DOCS, paths.EXPLAINED)
+    beside = (
+        *(paths.FINDINGS, paths.FINDINGS_PAGE, paths.DATA_DOCS, paths.EXPLAINED),
+        *(paths.VERDICT, paths.MODEL_CARD),
+    )
     for path in (*outs, *beside, *paths.showing_patients()):
         _delete(path)
 

@@ -102,7 +102,10 @@ SERVED_SCORES = Path("data/served_scores.parquet")  # what the one that serves s
 COMPRESSION = Path("reports/compress.json")
 OWNER = Path("docs/owner.md")  # what only people know of the model; git holds it
 REPORT = Path("reports/report.html")
-VERDICT = Path("reports/verdict.html")  # no out: the gate writes it, after the report
+REPORT_IN_SHORT = Path("reports/report.md")
+# No outs: both once more with what the gate knows, which writes them.
+VERDICT = Path("reports/verdict.html")
+MODEL_CARD = Path("reports/model_card.md")
 
 MACHINE = "machine-"  # begins the name of its folder of state
 
@@ -131,6 +134,7 @@ class StateEntry(Enum):
     SERVERS = "servers.json", False  # where those of `make server` answer
     RAW_LOCK = "raw.lock", False  # of the process that changes data/raw
     LAST_RUN = "last_run.json", False
+    SECONDS = "seconds.json", False  # that each step of the flow took when it last ran
 
     @property
     def path(self) -> Path:

@@ -46,8 +46,8 @@ def measures(facts: Facts) -> str:
 def uncertainty(facts: Facts) -> str:
     """How intervals and comparisons are made."""
     return (
-        f"{facts['confidence']:.0%} intervals in closed form with patients as units; the gate's "
-        "comparison is paired by patient, and its error rates were measured."
+        f"{facts['confidence']:.0%} intervals in closed form with {facts['units']} as units; the "
+        "gate's comparison is paired, and its error rates were measured."
     )
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tasks.common import documents, paths, wording
+from tasks.common import paths, wording
 from tasks.common.servers import OF_UI
-from tasks.pictures.page import render
 from tasks.registry import ledger, model_versions
 from tasks.registry.comparison import in_words
 from tasks.registry.ledger import Entry
@@ -28,16 +27,12 @@ CONCERN = 0.05  # AUROC of a slice below that of the whole, from which on it is 
 
 
 def show(client: MlflowClient, settings: Params, version: ModelVersion, entry: Entry) -> str:
-    """Describe model, version and run after a verdict, also on a page beside the report; return
-    the version's description.
-    """
+    """Describe model, version and run after a verdict; return the version's description."""
     name, run = version.name, client.get_run(model_versions.run_of(version))
     described = of_version(entry, run)
     client.update_registered_model(name, of_model(settings))
     client.update_model_version(name, version.version, described)
     client.set_tag(run.info.run_id, NOTE, described)
-    documents.write_text(paths.VERDICT, page(entry))
-    client.log_artifact(run.info.run_id, str(paths.VERDICT), str(paths.VERDICT.parent))
     for tag, value in _tags(entry, run).items():
         client.set_model_version_tag(name, version.version, tag, value)
     about = {"task": settings.task.kind, "classes": ", ".join(settings.task.names)}
@@ -72,12 +67,6 @@ def of_version(entry: Entry, run: Run) -> str:
     return "\n\n".join([f"**{title(entry)}**", *lines(entry), _made(entry, run), rules])
 
 
-def page(entry: Entry) -> str:
-    """The same as a page beside the report."""
-    content = {"title": title(entry), "judged": entry.time[:10], "lines": list(lines(entry))}
-    return render("verdict.html.j2", content | {"reasons": entry.facts["reasons"]})
-
-
 def title(entry: Entry) -> str:
     """The verdict in a word."""
     return f"Version {entry.version}: {ledger.outcome(entry)}"
@@ -87,6 +76,7 @@ def lines(entry: Entry) -> Iterator[str]:
     """What a person asks first: the figures, beside whom, and where to look."""
     figures: Mapping[str, Any] = entry.facts.get("figures", {})
     yield from _figures(figures)
+    yield from compared(figures)
     for name, told in _concerns(figures):
         yield f"Look at {name}: {told}"
 
@@ -96,6 +86,10 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
     held = [f"{named[key]} {wording.interval(figures[key])}" for key in named if key in figures]
     if held:
         yield f"{', '.join(held)}, on {figures['images']:,} test images"
+
+
+def compared(figures: Mapping[str, Any]) -> Iterator[str]:
+    """What the comparisons with champion and reference show; nothing for a first version."""
     for rival, found in figures.get("compared", {}).items():
         if found["low"] is not None:
             told = in_words(Interval(found["value"], found["low"], found["high"]))
@@ -114,10 +108,11 @@ def _concerns(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _made(entry: Entry, run: Run) -> str:
     tags, info = run.data.tags, run.info
     page = f"#/experiments/{info.experiment_id}/runs/{info.run_id}"
+    report, card = (f"{page}/artifacts/{file}{OF_UI}" for file in (paths.VERDICT, paths.MODEL_CARD))
     data, commit = tags.get("data.digest", "")[:8], tags.get("git.commit", "")[:8]
     return (
         f"Judged {entry.time[:10]}, from data {data or 'unknown'} by code {commit or 'unknown'}. "
-        f"[Its run]({page}{OF_UI}), [its report]({page}/artifacts/{paths.REPORT}{OF_UI})"
+        f"[Its run]({page}{OF_UI}), [its report]({report}), [its model card]({card})"
     )
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import platform
+import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tasks.common import digests
+from mlflow.exceptions import MlflowException
+
+from tasks.common import digests, documents
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 FILE = "environment.json"  # in each run
 PROCESSOR = Path("/proc/cpuinfo")
@@ -23,6 +29,16 @@ def describe() -> dict[str, Any]:
         "instructions": digests.of_json(sorted(_of_processor("flags").split()))[:16],
         "packages": {d.name.lower(): d.version for d in metadata.distributions() if d.name},
     }
+
+
+def recorded(client: MlflowClient, run_id: str) -> dict[str, Any]:
+    """What a run says of it; empty if nothing."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = client.download_artifacts(run_id, FILE, folder)
+            return documents.read_memo(Path(file))
+    except (MlflowException, OSError):
+        return {}
 
 
 def _of_processor(field: str) -> str:

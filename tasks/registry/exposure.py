@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tasks.common.params.whole import Params
 
-PICTURES = (paths.EXPLAIN, paths.AUDIT, paths.CONTACT_SHEET, paths.REPORT)
+PICTURES = (paths.EXPLAIN, paths.AUDIT, paths.CONTACT_SHEET, paths.REPORT, paths.VERDICT)
 Counts = Mapping[str, int]  # split -> how many of the images
 
 

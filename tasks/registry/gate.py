@@ -27,6 +27,7 @@ from tasks.registry import (
     model_versions,
     outcome,
     reference,
+    reports,
     witness,
 )
 from tasks.registry.answers import INSTEAD
@@ -133,6 +134,8 @@ def _stand_by(
     entry = ledger.champion(ledger.read(), challenger.name)
     if served is None and entry is not None and entry.kind == "first":  # an interruption
         return _act(client, settings, challenger, entry)
+    if judged := ledger.verdict(ledger.read(), *_identity(challenger)):
+        reports.write(client, challenger, judged)
     reasons = [f"version {challenger.version} is the champion itself, nothing to compare"]
     if served is None:
         lost = f"`python -m flows.promote {challenger.version}` gives it the alias back"
@@ -195,6 +198,7 @@ def _mark(
     run_id = model_versions.run_of(challenger)
     client.log_dict(run_id, asdict(entry) | {"hash": entry.hash}, "gate.json")
     client.set_tag(run_id, witness.TAG, heads.copy(client, challenger))
+    reports.write(client, challenger, entry)
     return display.show(client, settings, challenger, entry)
 
 

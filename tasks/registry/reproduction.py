@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from ruamel.yaml import YAML
 
-from tasks.common import digests, documents, paths, pipeline
+from tasks.common import digests, paths, pipeline
 from tasks.common.errors import RegistryError
 from tasks.registry import environment, model_versions
 from tasks.registry.failures import in_one_line
@@ -46,11 +45,8 @@ def reproduce(name: str, number: int, folder: Path) -> bool:
 
 
 def _tell_environment(client: MlflowClient, run_id: str) -> None:
-    try:
-        with tempfile.TemporaryDirectory() as place:
-            file = client.download_artifacts(run_id, environment.FILE, place)
-            recorded = documents.read_json(Path(file))
-    except (MlflowException, OSError):
+    recorded = environment.recorded(client, run_id)
+    if not recorded:
         print("What it was computed with was not recorded: another machine may give other digests")
         return
     found = list(environment.differences(recorded, environment.describe()))

@@ -3,7 +3,7 @@
 Files are opened as what their bytes are, archives and embedded pictures inside them too. Pixels are
 not read: what is burned into a picture is the business of pull.
 
-The finished page may also hold the words of its own templates and checklists, which cite people.
+The finished report may also hold the words of its own templates and checklists, which cite people.
 All else on it comes from values that are searched as they were before they were rendered:
 parameters, files that are recorded too, and the owner's text.
 """
@@ -36,6 +36,7 @@ from tasks.privacy.pseudonyms import Pseudonyms, load_key
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
 
+RENDERED = (paths.REPORT, paths.REPORT_IN_SHORT)
 PNG = b"\x89PNG\r\n\x1a\n"
 DATA_URI = re.compile(r"data:[\w/+.;=-]*;base64,([A-Za-z0-9+/=\s]+)")
 # Weights are random bytes, of which 37 % are printable. A word of four given letters between two
@@ -84,7 +85,7 @@ class Scan:
         for file in files:
             if self._occurs(identifiers.of_text(file.as_posix()), allowed):
                 places.append(f"the name of a file in {_named(file)}")
-            own = self._of_page if file == paths.REPORT else allowed
+            own = self._of_page if file in RENDERED else allowed
             if self._occurs(of_bytes(file.read_bytes()), own):
                 places.append(str(file))
         if places:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.common import labels, manifest, paths, wording
 from tasks.common.manifest import SPLITS
-from tasks.splitting import faults, findings, joining, leaks
+from tasks.splitting import faults, findings, flow, joining, leaks
 
 if TYPE_CHECKING:
     from tasks.common.params.split import Split
@@ -38,7 +38,12 @@ def receipt(
     sides = {name: manifest.of_split(usable, name) for name in SPLITS}
     folds = {int(str(fold)): rows for fold, rows in usable.groupby("fold")}
     return {
-        "splits": {name: _count(side, task) for name, side in sides.items()},
+        "flow": flow.count(table),
+        "splits": {
+            name: _count(side, task) | {"groups": int(side["joined"].nunique())}
+            for name, side in sides.items()
+        },
+        "table_one": flow.table_one(usable),
         "shared": {f"{a} and {b}": _shared(usable, between, a, b) for a, b in BETWEEN},
         "folds": {f"fold {fold}": _count(rows, task) for fold, rows in folds.items()},
         "fold": settings.fold if settings.folds else None,

@@ -1,4 +1,4 @@
-"""What a promoter reads: in MLflow, and on the page beside the report."""
+"""What a promoter reads in MLflow."""
 
 from __future__ import annotations
 
@@ -37,13 +37,7 @@ def test_the_first_lines_are_what_a_person_asks():
     ]
 
 
-def test_the_page_says_the_same_and_escapes_what_it_is_given():
-    page = display.page(entry())
-    assert "<h1>Version 3: worse but within the margin</h1>" in page
-    assert "<li>b &lt;c&gt;</li>" in page
-
-
-def test_a_verdict_is_shown_on_model_version_run_and_page(champion):
+def test_a_verdict_is_shown_on_model_version_and_run(champion):
     gate(load(Params))
     client = connect()
     version = client.get_model_version(NAME, "2")
@@ -54,6 +48,5 @@ def test_a_verdict_is_shown_on_model_version_run_and_page(champion):
     assert run.data.tags["mlflow.note.content"] == version.description
     link = f"#/experiments/{run.info.experiment_id}/runs/{version.run_id}?workflowType="
     assert link in version.description
-    assert "<h1>Version 2: not worse</h1>" in paths.VERDICT.read_text()
-    files = client.list_artifacts(version.run_id, "reports")
-    assert "reports/verdict.html" in [file.path for file in files]
+    assert f"artifacts/{paths.VERDICT}?workflowType=" in version.description
+    assert f"artifacts/{paths.MODEL_CARD}?workflowType=" in version.description
