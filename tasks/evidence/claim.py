@@ -101,7 +101,7 @@ DISCUSSION = (
 OTHER = (
     Item("42", "Protocol or technical details", model.details, where=Place.PROVENANCE),
     Item("43", "Availability of software, model and data", owner=Heading.AVAILABILITY),
-    Item("44", "Funding, and the funders' role", owner=Heading.FUNDING),
+    Item("44", "Funding, and the role of funders", owner=Heading.FUNDING),
 )
 CLAIM = Checklist(
     "CLAIM 2024",

@@ -104,7 +104,7 @@ DISCUSSION = (
 OTHER = (
     Item("36", "Registration", owner=Heading.REGISTRATION),
     Item("37", "Where the protocol is", model.details, Heading.REGISTRATION, Place.PROVENANCE),
-    Item("38", "Funding, and the funders' role", owner=Heading.FUNDING),
+    Item("38", "Funding, and the role of funders", owner=Heading.FUNDING),
     Item("39", "Commercial interests", owner=Heading.FUNDING),
     Item("40a", "Availability of data and code", owner=Heading.AVAILABILITY),
     Item("40b", "Whether outputs are kept to be audited", model.auditable, None, Place.ON_GATE),

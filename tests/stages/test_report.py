@@ -83,7 +83,7 @@ def test_the_report_in_short_counts_answers_and_names_gaps(made):
     short = paths.REPORT_IN_SHORT.read_text(encoding="utf-8")
     assert "- **CLAIM 2024**: 25 of 44 items answered; 18 left to the owner;" in short
     assert "Gaps: 3 Background and clinical role; 4 Aims and hypotheses; 5 Prospective" in short
-    assert "   - What remains: **gap**, say it in docs/owner.md under Limits" in short
+    assert "Gaps: What the model is for; Why, how often, and how users learn of it;" in short
 
 
 def test_sets_of_answers_are_told_with_what_they_assume(made):
