@@ -22,6 +22,10 @@ from tasks.common.params.section import Part
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
+from tasks.evidence import change_protocol, owner
+from tasks.evidence.checklist import fill
+from tasks.evidence.claim import CLAIM
+from tasks.evidence.stard_ai import STARD_AI
 from tasks.pictures.page import render
 from tasks.reporting import content
 
@@ -63,6 +67,7 @@ def settings_content(settings: Settings) -> dict[str, Any]:
     return {
         "title": settings.report.title,
         "confidence": settings.evaluate.confidence,
+        "gate": settings.gate.model_dump(),
         "about": {
             "kind": settings.task.kind,
             "classes": settings.task.names,
@@ -71,6 +76,16 @@ def settings_content(settings: Settings) -> dict[str, Any]:
             "synthetic": settings.pull.source == "phantom",
         },
         "parameters": {name: _without_folders(section) for name, section in shown.items()},
+    }
+
+
+def evidence_content(facts: dict[str, Any]) -> dict[str, Any]:
+    """What reporting guidelines ask for, from all other content and the owner's text."""
+    answers = owner.read(paths.OWNER)
+    return {
+        "owner": answers,
+        "checklists": [fill(checklist, facts, answers) for checklist in (CLAIM, STARD_AI)],
+        "change_protocol": change_protocol.protocol(facts, answers),
     }
 
 
@@ -89,6 +104,7 @@ def main() -> None:
     """Read what the stages wrote; write the page, and the same in short as Markdown."""
     settings = load(Settings)
     told = settings_content(settings) | content.read(settings.gate.floors)
+    told |= evidence_content(told)
     page = render("report.html.j2", told)
     write_text(paths.REPORT, page)
     write_text(paths.REPORT_IN_SHORT, render("report.md.j2", told))

@@ -100,6 +100,7 @@ SERVING = PACKAGE / "serving"  # its ONNX files, with what was fitted for them
 PACKAGE_CODE = PACKAGE / "code"
 SERVED_SCORES = Path("data/served_scores.parquet")  # what the one that serves says of val and test
 COMPRESSION = Path("reports/compress.json")
+OWNER = Path("docs/owner.md")  # what only people know of the model; git holds it
 REPORT = Path("reports/report.html")
 REPORT_IN_SHORT = Path("reports/report.md")
 # No outs: both once more with what the gate knows, which writes them.

@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from tasks.common import digests, documents, paths, pipeline
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
+from tasks.evidence import owner
 from tasks.registry import (
     cases,
     environment,
@@ -70,6 +71,7 @@ def write(store: Store, run_id: str, settings: Params) -> None:
     about: dict[str, Any] = {"a tag": tags, "a parameter": values}
     about["the name of a metric"] = list(found)
     about["the profile of an input"] = [json.loads(str(i.dataset.profile)) for i in inputs]
+    about |= {f"{paths.OWNER} under {name}": said for name, said in owner.read(paths.OWNER).items()}
     Scan(settings, manifest).check(about | documents, [*_plain_files(), *paths.SERVING.iterdir()])
     # Whoever is at work may be called like a patient: that must not stop the record.
     for name, value in (tags | {"mlflow.user": person.user()}).items():

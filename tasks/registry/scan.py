@@ -3,9 +3,9 @@
 Files are opened as what their bytes are, archives and embedded pictures inside them too. Pixels are
 not read: what is burned into a picture is the business of pull.
 
-The finished report may also hold the words of its own templates, which cite people. All else on it
-comes from values that are searched as they were before they were rendered: parameters and files
-that are recorded too.
+The finished report may also hold the words of its own templates and checklists, which cite people.
+All else on it comes from values that are searched as they were before they were rendered:
+parameters, files that are recorded too, and the owner's text.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import pandas as pd
 from tasks.common import paths
 from tasks.common.errors import PrivacyError
 from tasks.common.paths import OTHERS, OWN
+from tasks.evidence.own_text import own_text
 from tasks.intake import cohort
 from tasks.pictures import page
 from tasks.privacy import identifiers
@@ -69,7 +70,8 @@ class Scan:
             self._known |= known
         self._pseudonyms = Pseudonyms(load_key(params))
         self._vocabulary = identifiers.vocabulary(params, manifest)
-        self._of_page = self._vocabulary | identifiers.words_of(page.own_text())
+        own = f"{page.own_text()}\n{own_text()}"
+        self._of_page = self._vocabulary | identifiers.words_of(own)
         self._looked_up: dict[str, bool] = {}
 
     def check(self, values: Mapping[str, Any], files: Iterable[Path]) -> None:
@@ -91,8 +93,8 @@ class Scan:
             raise PrivacyError(
                 "nothing was recorded: a name or number by which the source knows a patient, a "
                 f"person or a place stands in\n{listed}\nRemove it there, or where it comes from: "
-                "names of classes, values of pull.slices, texts in gx/, report.title. Then "
-                "`dvc repro`"
+                "names of classes, values of pull.slices, texts in gx/, report.title, words of "
+                f"{paths.OWNER}. Then `dvc repro`"
             )
 
     def _occurs(self, marks: set[str], allowed: Collection[str]) -> bool:

@@ -143,6 +143,27 @@ def test_a_parameter_is_searched_and_the_whereabouts_are_not_recorded(known, sto
         scan_params(load(Params))
 
 
+def test_the_owners_words_are_searched_by_heading_whatever_the_page_may_cite(known):
+    settings = know({"Tejani^Ann"}, {"Elmswick Infirmary"})
+    paths.OWNER.parent.mkdir()
+    answers = "## Aim\nNone.\n## Annotators\nDr. Tejani\n## Places and dates\nElmswick, 2019\n"
+    paths.OWNER.write_text(f"<!-- Elmswick -->\n{answers}", encoding="utf-8")
+    with pytest.raises(PrivacyError) as caught:
+        scan_params(settings)
+    places = re.findall(r"^  (.*)$", str(caught.value), re.MULTILINE)
+    assert places == ["docs/owner.md under Places and dates", "docs/owner.md under Annotators"]
+    assert "ejani" not in str(caught.value)
+
+
+def test_the_page_may_cite_the_authors_of_checklists(known):
+    settings = know({"Tejani^Ann"})
+    paths.REPORT.write_text("<p>CLAIM: Tejani et al.</p>", encoding="utf-8")
+    scan.Scan(settings, read_manifest()).check({}, [paths.REPORT])
+    paths.REPORT.write_text("<p>CLAIM: Ann Tejani</p>", encoding="utf-8")
+    with pytest.raises(PrivacyError):
+        scan.Scan(settings, read_manifest()).check({}, [paths.REPORT])
+
+
 def test_names_of_external_patients_are_looked_for_too(known, store):
     keyed = identifiers.collect([{"Thistlewood^Mae"}], Pseudonyms(load_key(known)))
     cohort.write_marks(keyed, known.deid.key_id, paths.OTHERS)
@@ -219,8 +240,9 @@ def test_what_the_page_shows_is_searched_as_it_was_before(workspace):
     deps = [dep for dep in stages["report"]["deps"] if not dep.startswith(("tasks/", "code/"))]
     source = (ROOT / "tasks/report.py").read_text("utf-8")
     read = {str(getattr(paths, name)) for name in re.findall(r"\bpaths\.([A-Z_]+)", source)}
-    assert {*deps, *read} - {str(paths.REPORT)} <= searched
-    assert set(deps) <= set(stages["publish"]["deps"])
+    by_heading = {str(paths.OWNER)}
+    assert {*deps, *read} - {str(paths.REPORT)} - by_heading <= searched
+    assert set(deps) - by_heading <= set(stages["publish"]["deps"])
     blanked = {".".join(key) for key in record.WHEREABOUTS}
     shown = stages["report"]["params"]
     assert {param.partition(".")[0] for param in shown} <= set(stages["publish"]["params"])

@@ -21,6 +21,8 @@ from worlds.word_list import require_listed
 
 from tasks import report
 from tasks.common import documents, editing, paths
+from tasks.evidence.checklist import Place
+from tasks.evidence.own_text import own_text as words_of_evidence
 from tasks.pictures import charts
 from tasks.pictures.page import own_text
 
@@ -49,6 +51,40 @@ def test_the_page_says_what_was_found(made):
     assert "Research use only; not a medical device." in html
     assert "EfficientNetLite0" in html
     assert "Sex, test" in html
+
+
+def test_checklists_and_change_protocol_show_answers_and_gaps(made):
+    html = page()
+    assert "25 of 44 items answered; 18 left to the owner; 1 left to data or settings." in html
+    answer = "<p>No ensemble: one network answers.</p>"
+    assert re.search(rf'<tr><th scope="row">27 Ensembles</th><td>\s*{answer}', html)
+    gap = "<strong>Gap:</strong> not known to the machine; say it in docs/owner.md under Limits."
+    assert html.count(gap) == 2
+    assert "<caption>2. Modification protocol</caption>" in html
+    assert "AUROC 0.8, sensitivity 0.5 and specificity 0.5 or more by the lower ends" in html
+
+
+def test_the_owners_words_stand_escaped_where_they_answer(made):
+    paths.OWNER.parent.mkdir()
+    paths.OWNER.write_text("## Limits\nFew <b>children</b>.\nOne site.\n", encoding="utf-8")
+    html = page()
+    assert html.count("<p>Few &lt;b&gt;children&lt;/b&gt;.\nOne site.</p>") == 3
+    assert "under Limits" not in html
+    assert '<p class="said">Few &lt;b&gt;children&lt;/b&gt;.' in first_page(html)
+    assert "26 of 44 items answered; 17 left to the owner" in html
+
+
+def test_checklists_name_headings_that_the_page_has(made):
+    headings = re.findall(r"<h2[^>]*>(?:\d+\. )?([^<]+)</h2>", page())
+    assert {place for place in Place if not place.startswith("docs/")} <= set(headings)
+
+
+def test_a_model_card_counts_answers_and_names_gaps(made):
+    page()
+    card = paths.REPORT_IN_SHORT.read_text()
+    assert "- **CLAIM 2024**: 25 of 44 items answered; 18 left to the owner;" in card
+    assert "Gaps: 3 Background and clinical role; 4 Aims and hypotheses; 5 Prospective" in card
+    assert "   - What remains: **gap**, say it in docs/owner.md under Limits" in card
 
 
 def test_sets_of_answers_are_told_with_what_they_assume(made):
@@ -115,7 +151,7 @@ def test_text_from_the_data_is_escaped(made):
 
 def test_its_words_are_its_own_listed_or_from_the_data(made):
     without_pictures = re.sub(r"base64,[^\"]+", "", page())
-    require_listed(without_pictures, known=own_text() + " nodule")
+    require_listed(without_pictures, known=f"{own_text()} {words_of_evidence()} nodule")
 
 
 def test_tags_are_balanced(made):

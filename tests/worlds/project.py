@@ -75,7 +75,8 @@ def make_project(folder: Path, **settings: object) -> Path:
         )
     (folder / paths.EXTERNAL).mkdir(parents=True)
     files = ("dvc.yaml", "params.yaml", "prefect.yaml", ".gitignore", ".dvcignore")
-    for name in (*files, paths.EXTERNAL / "README.md"):
+    (folder / paths.OWNER).parent.mkdir()
+    for name in (*files, paths.EXTERNAL / "README.md", paths.OWNER):
         shutil.copy(ROOT / name, folder / name)
     editing.set_values(folder / "params.yaml", SMALL | settings)
     run("git", "init", "-q", cwd=folder)

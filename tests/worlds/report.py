@@ -67,6 +67,8 @@ EXPECTATION = {
     "limits": {"min_value": 2},
     "held": True,
 }
+TRAINING = {"kept": "head", "best_epoch": 2, "val_auroc": 0.97, "cut_layer": "last"}
+TRAINING |= {"backend": "jax", "parameters": 1234}
 AUDIT = {
     "judged": True,
     "features_auroc": 0.91234,
@@ -100,7 +102,7 @@ def write() -> None:
     documents.write_json(paths.DRIFT, {"compared": {}, "limit": 0.5, "by_field": {}, "sides": {}})
     documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "by_field": {}})
     documents.write_json(paths.AUDIT / "summary.json", AUDIT)
-    documents.write_json(paths.TRAINING, {"kept": "head", "best_epoch": 2, "val_auroc": 0.97})
+    documents.write_json(paths.TRAINING, TRAINING)
     documents.write_json(paths.COMPRESSION, COMPRESSION)
     entry = {
         "file": "a.png",
