@@ -30,6 +30,7 @@ from tasks.common.params.whole import Params
 
 MODULE = [sys.executable, "-m"]
 DVC = [*MODULE, "dvc"]
+UNCHANGED = "Unchanged"  # the state of a stage that DVC had nothing to run of
 STOPPED = "stopped; run it again to go on"
 OF_A_WORKER = "PREFECT__FLOW_RUN_ID"  # in the environment of a run that a worker started
 DIGITS = 8  # of the version of the data, in the name of a run
@@ -82,8 +83,8 @@ def _run_steps() -> State[Any]:
             preflight.task()  # it may have written down the classes
         if name in ("pull", "code"):
             skipped = _skip(commands, behind=name)
-        seconds[name] = time.monotonic() - started
-        _remember(name, time.monotonic() - started)
+        seconds[name] = took = time.monotonic() - started
+        _remember(name, state, took)
     artifacts.publish_verdict()
     artifacts.publish_card()
     artifacts.publish_receipt(seconds)
@@ -91,10 +92,11 @@ def _run_steps() -> State[Any]:
     return Completed(message=receipt.outcome(), data=seconds)
 
 
-def _remember(name: str, seconds: float) -> None:
-    """For the report that the gate completes, which cannot measure the steps before it."""
-    path = paths.StateEntry.SECONDS.path
-    documents.write_json(path, documents.read_memo(path) | {name: round(seconds, 1)})
+def _remember(name: str, state: State[Any], seconds: float) -> None:
+    """What a step took, unless DVC had nothing to run of it: the gate writes it into the report."""
+    if state.name != UNCHANGED:
+        path = paths.StateEntry.SECONDS.path
+        documents.write_json(path, documents.read_memo(path) | {name: round(seconds, 1)})
 
 
 def steps() -> dict[str, list[str]]:
@@ -184,9 +186,11 @@ logging.getLogger("prefect.flow_runs").addFilter(_told)
 @task(retries=1, retry_condition_fn=lambda *_: False)
 def run_command(name: str, command: list[str]) -> State[Any]:
     """Run one command to its end, its output streamed to the log; a failure tells its cause."""
-    logger, child = get_run_logger(), ChildLog()
+    logger, child, skipped = get_run_logger(), ChildLog(), list[str]()
 
     def log(line: str) -> None:
+        if line.startswith((f"Stage '{name}' didn't change", f"Stage '{name}' is cached")):
+            skipped.append(line)
         level = child.level(line)
         if level is not None:
             logger.log(level, "%s", line)
@@ -197,4 +201,4 @@ def run_command(name: str, command: list[str]) -> State[Any]:
         return Failed(message=child.cause or str(failure))
     except (processes.StoppedError, TerminationSignal):
         return Cancelled(message=STOPPED)
-    return Completed(message=f"{name} done")
+    return Completed(message=f"{name} done", name=UNCHANGED if skipped else "Completed")

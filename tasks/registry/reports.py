@@ -32,7 +32,7 @@ def write(client: MlflowClient, version: ModelVersion, entry: Entry) -> None:
     """
     run = client.get_run(model_versions.run_of(version))
     told = _content(client, entry, run)
-    page = {"verdict": render("verdict.html.j2", told), "run": render("run.html.j2", told)}
+    page = {name: render(f"{name}.html.j2", told) for name in ("verdict", "ids", "run")}
     card = {"verdict": render("verdict.md.j2", told)}
     for made, target, texts in (
         (paths.REPORT, paths.VERDICT, page),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tasks.common import wording
 from tasks.pictures.page import heading
@@ -16,21 +16,16 @@ Facts = Mapping[str, Any]
 CHANGES = ("noise", "contrast", "jpeg")  # that robustness is measured by
 
 
-class Concern(NamedTuple):
-    """What is told, and the section of the report that says more."""
-
-    told: str
-    section: str
-
-
 def alarms(facts: Facts) -> list[str]:
     """What must be known before any figure is read."""
     metrics = facts["metrics"]
     return [told for told in (wording.far_below(metrics), wording.too_small(metrics)) if told]
 
 
-def find(facts: Facts, floors: Floors) -> list[Concern]:
-    """What the stages found wrong, `facts` as `content.read` gives them."""
+def find(facts: Facts, floors: Floors) -> dict[str, list[str]]:
+    """What the stages found wrong, by the section of the report that says more; `facts` as
+    `content.read` gives them.
+    """
     test = facts["metrics"]["test"]
     found = {
         "cohort": [*_of_split(facts["receipt"]), *_of_validation(facts["validation"])],
@@ -41,7 +36,8 @@ def find(facts: Facts, floors: Floors) -> list[Concern]:
         "explanations": wording.heatmaps(facts["explanations"]["classes"]),
         "errors": _of_labels(facts["audit"]),
     }
-    return [Concern(told, section) for section, lines in found.items() for told in lines]
+    told = {section: list(lines) for section, lines in found.items()}
+    return {section: lines for section, lines in told.items() if lines}
 
 
 def _of_split(receipt: Facts) -> Iterator[str]:

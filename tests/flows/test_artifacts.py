@@ -51,6 +51,18 @@ def test_the_verdict_is_a_page_of_its_own(workspace, monkeypatch):
     assert made == {"key": "verdict", "markdown": "**Version 3: better**"}
 
 
+def test_the_model_card_is_a_page_of_its_own(workspace, monkeypatch):
+    made = {}
+    monkeypatch.setattr(
+        "flows.artifacts.create_markdown_artifact", lambda **given: made.update(given)
+    )
+    artifacts.publish_card()
+    assert made == {}
+    documents.write_text(paths.MODEL_CARD, "# Card")
+    artifacts.publish_card()
+    assert made == {"key": "model-card", "markdown": "# Card"}
+
+
 def test_without_a_result_there_is_no_artifact(workspace, monkeypatch):
     def refuse(**given):
         raise AssertionError("there is nothing to tell")

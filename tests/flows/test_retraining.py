@@ -52,6 +52,7 @@ def ran(workspace, monkeypatch):
     monkeypatch.setattr("flows.artifacts.publish_validation", lambda: None)
     monkeypatch.setattr("flows.artifacts.publish_receipt", ran.receipts.append)
     monkeypatch.setattr("flows.artifacts.publish_verdict", lambda: None)
+    monkeypatch.setattr("flows.artifacts.publish_card", lambda: None)
     registry = {"model_name": "medloop", "version": 3, "verdict": "passed"}
     documents.write_json(paths.StateEntry.LAST_RUN.path, registry)
     return ran
@@ -176,6 +177,23 @@ def test_a_commands_failure_is_its_cause(workspace, caplog):
     assert state.message == "DataError: too few images"
     levels = {record.message: record.levelname for record in caplog.records}
     assert levels == {"begun": "INFO", "DataError: too few images": "ERROR"}
+
+
+@pytest.mark.parametrize(
+    ("said", "ran_"),
+    [
+        ("Running stage 'train':", True),
+        ("Stage 'split' didn't change, skipping", True),
+        ("Stage 'train' didn't change, skipping", False),
+        ("Stage 'train' is cached - skipping run, checking out outputs", False),
+    ],
+)
+def test_what_a_step_took_is_remembered_where_it_ran(workspace, said, ran_):
+    state = command_of(f"print({said!r})")
+    assert state.is_completed()
+    retraining._remember("train", state, 12.34)
+    took = documents.read_memo(paths.StateEntry.SECONDS.path)
+    assert took == ({"train": 12.3} if ran_ else {})
 
 
 def test_a_failure_without_a_word_names_the_status(workspace):

@@ -52,7 +52,7 @@ def durations(log):
 def kill_in(name, folder, seconds):
     """Start the flow and kill its whole group some time after the step before `name` has ended."""
     before = ["", *STEPS][STEPS.index(name)]
-    sign = f"Completed('{before} done')" if before else "Beginning flow run"
+    sign = f"('{before} done')" if before else "Beginning flow run"
     flow = subprocess.Popen(
         FLOW,
         cwd=folder,

@@ -15,7 +15,7 @@ from tasks.registry.store import connect
 
 PAGE = (
     "<h1>R</h1><!-- place: verdict -->unfilled<!-- end: verdict --><p>figures</p>"
-    "<!-- place: run -->unfilled<!-- end: run -->"
+    "<!-- place: ids -->unfilled<!-- end: ids --><!-- place: run -->unfilled<!-- end: run -->"
 )
 CARD = "# R\n<!-- place: verdict -->unfilled<!-- end: verdict -->\nfigures\n"
 

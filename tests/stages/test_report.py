@@ -70,6 +70,7 @@ def test_the_owners_words_stand_escaped_where_they_answer(made):
     html = page()
     assert html.count("<p>Few &lt;b&gt;children&lt;/b&gt;.\nOne site.</p>") == 3
     assert "under Limits" not in html
+    assert '<p class="said">Few &lt;b&gt;children&lt;/b&gt;.' in first_page(html)
     assert "26 of 44 items answered; 17 left to the owner" in html
 
 

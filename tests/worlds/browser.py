@@ -111,6 +111,13 @@ class Page:
                 **text,
             )
 
+    def look(self, width: int, dark: bool = False) -> None:
+        """See pages in a window of this width, and in the dark theme where they have one."""
+        theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[theme])
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+
     def picture(self, path: Path) -> None:
         """Save what is seen as PNG."""
         data = self._call("Page.captureScreenshot", format="png")["data"]

@@ -67,6 +67,8 @@ EXPECTATION = {
     "limits": {"min_value": 2},
     "held": True,
 }
+TRAINING = {"kept": "head", "best_epoch": 2, "val_auroc": 0.97, "cut_layer": "last"}
+TRAINING |= {"backend": "jax", "parameters": 1234}
 AUDIT = {
     "judged": True,
     "features_auroc": 0.91234,
@@ -125,3 +127,34 @@ def write() -> None:
     for path in (paths.HEAD_HISTORY, paths.HISTORY):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("epoch,loss,val_loss,val_auroc\n1,0.7,0.8,0.9\n2,0.6,0.7,0.95\n")
+
+
+def write_every_part() -> None:
+    """The same with all that a report can have to say, and names that are long."""
+    write()
+    long = "Sankt-Elisabeth-Universitätsklinikum_Nord-3"
+    weak = ALL | {"sensitivity": {"value": 0.364, "low": 0.0, "high": 1.0}, "images": 24}
+    classes = dict.fromkeys(("no_nodule", "nodule", long), ALL)
+    slopes = {name: {"calibration_slope": INTERVAL} for name in classes}
+    calibrated = CALIBRATED | {"temperature": 1.5, "classes": slopes}
+    slices = {"site": {long: weak, "south": ALL}, "batch": {"0": ALL, "1": ALL}}
+    others = SPLIT | {"left_out": {"copies": 3, "unusable": 2}, "calibrated": calibrated}
+    test = SPLIT | {"classes": classes, "slices": slices, "calibrated": calibrated}
+    found = {"test": test, "val": SPLIT, "external": others | {"classes": classes}}
+    documents.write_json(paths.METRICS, found)
+    warning = {"says": "No drift", "found": "1 rows: site", "fix": "look", "table": "drift"}
+    broken = EXPECTATION | {"held": False, "severity": "warning"}
+    documents.write_json(paths.VALIDATION, {"warnings": [warning], "expectations": [broken]})
+    counts = {"images": 20, "patients": 8, "images_before": 40, "patients_before": 9}
+    drifted = {"before": f"{long}: 40.0%", "after": "0.0%", "effect": 1.37, "size": "large"}
+    newest = {"compared": {"batch": 1, **counts}, "limit": 0.5, "by_field": {"site": drifted}}
+    sides = {"test against train": counts | {"by_field": {"sex": drifted}}}
+    documents.write_json(paths.DRIFT, newest | {"sides": sides})
+    told = {"all at once": {"auroc": 0.81, "chance": 0.6}}
+    documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "by_field": told})
+    leaks = {"on_leak": "drop", "dropped": {"train": COUNTS}, "patients_on_two_sides": 2}
+    folds = {"folds": {f"fold {k}": COUNTS for k in range(3)}, "fold": 1, "faults": {"too dark": 4}}
+    shared = {"shared": {"train and test": {"patients": 2, "groups": 2, "duplicates": 0}}}
+    documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leaks | folds | shared)
+    (paths.AUDIT / "gallery.png").write_bytes(PICTURE)
+    documents.write_json(paths.AUDIT / "summary.json", AUDIT | {"likely_errors": 3})
