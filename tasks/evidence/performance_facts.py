@@ -108,8 +108,8 @@ def cross_table(facts: Facts) -> str:
     test, (negative, positive) = facts["metrics"]["test"], facts["about"]["classes"]
     sick = test["positives"]
     well = test["images"] - sick
-    found = round(sick * test["sensitivity"]["value"])
-    passed = round(well * test["specificity"]["value"])
+    found = round(sick * (test["sensitivity"]["value"] or 0))  # not defined where nobody is
+    passed = round(well * (test["specificity"]["value"] or 0))
     return f"Right are {found:,} of {sick:,} {positive} and {passed:,} of {well:,} {negative}."
 
 
