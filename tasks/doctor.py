@@ -23,6 +23,7 @@ from tasks.common.errors import (
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.common.preflight import Check, Finding
+from tasks.evidence import owner
 from tasks.intake import data_versions
 from tasks.privacy.pseudonyms import load_key
 from tasks.registry import store as mlflow_store
@@ -125,6 +126,24 @@ def key() -> Finding:
     return Finding("the phantom's" if params.pull.source == "phantom" else "the one that is named")
 
 
+def owners_text() -> Finding:
+    """The owner's text is there, with headings that are known.
+
+    Raises:
+        WorkspaceError: it is not there.
+        DataError: a heading is not known.
+    """
+    if not paths.OWNER.exists():
+        raise WorkspaceError(
+            f"required: {paths.OWNER}, which the report is made with; received: no such file. "
+            f"`git checkout {paths.OWNER}` brings it back"
+        )
+    answers = owner.read(paths.OWNER)
+    silent = sum(not said for said in answers.values())
+    advice = f"the report shows gaps: {paths.OWNER} has the questions" * bool(silent)
+    return Finding(f"{len(answers) - silent} of {len(answers)} headings answered", advice)
+
+
 def remote() -> Finding:
     """The default DVC remote can be reached.
 
@@ -177,6 +196,7 @@ CHECKS: dict[str, Check] = {
     "GPU": gpu,
     "ports": ports,
     "key": key,
+    "owner": owners_text,
     "remote": remote,
     "MLflow": store,
     "Prefect": prefect,

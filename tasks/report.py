@@ -79,7 +79,7 @@ def settings_content(settings: Settings) -> dict[str, Any]:
     }
 
 
-def evidence_content(facts: dict[str, Any]) -> dict[str, Any]:
+def evidence(facts: dict[str, Any]) -> dict[str, Any]:
     """What reporting guidelines ask for, from all other content and the owner's text."""
     answers = owner.read(paths.OWNER)
     return {
@@ -103,8 +103,8 @@ def _without_folders(section: BaseModel) -> dict[str, Any]:
 def main() -> None:
     """Read what the stages wrote; write the page, and the same in short as Markdown."""
     settings = load(Settings)
-    told = settings_content(settings) | content.read(settings.gate.floors)
-    told |= evidence_content(told)
+    facts = settings_content(settings) | content.read(settings.gate.floors)
+    told = facts | evidence(facts)
     page = render("report.html.j2", told)
     write_text(paths.REPORT, page)
     write_text(paths.REPORT_IN_SHORT, render("report.md.j2", told))

@@ -67,6 +67,19 @@ def test_the_checks_of_every_run_are_among_its_own():
     assert doctor.CHECKS.items() >= preflight.CHECKS.items()
 
 
+def test_the_owners_text_is_looked_at(workspace):
+    with pytest.raises(WorkspaceError, match=r"git checkout docs/owner\.md"):
+        doctor.owners_text()
+    paths.OWNER.parent.mkdir()
+    paths.OWNER.write_text("## Aim\nTo find nodules.\n## Limits\n", encoding="utf-8")
+    finding = doctor.owners_text()
+    assert finding.says == "1 of 21 headings answered"
+    assert "docs/owner.md has the questions" in finding.advice
+    paths.OWNER.write_text("## Goal\n", encoding="utf-8")
+    with pytest.raises(DataError, match="heading 1 of the file is not known"):
+        doctor.owners_text()
+
+
 @pytest.fixture
 def locked(workspace, monkeypatch):
     """A lock of four packages, and what is installed of them."""

@@ -21,16 +21,20 @@ Sentence = Callable[[Facts], str]
 
 
 class Place(StrEnum):
-    """Where the report has more of an item: its headings, and pages of the project."""
+    """Where more of an item stands: sections of the report by their ids, and files."""
 
-    SUMMARY = "What it predicts"
-    DATA = "Patients and images"
-    TRAINING = "Training"
-    PERFORMANCE = "Performance"
-    EXTERNAL = "External test"
-    HEATMAPS = "Where the network looked"
-    PARAMETERS = "What made it"
-    PROTOCOL = "Change protocol"
+    PAGE_ONE = "the first page"
+    COHORT = "cohort"
+    TRAINING = "training"
+    PERFORMANCE = "performance"
+    CALIBRATION = "calibration"
+    SLICES = "slices"
+    ROBUSTNESS = "robustness"
+    EXTERNAL = "external"
+    HEATMAPS = "explanations"
+    ERRORS = "errors"
+    PACKAGE = "package"
+    PROVENANCE = "provenance"
     ON_PRIVACY = "docs/privacy.md"
     ON_STATISTICS = "docs/statistics.md"
     ON_GATE = "docs/gate.md"
@@ -116,5 +120,5 @@ def _line(item: Item, facts: Facts, answers: Answers) -> Line:
         gap = f"not known to the machine; say it in {paths.OWNER} under {item.owner}"
     elif not item.owner and not told:
         gap = item.without
-    where = item.where or ""
+    where = (item.where or "") if told else ""
     return Line(item.number, item.topic, told, said, gap, item.owner is not None, where)

@@ -12,8 +12,8 @@ from tasks.evidence.checklist import Checklist, Item, Place
 from tasks.evidence.owner import Heading
 
 TITLE = (
-    Item("1", "Named as AI, and of which kind", model.technology, where=Place.SUMMARY),
-    Item("2", "A summary of it all", performance.on_page_one, where=Place.SUMMARY),
+    Item("1", "Named as AI, and of which kind", model.technology, where=Place.PAGE_ONE),
+    Item("2", "A summary of it all", performance.on_page_one, where=Place.PAGE_ONE),
 )
 INTRODUCTION = (
     Item("3", "Background and clinical role", owner=Heading.INTENDED_USE),
@@ -24,12 +24,12 @@ DESIGN = (
     Item("6", "What the study is to achieve", owner=Heading.AIM),
 )
 DATA = (
-    Item("7", "Sources of the data", data.source, Heading.COLLECTION, Place.DATA),
-    Item("8", "Who and what is included", data.left_out, Heading.PATIENTS, Place.DATA),
-    Item("9", "Preprocessing", data.preprocessing, where=Place.PARAMETERS),
-    Item("10", "Choice of subsets", data.left_out, where=Place.DATA),
+    Item("7", "Sources of the data", data.source, Heading.COLLECTION, Place.COHORT),
+    Item("8", "Who and what is included", data.left_out, Heading.PATIENTS, Place.COHORT),
+    Item("9", "Preprocessing", data.preprocessing, where=Place.PROVENANCE),
+    Item("10", "Choice of subsets", data.left_out, where=Place.COHORT),
     Item("11", "De-identification", data.deidentified, where=Place.ON_PRIVACY),
-    Item("12", "Missing data", data.missing, where=Place.DATA),
+    Item("12", "Missing data", data.missing, where=Place.COHORT),
     Item("13", "How the images were acquired", owner=Heading.ACQUISITION),
 )
 REFERENCE = (
@@ -40,14 +40,14 @@ REFERENCE = (
     Item("18", "Agreement within and between annotators", owner=Heading.ANNOTATORS),
 )
 PARTITIONS = (
-    Item("19", "How data went to train, val and test", data.partition, where=Place.DATA),
-    Item("20", "At which level these are disjoint", data.disjoint, where=Place.DATA),
-    Item("21", "Intended size of the test set", data.sizes, Heading.SAMPLE_SIZE, Place.DATA),
+    Item("19", "How data went to train, val and test", data.partition, where=Place.COHORT),
+    Item("20", "At which level these are disjoint", data.disjoint, where=Place.COHORT),
+    Item("21", "Intended size of the test set", data.sizes, Heading.SAMPLE_SIZE, Place.COHORT),
 )
 MODEL = (
-    Item("22", "The model in detail", model.network, where=Place.PARAMETERS),
-    Item("23", "Software with versions", model.software, where=Place.TRAINING),
-    Item("24", "Initial weights", model.start, where=Place.PARAMETERS),
+    Item("22", "The model in detail", model.network, where=Place.PROVENANCE),
+    Item("23", "Software with versions", model.software, where=Place.PROVENANCE),
+    Item("24", "Initial weights", model.start, where=Place.PROVENANCE),
 )
 TRAINING = (
     Item("25", "How it was trained", model.training, where=Place.TRAINING),
@@ -61,7 +61,7 @@ EVALUATION = (
         "30",
         "Robustness",
         performance.robustness,
-        where=Place.PERFORMANCE,
+        where=Place.ROBUSTNESS,
         without=performance.UNDEFINED,
     ),
     Item(
@@ -82,26 +82,26 @@ EVALUATION = (
     Item("34", "Registration of a trial", owner=Heading.REGISTRATION),
 )
 RESULTS = (
-    Item("35", "Numbers included and left out", data.flow, where=Place.DATA),
+    Item("35", "Numbers included and left out", data.flow, where=Place.COHORT),
     Item(
         "36",
         "Characteristics of the patients",
         data.demographics,
-        where=Place.DATA,
+        where=Place.COHORT,
         without=data.UNKNOWN,
     ),
     Item("37", "Performance on each side", performance.internal, where=Place.PERFORMANCE),
     Item("38", "Diagnostic accuracy with precision", performance.accuracy, None, Place.PERFORMANCE),
-    Item("39", "Analysis of failures", performance.failures, where=Place.HEATMAPS),
+    Item("39", "Analysis of failures", performance.failures, where=Place.ERRORS),
 )
 DISCUSSION = (
-    Item("40", "Limits and bias", performance.weaknesses, Heading.LIMITS, Place.SUMMARY),
+    Item("40", "Limits and bias", performance.weaknesses, Heading.LIMITS, Place.PAGE_ONE),
     Item("41", "What it means for practice", owner=Heading.BENEFIT),
 )
 OTHER = (
-    Item("42", "Protocol or technical details", model.details, where=Place.PARAMETERS),
+    Item("42", "Protocol or technical details", model.details, where=Place.PROVENANCE),
     Item("43", "Availability of software, model and data", owner=Heading.AVAILABILITY),
-    Item("44", "Funding, and the funders' role", owner=Heading.FUNDING),
+    Item("44", "Funding, and the role of funders", owner=Heading.FUNDING),
 )
 CLAIM = Checklist(
     "CLAIM 2024",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.common import slices
 from tasks.common.manifest import SPLITS
-from tasks.common.wording import count, leak, lost, too_small
+from tasks.common.wording import count, leak, too_small
 from tasks.evidence.checklist import Facts
 
 SOURCES = {
@@ -26,7 +26,8 @@ def flow(facts: Facts) -> str:
     """How many came, and where they went."""
     receipt = facts["receipt"]
     sides = [f"{name} {_of_patients(receipt['splits'][name])}" for name in SPLITS]
-    return f"{_of_patients(receipt)}: {', '.join(sides)}. {left_out(facts)}"
+    pulled = count(receipt["flow"]["pulled"], "image")
+    return f"{pulled} pulled. {left_out(facts)} Used: {_of_patients(receipt)}; {', '.join(sides)}."
 
 
 def _of_patients(numbers: Facts) -> str:
@@ -34,12 +35,10 @@ def _of_patients(numbers: Facts) -> str:
 
 
 def left_out(facts: Facts) -> str:
-    """What is quarantined, and why."""
-    receipt = facts["receipt"]
-    reasons = [f"{number:,} {reason}" for reason, number in receipt["faults"].items()]
-    listed = f", among them {'; '.join(reasons)}" if reasons else ""
-    dropped = f" Leaks between sides cost {lost(receipt)}." if receipt["dropped"] else ""
-    return f"Quarantined: {count(receipt['quarantined'], 'image')}{listed}.{dropped}"
+    """What is not used, and why."""
+    reasons = facts["receipt"]["flow"]["left_out"]
+    told = [f"{images:,} {why.replace('_', ' ')}" for why, images in reasons.items()]
+    return f"Left out of the images: {', '.join(told) or 'none'}."
 
 
 def missing(facts: Facts) -> str:
@@ -113,6 +112,5 @@ UNKNOWN = "the source gives neither age, sex, site nor device; pull.slices keeps
 
 def demographics(facts: Facts) -> str:
     """By what patients and devices are told apart; empty where the source knows of neither."""
-    columns = [name for name in facts["metrics"]["test"]["slices"] if name != "batch"]
-    names = sorted(slices.name_of(name).replace("_", " ") for name in columns)
-    return f"Val and test are broken down by {', '.join(names)}." if names else ""
+    names = [slices.name_of(name).replace("_", " ") for name in facts["receipt"]["table_one"]]
+    return f"Table 1 has, for train, val and test: {', '.join(names)}." if names else ""

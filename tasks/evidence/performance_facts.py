@@ -46,8 +46,8 @@ def measures(facts: Facts) -> str:
 def uncertainty(facts: Facts) -> str:
     """How intervals and comparisons are made."""
     return (
-        f"{facts['confidence']:.0%} intervals in closed form with patients as units; the gate's "
-        "comparison is paired by patient, and its error rates were measured."
+        f"{facts['confidence']:.0%} intervals in closed form with {facts['units']} as units; the "
+        "gate's comparison is paired, and its error rates were measured."
     )
 
 
@@ -108,8 +108,8 @@ def cross_table(facts: Facts) -> str:
     test, (negative, positive) = facts["metrics"]["test"], facts["about"]["classes"]
     sick = test["positives"]
     well = test["images"] - sick
-    found = round(sick * test["sensitivity"]["value"])
-    passed = round(well * test["specificity"]["value"])
+    found = round(sick * (test["sensitivity"]["value"] or 0))  # not defined where nobody is
+    passed = round(well * (test["specificity"]["value"] or 0))
     return f"Right are {found:,} of {sick:,} {positive} and {passed:,} of {well:,} {negative}."
 
 

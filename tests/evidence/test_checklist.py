@@ -71,7 +71,7 @@ def test_every_heading_but_those_of_page_one_answers_an_item():
     assert set(Heading) - used == {Heading.NOT_FOR, Heading.UPDATES}
 
 
-def test_pages_that_are_named_are_there():
+def test_files_that_are_named_are_there():
     files = [place for place in Place if place.startswith("docs/")]
     assert len(files) == 3
     assert all((ROOT / name).is_file() for name in files)
@@ -87,7 +87,7 @@ def test_pages_that_are_named_are_there():
             "Decoded, DICOM through the window of the header, and resized to 224 by 224 pixels in "
             "grey. The packaged model does the same to every file that it is given.",
         ),
-        ("10", "Quarantined: 3 images, among them 2 too dark: its mean."),
+        ("10", "Left out of the images: 1 not readable, 2 of no use."),
         (
             "19",
             "Patients are drawn, stratified by label, each batch on its own with seed 11: 20% go "
@@ -116,11 +116,11 @@ def test_pages_that_are_named_are_there():
         ("32", "AUROC 0.985 (0.940 to 0.990) on val, 0.991 (0.943 to 0.999) on test."),
         (
             "35",
-            "958 images of 240 patients: train 625 images of 156 patients, val 148 images of 36 "
-            "patients, test 185 images of 48 patients. Quarantined: 3 images, among them 2 too "
-            "dark: its mean.",
+            "961 images pulled. Left out of the images: 1 not readable, 2 of no use. Used: 958 "
+            "images of 240 patients; train 625 images of 156 patients, val 148 images of 36 "
+            "patients, test 185 images of 48 patients.",
         ),
-        ("36", "Val and test are broken down by sex, ward."),
+        ("36", "Table 1 has, for train, val and test: sex, ward."),
         (
             "38",
             "On test: AUROC 0.991 (0.943 to 0.999), sensitivity 0.877 (0.703 to 0.955), "
@@ -188,7 +188,8 @@ def test_an_external_test_that_was_not_done_is_a_gap_of_the_settings(defaults):
 
 
 def test_a_source_that_tells_nothing_of_its_patients_leaves_gaps(defaults):
-    known = facts(defaults, metrics=with_test(slices={"batch": TEST["slices"]["batch"]}))
+    batches = with_test(slices={"batch": TEST["slices"]["batch"]})
+    known = facts(defaults, metrics=batches, receipt=RECEIPT | {"table_one": {}})
     for checklist, number in ((CLAIM, "36"), (STARD_AI, "23"), (STARD_AI, "25")):
         assert "pull.slices" in line(checklist, number, known).gap
 

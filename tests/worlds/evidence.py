@@ -51,12 +51,11 @@ RECEIPT = {
     },
     "images": 958,
     "patients": 240,
-    "quarantined": 3,
-    "faults": {"too dark: its mean": 2},
+    "flow": {"pulled": 961, "left_out": {"not_readable": 1, "of_no_use": 2}, "used": 958},
+    "table_one": {"sex": {"F": {"train": 300, "val": 70, "test": 90}}, "slice_ward": {}},
     "images_without_patient_id": 0,
     "sides_from_source": [],
     "on_leak": "fail",
-    "dropped": {},
     "patients_on_two_sides": 0,
     "images_of_patients_on_two_sides": 0,
     "pictures_on_two_sides": 0,
@@ -72,6 +71,7 @@ TRAINING = {
 HEATMAPS = {"beats_chance": True, "follows_weights": True, "by_masks": None, "by_scores": None}
 FILES: dict[str, Any] = {
     "receipt": RECEIPT,
+    "units": "patients",
     "drift": {"limit": 0.5},
     "shortcuts": {"limit": 0.6},
     "training": TRAINING,

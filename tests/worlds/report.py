@@ -77,6 +77,8 @@ AUDIT = {
     "likely_errors": 0,
     "splits": {"train": {"images": 60, "likely_errors": 0}},
 }
+TRAINING = {"kept": "head", "best_epoch": 2, "val_auroc": 0.97, "cut_layer": "last"}
+TRAINING |= {"backend": "jax", "parameters": 1234}
 INT8 = {"images": 60, "auroc_difference": INTERVAL, "changed": 0.05}
 HEAT = dict.fromkeys(("deletion", "insertion", "mean", "shuffled_correlation"), INTERVAL)
 HEAT |= {"images": 10, "patients": 10}
