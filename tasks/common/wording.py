@@ -87,7 +87,7 @@ def heatmaps(classes: Mapping[str, Any]) -> list[str]:
     for name, found in classes.items():
         masks, scores = found["by_masks"], found["by_scores"]
         if found["beats_chance"] is False:
-            told.append(f"Heatmaps of {name} do not beat chance: {_chance(masks, scores)}")
+            told.append(f"Heatmaps of {name} are no better than chance: {_chance(masks, scores)}")
         if found["follows_weights"] is False:
             likeness = interval(scores["shuffled_correlation"])
             told.append(
@@ -109,8 +109,8 @@ def _chance(masks: Mapping[str, Any] | None, scores: Mapping[str, Any]) -> str:
             f"a point anywhere does in {number(masks['pointing_by_chance'])}"
         )
     return (
-        "covering what they mark, and showing it alone, moves the score no more than other places "
-        f"do, by {interval(scores['mean'])}"
+        "without what they show, and with it alone, the score changes no more than with places at "
+        f"random, by {interval(scores['mean'])}"
     )
 
 

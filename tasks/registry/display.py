@@ -75,13 +75,14 @@ def title(entry: Entry) -> str:
 def lines(entry: Entry) -> Iterator[str]:
     """What a person asks first: the figures, beside whom, and where to look."""
     figures: Mapping[str, Any] = entry.facts.get("figures", {})
-    yield from _figures(figures)
+    yield from measured(figures)
     yield from compared(figures)
     for name, told in _concerns(figures):
         yield f"Look at {name}: {told}"
 
 
-def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
+def measured(figures: Mapping[str, Any]) -> Iterator[str]:
+    """What the version was measured at, packaged as it serves; nothing where test is too small."""
     named = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}
     held = [f"{named[key]} {wording.interval(figures[key])}" for key in named if key in figures]
     if held:

@@ -45,16 +45,18 @@ def write(client: MlflowClient, version: ModelVersion, entry: Entry) -> None:
 def _content(client: MlflowClient, entry: Entry, run: Run) -> dict[str, Any]:
     machine = environment.recorded(client, run.info.run_id)
     packages = machine.pop("packages", {})
+    seconds = documents.read_memo(paths.StateEntry.SECONDS.path)
     return {
         "title": display.title(entry),
         "passed": entry.kind in ledger.PASSED,
         "first": entry.kind == "first",
+        "measured": list(display.measured(entry.facts.get("figures", {}))),
         "compared": list(display.compared(entry.facts.get("figures", {}))),
         "reasons": entry.facts["reasons"],
         "ids": _ids(entry, run),
         "machine": {name: machine[name] for name in ("python", "system", "cpu") if name in machine},
         "libraries": {name: packages[name] for name in LIBRARIES if name in packages},
-        "seconds": documents.read_memo(paths.StateEntry.SECONDS.path),
+        "seconds": {name: took for name, took in seconds.items() if name != "gate"},
     }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tasks.common.params.gate import Floors
 
 Facts = Mapping[str, Any]
+CHANGED = 0.01  # share of the answers that packaging may change untold
 CHANGES = ("noise", "contrast", "jpeg")  # that robustness is measured by
 
 
@@ -35,6 +36,7 @@ def find(facts: Facts, floors: Floors) -> dict[str, list[str]]:
         "external": _of_external(facts["metrics"]),
         "explanations": wording.heatmaps(facts["explanations"]["classes"]),
         "errors": _of_labels(facts["audit"]),
+        "package": _of_package(facts["compression"]),
     }
     told = {section: list(lines) for section, lines in found.items()}
     return {section: lines for section, lines in told.items() if lines}
@@ -76,10 +78,8 @@ def _of_robustness(worse: Facts) -> Iterator[str]:
         for strength, found in worse.get(kind, {}).items():
             high = found["auroc"]["high"]
             if high is not None and high < plain:
-                yield (
-                    f"{heading(kind)} {strength} lowers the AUROC to "
-                    f"{wording.interval(found['auroc'])}, from {wording.number(plain)}"
-                )
+                auroc = f"AUROC {wording.interval(found['auroc'])}, from {wording.number(plain)}"
+                yield f"{heading(kind)} {strength}: {auroc}"
 
 
 def _of_external(metrics: Facts) -> Iterator[str]:
@@ -94,3 +94,9 @@ def _of_labels(audit: Facts) -> Iterator[str]:
             f"{audit['likely_errors']:,} of {audit['images']:,} labels may be wrong, "
             f"{audit['splits'].get('test', {}).get('likely_errors', 0):,} of them in test"
         )
+
+
+def _of_package(compression: Facts) -> Iterator[str]:
+    changed = compression["int8"]["test"]["changed"]
+    if compression["serves"].startswith("int8") and changed > CHANGED:
+        yield f"With the int8 file that serves, {changed:.1%} of the answers on test change"

@@ -154,6 +154,15 @@ def test_its_words_are_its_own_listed_or_from_the_data(made):
     require_listed(without_pictures, known=f"{own_text()} {words_of_evidence()} nodule")
 
 
+def test_so_are_those_of_everything_that_can_be_wrong(made):
+    world.write_every_part()
+    html, card = page(), paths.REPORT_IN_SHORT.read_text()
+    known = f"{own_text()} {words_of_evidence()} nodule south {world.LONG}"
+    require_listed(re.sub(r"base64,[^\"]+", "", html) + card, known=known)
+    wrong = first_page(html).partition("What is wrong with it")[2]
+    assert len(re.findall('<li><a href="#', wrong)) == 7
+
+
 def test_tags_are_balanced(made):
     open_tags: list[str] = []
 
@@ -356,9 +365,11 @@ def test_heatmaps_that_do_not_beat_chance_are_told_on_the_first_page(made):
     classes = {"benign": TESTED, "malignant": blind, "normal": few}
     documents.write_json(paths.EXPLANATIONS, {"classes": classes})
     top, below = page().split("<nav")
-    assert "Heatmaps of benign do not beat chance: they hit the finding in a share of " in top
+    assert (
+        "Heatmaps of benign are no better than chance: they hit the finding in a share of " in top
+    )
     assert "0.320 (0.220 to 0.440) of the images, a point anywhere does in 0.300" in top
-    assert "moves the score no more than other places do, by 0.320 (-0.100 to 0.440)" in top
+    assert "changes no more than with places at random, by 0.320 (-0.100 to 0.440)" in top
     assert "Heatmaps of malignant stay when the weights are shuffled" in top
     assert "normal" not in top
     assert "too few to tell" in below

@@ -21,6 +21,7 @@ TOLD = {
     "title": "Version 3: worse but within the margin",
     "passed": False,
     "first": False,
+    "measured": ["AUROC 0.950 (0.900 to 0.980), on 1,200 test images"],
     "compared": ["Beside the champion, version 2: worse, AUROC -0.009"],
     "reasons": ["sensitivity misses the floor"],
     "ids": {"judged": "2026-01-02", "package": "0123456789abcdef" * 4},

@@ -80,6 +80,8 @@ AUDIT = {
 TRAINING = {"kept": "head", "best_epoch": 2, "val_auroc": 0.97, "cut_layer": "last"}
 TRAINING |= {"backend": "jax", "parameters": 1234}
 INT8 = {"images": 60, "auroc_difference": INTERVAL, "changed": 0.05}
+HEAT = dict.fromkeys(("deletion", "insertion", "mean", "shuffled_correlation"), INTERVAL)
+HEAT |= {"images": 10, "patients": 10}
 HEATMAPS = {"beats_chance": True, "follows_weights": True, "by_masks": None, "by_scores": None}
 COMPRESSION = {
     "serves": "int8.onnx",
@@ -90,6 +92,9 @@ COMPRESSION = {
     "int8": {"val": INT8, "test": INT8},
 }
 PICTURE = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
+
+
+LONG = "Sankt-Elisabeth-Universitätsklinikum_Nord-3"
 
 
 def write() -> None:
@@ -132,29 +137,34 @@ def write() -> None:
 def write_every_part() -> None:
     """The same with all that a report can have to say, and names that are long."""
     write()
-    long = "Sankt-Elisabeth-Universitätsklinikum_Nord-3"
     weak = ALL | {"sensitivity": {"value": 0.364, "low": 0.0, "high": 1.0}, "images": 24}
-    classes = dict.fromkeys(("no_nodule", "nodule", long), ALL)
-    slopes = {name: {"calibration_slope": INTERVAL} for name in classes}
+    classes = dict.fromkeys(("no_nodule", "nodule", LONG), ALL)
+    low = {"value": 0.7, "low": 0.6, "high": 0.8}
+    slopes = {name: {"calibration_slope": low} for name in classes}
+    worse = SPLIT["robustness"] | {"noise": {"20": STEPS | {"auroc": low}}}
     calibrated = CALIBRATED | {"temperature": 1.5, "classes": slopes}
-    slices = {"site": {long: weak, "south": ALL}, "batch": {"0": ALL, "1": ALL}}
+    slices = {"site": {LONG: weak, "south": ALL}, "batch": {"0": ALL, "1": ALL}}
     others = SPLIT | {"left_out": {"copies": 3, "unusable": 2}, "calibrated": calibrated}
     test = SPLIT | {"classes": classes, "slices": slices, "calibrated": calibrated}
+    test |= {"robustness": worse}
     found = {"test": test, "val": SPLIT, "external": others | {"classes": classes}}
     documents.write_json(paths.METRICS, found)
     warning = {"says": "No drift", "found": "1 rows: site", "fix": "look", "table": "drift"}
     broken = EXPECTATION | {"held": False, "severity": "warning"}
     documents.write_json(paths.VALIDATION, {"warnings": [warning], "expectations": [broken]})
     counts = {"images": 20, "patients": 8, "images_before": 40, "patients_before": 9}
-    drifted = {"before": f"{long}: 40.0%", "after": "0.0%", "effect": 1.37, "size": "large"}
+    drifted = {"before": f"{LONG}: 40.0%", "after": "0.0%", "effect": 1.37, "size": "large"}
     newest = {"compared": {"batch": 1, **counts}, "limit": 0.5, "by_field": {"site": drifted}}
     sides = {"test against train": counts | {"by_field": {"sex": drifted}}}
     documents.write_json(paths.DRIFT, newest | {"sides": sides})
     told = {"all at once": {"auroc": 0.81, "chance": 0.6}}
     documents.write_json(paths.SHORTCUTS, {"limit": 0.6, "by_field": told})
-    leaks = {"on_leak": "drop", "dropped": {"train": COUNTS}, "patients_on_two_sides": 2}
+    leaks = {"on_leak": "report", "dropped": {"train": COUNTS}, "patients_on_two_sides": 2}
+    leaks |= {"images_without_patient_id": 9}
     folds = {"folds": {f"fold {k}": COUNTS for k in range(3)}, "fold": 1, "faults": {"too dark": 4}}
     shared = {"shared": {"train and test": {"patients": 2, "groups": 2, "duplicates": 0}}}
     documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leaks | folds | shared)
+    blind = HEATMAPS | {"beats_chance": False, "follows_weights": False, "by_scores": HEAT}
+    documents.write_json(paths.EXPLANATIONS, {"classes": {"nodule": blind}})
     (paths.AUDIT / "gallery.png").write_bytes(PICTURE)
     documents.write_json(paths.AUDIT / "summary.json", AUDIT | {"likely_errors": 3})
