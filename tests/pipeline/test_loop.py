@@ -37,7 +37,7 @@ def repro(project, *arguments):
 
 def test_the_receipt_ends_the_log(project):
     log = (project / "retrain.log").read_text()
-    for words in ("Test AUROC", "MLflow run", "version 1", "Gate", "report.html", "make server"):
+    for words in ("Test AUROC", "MLflow run", "version 1", "Gate", "verdict.html", "make server"):
         assert words in log
 
 

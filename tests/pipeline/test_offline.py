@@ -69,6 +69,7 @@ def test_a_page_that_asks_is_noticed(tmp_path):
     ("page", "shows"),
     [
         (paths.REPORT, "Where the network looked"),
+        (paths.VERDICT, "Which one this is"),
         (paths.FINDINGS_PAGE, "What the data are held to"),
         ("dvc_plots/index.html", 'class="marks"'),
     ],

@@ -128,8 +128,9 @@ def test_a_withdrawn_patient_is_gone_and_stays_gone():
         pack = home / "packs/some/pixels.npy"
         pack.parent.mkdir(parents=True)
         pack.write_bytes(b"".join(mine))
-    # raw, out, out: 3 + 2 + 2; state of two machines
-    assert [len(holding(content)) for content in mine] == [9, 9]
+    paths.VERDICT.write_bytes(b"".join(mine))
+    # raw, out, out: 3 + 2 + 2; state of two machines; the page that the gate completes
+    assert [len(holding(content)) for content in mine] == [10, 10]
 
     said = go()
     assert [holding(content) for content in mine] == [[], []]
