@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from worlds import browser
 from worlds.loopback import free_port, reached, wait_for
+from worlds.programs import needs
 from worlds.project import ROOT, environment
 from worlds.registry import NAME, aliases, kinds, make_result, new_model
 
@@ -151,7 +152,7 @@ def crown(page, base, number):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not browser.program(), reason="Chromium is not installed")
+@needs("chromium", browser.program())
 def test_a_promoter_in_the_browser(separation, workspace, tmp_path):
     for number, parts in ((1, 1.0), (2, 1.3), (3, 0.6)):
         judged(separation, number, parts)
