@@ -45,8 +45,11 @@ def postgresql() -> Iterator[str]:
     assert binaries, "PostgreSQL is not installed"
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
         folder, as_whom = Path(name), _as_ordinary_user()
+        password = folder / "password"
+        password.write_text(PASSWORD)
         if as_whom:
-            os.chown(folder, as_whom["user"], as_whom["group"])
+            for place in (folder, password):
+                os.chown(place, as_whom["user"], as_whom["group"])
         _make_cluster(binaries, folder, as_whom)
         told = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         options = [f"--{key}={value}" for key, value in (told | {"fsync": "off"}).items()]
@@ -70,9 +73,7 @@ def _as_ordinary_user() -> dict[str, Any]:
 
 
 def _make_cluster(binaries: Path, folder: Path, as_whom: Mapping[str, Any]) -> None:
-    password = folder / "password"
-    password.write_text(PASSWORD)
-    options = ["-U", "medloop", "--auth=scram-sha-256", f"--pwfile={password}"]
+    options = ["-U", "medloop", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
     command = [str(binaries / "initdb"), "-D", str(folder / "data"), *options, "--no-sync"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, **as_whom)
 
