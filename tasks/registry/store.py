@@ -31,6 +31,11 @@ SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}
 # MLflow's own patience with a server that is away is 4.5 minutes; what stands here goes first.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 FIRST_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+# What looks at the alias without MLflow asks a server or a SQLite file.
+BARE = (
+    ", but its files lie in this workspace, and only gate and promote see an alias that was moved: "
+    "put a server in front of it (docs/mlflow_server.md)"
+)
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -53,7 +58,7 @@ def check() -> str:
     path = sqlite_file.of_uri(uri)
     if path is None:
         _ask(uri)
-        return f"{mlflow_server.address(uri)} answers"
+        return f"{mlflow_server.address(uri)} answers{'' if mlflow_server.is_one(uri) else BARE}"
     sqlite_file.check(path)
     return str(path) if path.exists() else f"{path}, which the first run makes"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pytest
@@ -20,7 +22,7 @@ from tasks.common import champion, documents, editing, paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.publish import publish
-from tasks.registry import account, record
+from tasks.registry import account, record, store
 from tasks.registry.gate import gate
 from tasks.registry.registration import register
 from tasks.registry.watching import watch
@@ -33,28 +35,35 @@ ANYTHING_PASSES = {f"gate.floors.{name}": 0.0 for name in FLOORS} | {
 }
 
 
+class Server(NamedTuple):
+    """The address of an MLflow server, the folder of its bucket, the address of its database."""
+
+    url: str
+    bucket: Path
+    database: str
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The address of an MLflow server, and the folder that its bucket is."""
     folder = tmp_path_factory.mktemp("stores")
     buckets = folder / "buckets"
     with postgresql() as database, object_store(buckets) as variables:
         variables |= {"MLFLOW_BACKEND_STORE_URI": database}
         files = ["--artifacts-destination", f"s3://{BUCKET}/runs"]
         with mlflow_server(folder, *files, **variables) as url:
-            yield url, buckets / BUCKET
+            yield Server(url, buckets / BUCKET, database)
 
 
 @pytest.fixture
 def client(server, monkeypatch):
     """A client of that server, which is the store of every workspace of the test."""
     monkeypatch.setattr(utils, "_artifact_repos_cache", type(utils._artifact_repos_cache)())
-    return MlflowClient(server[0], server[0])
+    return MlflowClient(server.url, server.url)
 
 
 def commanded(server, *command):
     """What `python -m` prints with this server as the store; never a password."""
-    own = {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": server[0]}
+    own = {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": server.url}
     done = run(sys.executable, "-m", *command, cwd=paths.root(), **own)
     assert PASSWORD not in done.stdout + done.stderr
     return done.stdout
@@ -68,7 +77,7 @@ def trained(result, gain):
 
 
 def test_a_better_challenger_is_promoted(server, client, workspace, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server[0])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
     make_result()
     editing.set_values(paths.PARAMS, ANYTHING_PASSES)
     trained("the first", -20.0)
@@ -95,11 +104,18 @@ def test_a_better_challenger_is_promoted(server, client, workspace, monkeypatch,
     commanded(server, "flows.predict", str(next(paths.RAW.glob("*.png"))))
     (row,) = pd.read_csv("predictions.csv").to_dict("records")
     assert 0 < row["score_nodule"] < 1
-    kept = [file for file in server[1].rglob("*") if file.is_file()]
+    kept = [file for file in server.bucket.rglob("*") if file.is_file()]
     assert {"MLmodel", "report.html", "scores.parquet"} <= {file.name for file in kept}
     assert [file.name for file in paths.store().iterdir() if file.suffix != ".lock"] == [
         paths.ledger().name
     ]
+
+
+def test_a_database_without_a_server_is_told_what_it_lacks(server, workspace, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.database)
+    told = store.check()
+    assert told.startswith("postgresql://127.0.0.1:")
+    assert "put a server in front of it" in told
 
 
 def test_nothing_is_lost_of_runs_that_are_logged_at_once(server, client, tmp_path, monkeypatch):
@@ -110,7 +126,7 @@ def test_nothing_is_lost_of_runs_that_are_logged_at_once(server, client, tmp_pat
         make_result()
         trained(f"at once {number}", 20.0 + number)
         editing.set_values(paths.PARAMS, {"train.seed": number, "publish.experiment": "at once"})
-    own = environment(PYTHONPATH=str(ROOT), MLFLOW_TRACKING_URI=server[0])
+    own = environment(PYTHONPATH=str(ROOT), MLFLOW_TRACKING_URI=server.url)
     command = [sys.executable, "-m", "tasks.publish"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     started = [subprocess.Popen(command, cwd=folder, env=own, **pipes) for folder in folders]
