@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tasks.common import paths, servers, wording
+from tasks.common import mlflow_server, paths, servers, wording
 from tasks.common.documents import read_json
 from tasks.common.params.loading import load
 from tasks.common.params.section import Part
@@ -97,8 +97,8 @@ def _page(path: str) -> str:
 def _mlflow() -> str:
     """Where MLflow is to be looked at: the store's own server, or that of `make server`."""
     uri = paths.tracking_uri()
-    if uri.startswith("http"):
-        return uri.rstrip("/")
+    if mlflow_server.is_one(uri):
+        return mlflow_server.address(uri).rstrip("/")
     return servers.recorded().get("mlflow") or f"http://{HOST}:{servers.ports()['mlflow']}"
 
 

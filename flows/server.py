@@ -15,7 +15,7 @@ from typing import Any
 
 from flows import processes
 from flows.watch import Lookout
-from tasks.common import paths, preflight, servers
+from tasks.common import mlflow_server, paths, preflight, servers
 from tasks.common.errors import MedloopError, WorkspaceError
 from tasks.common.servers import HOST
 
@@ -39,7 +39,7 @@ def _here(servers_: Mapping[str, Any]) -> dict[str, Any]:
 
 def elsewhere() -> bool:
     """Whether the MLflow store is a server of its own."""
-    return paths.tracking_uri().startswith(("http://", "https://"))
+    return mlflow_server.is_one(paths.tracking_uri())
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def main() -> int:
         return 1
     paths.store().mkdir(parents=True, exist_ok=True)
     urls = {server: f"http://{HOST}:{port}" for server, port in ports.items()}
-    urls |= {"mlflow": paths.tracking_uri()} if elsewhere() else {}
+    urls |= {"mlflow": mlflow_server.address(paths.tracking_uri())} if elsewhere() else {}
     print(f"MLflow   {urls['mlflow'].rstrip('/')}/#/models{servers.OF_UI}")
     print(f"Prefect  {urls['prefect']}")
     print("Ctrl-C ends what was started here.", flush=True)

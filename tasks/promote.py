@@ -11,6 +11,7 @@ python -m flows.promote --verify                                  whether the le
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 
 from tasks.common.errors import command
 from tasks.common.params.loading import load
@@ -24,13 +25,19 @@ def main() -> None:
     """Do what is asked; nothing needs a server of Prefect's."""
     arguments = _arguments()
     settings = load(Params)
-    name, approvers = settings.publish.model_name, settings.gate.approvers
-    said = Said(arguments.by, arguments.reason)
+    name = settings.publish.model_name
     if arguments.history:
         print(account.history(name))
     elif arguments.verify:
         print(account.verify(name))
-    elif arguments.approve is not None:
+    else:
+        _decide(arguments, name, settings.gate.approvers)
+
+
+def _decide(arguments: argparse.Namespace, name: str, approvers: Collection[str]) -> None:
+    by, where = person.named(arguments.by)
+    said = Said(by, arguments.reason, where)
+    if arguments.approve is not None:
         decisions.approve(name, arguments.approve, said, approvers)
     elif arguments.reference is not None:
         decisions.refer(name, arguments.reference, said)
@@ -54,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     what.add_argument("--approve", type=int, metavar="VERSION")
     what.add_argument("--reference", type=int, metavar="VERSION")
     parser.add_argument("--reason", default="", help="why, for the ledger")
-    parser.add_argument("--by", default=person.user(), help="default: this machine's user")
+    parser.add_argument("--by", default="", help="default: your account at MLflow, or here")
     return parser.parse_args()
 
 

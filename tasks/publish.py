@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.common import digests, paths
+from tasks.common import digests, mlflow_server, paths
 from tasks.common.errors import command
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -48,7 +48,7 @@ def publish(settings: Params) -> str:
         result=result,
         experiment=experiment,
         experiment_id=store.experiment_id,
-        store=paths.tracking_uri(),
+        store=mlflow_server.address(paths.tracking_uri()),
         run_id=run.info.run_id,
         model_name=settings.publish.model_name,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -16,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.common import labels, paths
+from tasks.common import labels, mlflow_server, paths
 
 SQLITE = "sqlite:///"
-SECONDS = 5.0  # for a server to answer
 CROWNED = ("first", "promoted")  # kinds of the ledger's entries that make a version champion
 ALIAS = "SELECT version FROM registered_model_aliases WHERE alias = 'champion' AND name = ?"
 OF_RUN = """
@@ -44,8 +42,8 @@ def find(model_name: str) -> Champion | None:
     try:
         if uri.startswith(SQLITE):
             return _in_sqlite(Path(uri.removeprefix(SQLITE)), model_name)
-        if uri.startswith(("http://", "https://")):
-            return _at_server(uri.rstrip("/"), model_name)
+        if mlflow_server.is_one(uri):
+            return _at_server(uri, model_name)
     except (sqlite3.Error, OSError, ValueError, KeyError, SyntaxError):
         pass
     return None
@@ -59,8 +57,8 @@ def differs(model_name: str) -> bool:
     try:
         if uri.startswith(SQLITE):
             named = _alias_in_sqlite(Path(uri.removeprefix(SQLITE)), model_name)
-        elif uri.startswith(("http://", "https://")):
-            named = _alias_at_server(uri.rstrip("/"), model_name)
+        elif mlflow_server.is_one(uri):
+            named = int(_holder(uri, model_name)["version"])
         else:
             return False
         return named is not None and named != _entered(model_name)
@@ -74,9 +72,10 @@ def _alias_in_sqlite(path: Path, name: str) -> int | None:
     return int(found[0]) if found else None
 
 
-def _alias_at_server(uri: str, name: str) -> int:
-    found = _ask(uri, "registered-models/alias", name=name, alias="champion")
-    return int(found["model_version"]["version"])
+def _holder(uri: str, name: str) -> Any:
+    """What a server says of the version that has the alias."""
+    asked = mlflow_server.ask(uri, "registered-models/alias", name=name, alias="champion")
+    return asked["model_version"]
 
 
 def _entered(name: str) -> int | None:
@@ -97,28 +96,10 @@ def _in_sqlite(path: Path, name: str) -> Champion | None:
     return _champion(rows[0][0], task) if rows else None
 
 
-def _ask(uri: str, what: str, **which: str) -> Any:
-    import requests
-
-    answer = requests.get(f"{uri}/api/2.0/mlflow/{what}", which, timeout=SECONDS, **_credentials())
-    answer.raise_for_status()
-    return answer.json()
-
-
 def _at_server(uri: str, name: str) -> Champion | None:
-    version = _ask(uri, "registered-models/alias", name=name, alias="champion")["model_version"]
-    params = _ask(uri, "runs/get", run_id=version["run_id"])["run"]["data"]["params"]
+    version = _holder(uri, name)
+    params = mlflow_server.ask(uri, "runs/get", run_id=version["run_id"])["run"]["data"]["params"]
     return _champion(version["version"], {param["key"]: param["value"] for param in params})
-
-
-def _credentials() -> dict[str, Any]:
-    """As MLflow takes them from the environment."""
-    if token := os.environ.get("MLFLOW_TRACKING_TOKEN"):
-        return {"headers": {"Authorization": f"Bearer {token}"}}
-    user, password = (
-        os.environ.get(f"MLFLOW_TRACKING_{name}") for name in ("USERNAME", "PASSWORD")
-    )
-    return {"auth": (user, password)} if user and password else {}
 
 
 def _champion(version: Any, task: Mapping[str, str]) -> Champion:

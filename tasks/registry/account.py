@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 from tasks.common import paths
 from tasks.registry import heads, ledger, sqlite_file, witness
@@ -12,7 +12,8 @@ from tasks.registry.failures import in_one_line
 from tasks.registry.ledger import Entry
 from tasks.registry.store import connect
 
-NOTES = ("by", "where", "reason", "before", "reasons")  # of an entry's facts, as they are told
+NOTES = ("by", "where", "reason", "before")  # of an entry's facts, as they are told
+WIDTH = 98  # of a line of reasons
 
 
 def history(name: str) -> str:
@@ -26,7 +27,8 @@ def history(name: str) -> str:
         return f"nothing about {name} yet"
     served = [entry for entry in entries if entry.kind in ledger.CROWNED]
     told = [f"  {line}" for line in _reigns(served)] or ["  none yet"]
-    return "\n".join(["Champions", *told, "Entries", *(f"  {_line(entry)}" for entry in entries)])
+    rows = [f"  {line}" for entry in entries for line in _told(entry)]
+    return "\n".join(["Champions", *told, "Entries", *rows])
 
 
 def _reigns(served: Sequence[Entry]) -> Iterator[str]:
@@ -35,16 +37,15 @@ def _reigns(served: Sequence[Entry]) -> Iterator[str]:
         yield f"version {entry.version:<4} {entry.time} to {end}"
 
 
-def _line(entry: Entry) -> str:
+def _told(entry: Entry) -> Iterator[str]:
+    """A row of what happened, and below it the reasons of a verdict."""
     kind = ledger.outcome(entry)
     if entry.kind == "promoted" and entry.facts.get("rollback"):
         kind = "rolled back to"
-    notes = [f"{name}: {_told(entry.facts[name])}" for name in NOTES if entry.facts.get(name)]
-    return " | ".join([f"{entry.time}  version {entry.version:<4} {kind}", *notes])
-
-
-def _told(value: Any) -> str:
-    return "; ".join(value) if isinstance(value, list) else str(value)
+    notes = [f"{name}: {entry.facts[name]}" for name in NOTES if entry.facts.get(name)]
+    yield " | ".join([f"{entry.time}  version {entry.version:<4} {kind}", *notes])
+    for reason in entry.facts.get("reasons", []):
+        yield from textwrap.wrap(reason, WIDTH, initial_indent="    - ", subsequent_indent="      ")
 
 
 def verify(name: str) -> str:

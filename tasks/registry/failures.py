@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.common import paths
+from tasks.common import mlflow_server, paths
 from tasks.common.errors import RegistryError
 
 LIBRARIES = ("mlflow", "requests", "sqlalchemy", "urllib3")  # told by name: importing takes seconds
@@ -18,7 +17,16 @@ OF_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 OF_NETWORK = ConnectionError | TimeoutError | socket.gaierror
 LONGEST = 300
 LOOK = "`python -m tasks.check_store` looks at it"
-PASSWORD = re.compile(r"//[^/@\s]+@")
+UNKNOWN, FORBIDDEN, HOST = "UNAUTHENTICATED", "PERMISSION_DENIED", "Invalid Host header"
+STATUS = {401: UNKNOWN, 403: FORBIDDEN}  # of HTTP -> MLflow's code
+ACCESS = {  # what a server refuses -> what fixes it
+    UNKNOWN: "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of an account "
+    "that it knows",
+    FORBIDDEN: "Whoever administers that server gives your account the right EDIT on the "
+    "experiment and the registered model, or an account with that right does this",
+    HOST: "Whoever runs that server starts it with --allowed-hosts, by the name that "
+    "MLFLOW_TRACKING_URI has for it",
+}
 
 
 @contextmanager
@@ -33,15 +41,19 @@ def in_one_line(advice: str = LOOK) -> Iterator[None]:
     except Exception as error:
         if not _is_of_store(error):
             raise
-        raise RegistryError(
-            f"required: the MLflow store {address(paths.tracking_uri())}; received: "
-            f"{reason(error)}. {advice}"
-        ) from error
+        wanted = f"the MLflow store {mlflow_server.address(paths.tracking_uri())}"
+        if refused := _refusal(error):
+            wanted, advice = f"access to {wanted}", ACCESS[refused]
+        raise RegistryError(f"required: {wanted}; received: {reason(error)}. {advice}") from error
 
 
-def address(uri: str) -> str:
-    """A tracking URI without the password that it may hold."""
-    return PASSWORD.sub("//", uri)
+def _refusal(error: Exception) -> str | None:
+    """The key in `ACCESS` of what a server refuses, asked by MLflow or without it."""
+    if HOST in str(error):
+        return HOST
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    code = getattr(error, "error_code", None)
+    return code if code in ACCESS else STATUS.get(status)
 
 
 def _is_of_store(error: BaseException) -> bool:
@@ -63,4 +75,4 @@ def reason(error: BaseException) -> str:
         elif isinstance(below, sqlite3.Error):
             said = str(below)
         below = below.__cause__ or below.__context__
-    return PASSWORD.sub("//", said.strip().partition("\n")[0][:LONGEST])
+    return mlflow_server.address(said.strip().partition("\n")[0][:LONGEST])

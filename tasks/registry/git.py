@@ -6,6 +6,8 @@ import subprocess
 
 # They belong to the project that owns the data and change with every run, so they don't count.
 OURS = (":(exclude)dvc.lock", ":(exclude)data/raw.dvc")
+# MLflow's page of a run shows no commit where it has no name to put it beside.
+SOURCE = {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL"}
 
 
 def tags() -> dict[str, str]:
@@ -17,7 +19,7 @@ def tags() -> dict[str, str]:
         return {}
     changed = _git("--no-optional-locks", "status", "--porcelain", "--", ".", *OURS)
     dirty = "true" if changed else "false"
-    return {"git.commit": commit, "git.dirty": dirty, "mlflow.source.git.commit": commit}
+    return {"git.commit": commit, "git.dirty": dirty, **SOURCE, "mlflow.source.git.commit": commit}
 
 
 def _git(*arguments: str) -> str:

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tasks.common import documents, paths
+from tasks.common import documents, mlflow_server, paths
 from tasks.common.paths import StateEntry
 from tasks.registry import sqlite_file
 
@@ -35,10 +35,12 @@ def published(result: str, experiment: str) -> str | None:
     hold still what was published to it; delete the state folder to have it looked at.
     """
     known = read()
-    wanted = {"result": result, "experiment": experiment, "store": paths.tracking_uri()}
+    uri = paths.tracking_uri()
+    store = mlflow_server.address(uri)
+    wanted = {"result": result, "experiment": experiment, "store": store}
     if any(known.get(name) != value for name, value in wanted.items()):
         return None
-    run_id, path = known.get("run_id"), sqlite_file.of_uri(wanted["store"])
+    run_id, path = known.get("run_id"), sqlite_file.of_uri(uri)
     if not isinstance(run_id, str):
         return None
     if path is not None and not _stands(path, run_id):

@@ -19,10 +19,11 @@ from tasks.registry.watching import look
 
 @dataclass(frozen=True)
 class Said:
-    """By whom, and why."""
+    """By whom, why, and where that name is from, if anything vouches for it."""
 
     by: str = ""
     reason: str = ""
+    where: str = ""
 
 
 def promote(

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tasks.common import paths
+from tasks.common import mlflow_server, paths
 from tasks.common.errors import RegistryError
 from tasks.registry import sqlite_file
-from tasks.registry.failures import address, in_one_line
+from tasks.registry.failures import in_one_line
 from tasks.registry.sqlite_file import SQLITE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 # MLflow would adopt a run or an experiment that these name; ours are found by their digests.
 FOREIGN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
@@ -30,6 +31,11 @@ SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}
 # MLflow's own patience with a server that is away is 4.5 minutes; what stands here goes first.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 FIRST_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+# What looks at the alias without MLflow asks a server or a SQLite file.
+BARE = (
+    ", but its files lie in this workspace, and only gate and promote see an alias that was moved: "
+    "put a server in front of it (docs/mlflow_server.md)"
+)
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -52,7 +58,7 @@ def check() -> str:
     path = sqlite_file.of_uri(uri)
     if path is None:
         _ask(uri)
-        return f"{address(uri)} answers"
+        return f"{mlflow_server.address(uri)} answers{'' if mlflow_server.is_one(uri) else BARE}"
     sqlite_file.check(path)
     return str(path) if path.exists() else f"{path}, which the first run makes"
 
@@ -144,12 +150,7 @@ def open_experiment(name: str) -> Store:
         RegistryError: the experiment was deleted.
     """
     client = connect()
-    known = client.get_experiment_by_name(name)
-    if known is None:
-        path = sqlite_file.of_uri(paths.tracking_uri())
-        location = (path.parent / sqlite_file.ARTIFACTS).as_uri() if path else None
-        made = client.create_experiment(name, artifact_location=location, tags=SHOWN_AS)
-        return Store(client, made)
+    known = client.get_experiment_by_name(name) or _make_experiment(client, name)
     if known.lifecycle_stage != "active":
         raise RegistryError(
             f"required: an active experiment; received: {name!r}, which was deleted. "
@@ -157,6 +158,22 @@ def open_experiment(name: str) -> Store:
             "publish.experiment in params.yaml to another name"
         )
     return Store(client, known.experiment_id)
+
+
+def _make_experiment(client: MlflowClient, name: str) -> Experiment:
+    """Make an experiment, unless another process is sooner."""
+    from mlflow.exceptions import MlflowException
+
+    path = sqlite_file.of_uri(paths.tracking_uri())
+    location = (path.parent / sqlite_file.ARTIFACTS).as_uri() if path else None
+    try:
+        made = client.create_experiment(name, artifact_location=location, tags=SHOWN_AS)
+        return client.get_experiment(made)
+    except MlflowException as error:
+        known = client.get_experiment_by_name(name)
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" or known is None:
+            raise
+        return known
 
 
 def _make(path: Path) -> None:

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from worlds import browser
+from worlds.programs import needs
 from worlds.project import run
 
 from tasks.common import paths
@@ -22,7 +23,7 @@ OWN = (".google.com", ".googleapis.com", ".gvt1.com")  # whom a browser asks for
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed"),
+    needs("chromium", BROWSER),
 ]
 
 

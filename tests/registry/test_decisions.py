@@ -60,6 +60,11 @@ def test_history_tells_who_served_when_and_why(two):
         f"  version 1    {times[2]} to today",
         "Entries",
     ]
-    assert lines[8] == f"  {times[1]}  version 2    promoted | by: ada | reason: better on the ward"
-    assert "rolled back to | by: grace | reason: it was not" in lines[-1]
+    rows = [line for line in lines[5:] if not line.startswith("    ")]
+    assert len(rows) == len(entries)
+    assert rows[3] == f"  {times[1]}  version 2    promoted | by: ada | reason: better on the ward"
+    assert "rolled back to | by: grace | reason: it was not" in rows[-1]
+    first = lines.index(rows[0]) + 1
+    told = entries[0].facts["reasons"]
+    assert lines[first : first + len(told)] == [f"      - {reason}" for reason in told]
     assert account.history("another") == "nothing about another yet"

@@ -4,8 +4,10 @@ import sqlite3
 import time
 
 import pytest
+import requests
 import sqlalchemy
 from mlflow.exceptions import MlflowException
+from mlflow.utils.rest_utils import verify_rest_response
 from worlds.loopback import free_port
 
 from tasks.common.errors import RegistryError
@@ -86,3 +88,31 @@ def test_a_disk_that_fills_up_on_the_way_is_told(workspace):
 def test_what_is_not_the_stores_stays_what_it_is(workspace, error):
     with pytest.raises(type(error)), in_one_line():
         raise error
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "advice"),
+    [
+        (
+            401,
+            "You are not authenticated.",
+            "Set MLFLOW_TRACKING_USERNAME and",
+        ),
+        (403, "Permission denied", "gives your account the right EDIT"),
+        (403, "Invalid Host header - possible DNS rebinding attack", "--allowed-hosts"),
+    ],
+)
+def test_what_a_server_refuses_is_told_with_what_fixes_it(workspace, status, body, advice):
+    answer = requests.Response()
+    answer.status_code, answer._content = status, body.encode()
+    told = f"required: access to .*{body}.*{advice}"
+    with pytest.raises(RegistryError, match=told), in_one_line():
+        verify_rest_response(answer, "/api/2.0/mlflow/runs/get")
+
+
+def test_so_it_is_where_mlflow_is_not_imported(workspace):
+    answer = requests.Response()
+    answer.status_code, answer.url = 403, "https://ada:secret@host/api"
+    with pytest.raises(RegistryError, match=r"access to .*the right EDIT") as told, in_one_line():
+        answer.raise_for_status()
+    assert "secret" not in str(told.value)

@@ -58,7 +58,7 @@ def test_the_gate_completes_a_promotion_that_was_killed(two, monkeypatch, capsys
     assert kinds() == [*JUDGED, ("promoting", 2), ("promoted", 2)]
     assert "was interrupted: the alias had moved" in capsys.readouterr().out
     intent, confirmation = ledger.read()[2:]
-    said = {"champion": 1, "rollback": False, "by": "", "reason": ""}
+    said = {"champion": 1, "rollback": False, "by": "", "reason": "", "where": ""}
     assert confirmation.facts == said | {"intent": intent.hash}
 
 

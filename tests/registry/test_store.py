@@ -2,6 +2,7 @@ import os
 import sqlite3
 
 import pytest
+from mlflow import MlflowClient
 
 from tasks.common import paths
 from tasks.registry.store import connect, open_experiment
@@ -41,3 +42,13 @@ def test_a_store_is_never_put_over_another(workspace, monkeypatch, error):
     connect()
     assert (database.read_bytes() == content) == (error is FileExistsError)
     assert first.experiment_id
+
+
+def test_two_that_make_one_experiment_at_once_share_it(workspace, monkeypatch):
+    first = open_experiment("medloop")
+    found = MlflowClient.get_experiment_by_name
+    looks = iter([None])  # before the other had made it
+    monkeypatch.setattr(
+        MlflowClient, "get_experiment_by_name", lambda *asked: next(looks, found(*asked))
+    )
+    assert open_experiment("medloop").experiment_id == first.experiment_id
