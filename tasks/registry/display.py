@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.common import documents, paths, wording
 from tasks.common.servers import OF_UI
 from tasks.pictures.page import render
-from tasks.registry import ledger, model_versions
+from tasks.registry import ledger, model_versions, sbom
 from tasks.registry.comparison import in_words
 from tasks.registry.ledger import Entry
 from tasks.statistics.intervals import Interval
@@ -115,9 +115,13 @@ def _made(entry: Entry, run: Run) -> str:
     tags, info = run.data.tags, run.info
     page = f"#/experiments/{info.experiment_id}/runs/{info.run_id}"
     data, commit = tags.get("data.digest", "")[:8], tags.get("git.commit", "")[:8]
+    files = {"its report": str(paths.REPORT)}
+    if sbom.TAG in tags:
+        files["its parts and their licences"] = sbom.LICENCES
+    links = [f"[{name}]({page}/artifacts/{file}{OF_UI})" for name, file in files.items()]
     return (
         f"Judged {entry.time[:10]}, from data {data or 'unknown'} by code {commit or 'unknown'}. "
-        f"[Its run]({page}{OF_UI}), [its report]({page}/artifacts/{paths.REPORT}{OF_UI})"
+        f"{', '.join([f'[Its run]({page}{OF_UI})', *links])}"
     )
 
 
