@@ -68,7 +68,7 @@ def make_model(folder: Path) -> None:
     source = trunks[settings.FLOAT]
     export(model, architecture.LOGITS, layers.last_conv_layer(model), source)
     noise = np.random.default_rng(0).integers(0, 256, (8, *batching.image_shape(PIXELS)), np.uint8)
-    Quantiser(source, noise, folder / "ranges.json").write(trunks[settings.INT8])
+    Quantiser(source, noise).write(trunks[settings.INT8])
     weights = model.get_layer(architecture.LOGITS).get_weights()[0]
     point, files = OperatingPoint("youden", 0.9, {"b": 0.5}), {}
     for name, trunk in trunks.items():
