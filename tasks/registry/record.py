@@ -82,7 +82,7 @@ def write(store: Store, run_id: str, settings: Params) -> None:
     _log_files(store, run_id, manifest, documents)
     store.client.log_dict(run_id, environment.describe(), environment.FILE)
     _log_model_once(store, run_id, settings)
-    _log_bills(store, run_id, settings.publish.model_name, tags[model_versions.PACKAGE])
+    _log_bills(store, run_id, settings.publish.model_name)
 
 
 def recorded() -> list[Path]:
@@ -261,7 +261,8 @@ def _log_model_once(store: Store, run_id: str, settings: Params) -> None:
     package.log_model(settings.task)
 
 
-def _log_bills(store: Store, run_id: str, model_name: str, digest: str) -> None:
-    for name, content in sbom.files(model_name, digest, package.requirements()).items():
+def _log_bills(store: Store, run_id: str, model_name: str) -> None:
+    files = sbom.files(model_name, packing.of_workspace(), package.requirements())
+    for name, content in files.items():
         store.client.log_text(run_id, content, name)
     store.client.set_tag(run_id, sbom.TAG, f"runs:/{run_id}/{sbom.FOLDER}")
