@@ -1,17 +1,18 @@
 """Predicting many files against `prepare` and the model run bare on the same cores.
 
-    python -m benchmarks.predict DATA (a folder of pictures)
+    python -m benchmarks.predict DATA [--backbone ResNet50] (DATA is a folder of pictures)
 
 For PNG, JPEG and DICOM (12 of 16 bits, not compressed) of 1,024 x 1,024 pixels, drawn from DATA.
 The reference reads, prepares and scores in batches, and nothing else: no ids, no answers, no table.
 It runs in as many processes as there are cores, started and warm before the clock runs, each with
 the model on one thread. `flows.predict` is measured from listing the files to the table in place,
-without the start of Python and the fetching of the version. The model is EfficientNetLite0 in int8
-with random weights, which do not change the time. Both in turn; medians; the worst ratio counts.
+without the start of Python and the fetching of the version. The model is in int8 with random
+weights, which do not change the time. Both in turn; medians; the worst ratio counts.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import statistics
 import sys
@@ -45,13 +46,14 @@ from tasks.serving.session import BATCH_SIZE, Session
 from tasks.sources import given
 
 GOAL = 0.85
+BACKBONES = ("EfficientNetLite0", "ResNet50")
 SIDE, IMAGES, TURNS = 1024, 400, 5
 TASK = Task(kind="binary", classes=["a", "b"])
 PIXELS = PixelSettings(size=[224, 224], color="grey", window=None)
 KINDS = (".png", ".jpg", ".dcm")
 
 
-def make_model(folder: Path) -> None:
+def make_model(folder: Path, backbone: str) -> None:
     """Write the files that serve."""
     import onnx
 
@@ -62,13 +64,13 @@ def make_model(folder: Path) -> None:
     from tasks.networks import architecture, layers
     from tasks.statistics.operating_point import OperatingPoint
 
-    chosen = Model(backbone="EfficientNetLite0", weights="none", dropout=0.0)
+    chosen = Model.model_validate({"backbone": backbone, "weights": "none", "dropout": 0.0})
     model = architecture.build(chosen, PIXELS, TASK)
     trunks = {name: folder / f"trunk.{name}" for name in (settings.FLOAT, settings.INT8)}
     source = trunks[settings.FLOAT]
     export(model, architecture.LOGITS, layers.last_conv_layer(model), source)
     noise = np.random.default_rng(0).integers(0, 256, (8, *batching.image_shape(PIXELS)), np.uint8)
-    Quantiser(source, noise, folder / "ranges.json").write(trunks[settings.INT8])
+    Quantiser(source, noise).write(trunks[settings.INT8])
     weights = model.get_layer(architecture.LOGITS).get_weights()[0]
     point, files = OperatingPoint("youden", 0.9, {"b": 0.5}), {}
     for name, trunk in trunks.items():
@@ -166,16 +168,18 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - begun
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Measure every kind; the result is the worst ratio."""
-    if len(arguments) != 1:
-        sys.exit("usage: python -m benchmarks.predict DATA (a folder of pictures)")
-    sources, ratios = pictures(Path(arguments[0]).resolve()), []
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.predict")
+    parser.add_argument("data", type=Path, metavar="DATA", help="a folder of pictures")
+    parser.add_argument("--backbone", choices=BACKBONES, default=BACKBONES[0])
+    arguments = parser.parse_args()
+    sources, ratios = pictures(arguments.data.resolve()), []
     with tempfile.TemporaryDirectory() as temporary, bare_processes() as pool:
         model = Path(temporary) / "model"
         model.mkdir()
         with ProcessPoolExecutor(1, get_context("spawn")) as other:  # it loads TensorFlow
-            other.submit(make_model, model).result()
+            other.submit(make_model, model, arguments.backbone).result()
         print(f"{'images per second':20} {'predict':>8} {'bare':>8} {'ratio':>6}", flush=True)
         for suffix in KINDS:
             images = Path(temporary) / suffix[1:]
@@ -189,4 +193,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -123,8 +123,9 @@ def main() -> None:
     calibration = open_pack()[spread(train, settings.compress.calibration_images)]
     fresh_folder(paths.PACKAGE)
     exact, quick = make(network, calibration, settings.compress, fresh_folder(paths.SERVING))
-    sides = {"val": network.val, "test": read_side(rows, "test", settings.task)}
-    found = {name: (exact.on(side), quick.made.on(side)) for name, side in sides.items()}
+    made, test = (exact, quick.made), read_side(rows, "test", settings.task)
+    sides = {"val": network.val, "test": test}
+    found = {"val": made, "test": (exact.on(test), quick.made.on(test))}
     confidence = settings.evaluate.confidence
     report = {
         "serves": found["val"][quick.holds].path.name,
@@ -132,7 +133,7 @@ def main() -> None:
         "processor": cpu.instruction_set(),
         "calibration_images": len(calibration),
         "int8_layers_in_float": quick.in_float,
-        "files": {file.path.name: describe(file) for file in (exact, quick.made)},
+        "files": {file.path.name: describe(file) for file in made},
         "int8": {name: compare(sides[name], *found[name], confidence) for name in sides},
     }
     write_json(paths.COMPRESSION, report)

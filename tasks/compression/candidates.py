@@ -12,8 +12,8 @@ import onnx
 from numpy.typing import NDArray
 
 from tasks.compression.export import export
-from tasks.compression.int8 import Pixels, Quantiser
-from tasks.compression.whole_graph import complete
+from tasks.compression.int8 import Pixels, Quantiser, logits
+from tasks.compression.whole_graph import complete, head_scores
 from tasks.imaging.images import Images
 from tasks.serving.session import Session
 from tasks.serving.settings import FLOAT, INT8
@@ -84,7 +84,8 @@ class Candidate:
 
     def on(self, side: Side) -> Candidate:
         """The same file with its scores of another side."""
-        return replace(self, scores=_score(self.path, side))
+        scores = Session(self.path).scores(side.images).astype(np.float64)
+        return replace(self, scores=scores)
 
 
 @dataclass(frozen=True)
@@ -123,28 +124,26 @@ def make(
         folder: for both.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        trunk, ranges = (Path(temporary) / name for name in ("trunk.onnx", "ranges.json"))
+        trunk = Path(temporary) / "trunk.onnx"
         export(network.model, network.logits, network.maps, trunk)
         exact = candidate(network, trunk, folder / FLOAT)
-        quantiser = Quantiser(trunk, calibration, ranges)
+        quantiser = Quantiser(trunk, calibration)
         return exact, search(network, quantiser, exact, folder / INT8, limits)
 
 
 def candidate(network: Network, trunk: Path, target: Path) -> Candidate:
-    """Make the file `target` of a trunk, with its own temperature, fitted on val."""
-    graph = onnx.load(trunk)
+    """Make the file `target` of a trunk, with its own temperature, fitted on val. The trunk runs
+    once: its logits make the scores of the whole file at any temperature.
+    """
+    graph, found = onnx.load(trunk), logits(trunk, network.val.images)
 
     def at(degree: float) -> Array:
-        onnx.save(complete(graph, network.kind, degree, network.weights), target)
-        return _score(target, network.val)
+        return head_scores(graph, network.kind, degree, found).astype(np.float64)
 
     degree = temperature.fit(network.kind, network.val.targets, at(1.0))
+    onnx.save(complete(graph, network.kind, degree, network.weights), target)
     point = tempered(network.point, network.kind, degree)
     return Candidate(target, degree, point, at(degree))
-
-
-def _score(path: Path, side: Side) -> Array:
-    return Session(path).scores(side.images).astype(np.float64)
 
 
 def tempered(point: OperatingPoint, kind: str, degree: float) -> OperatingPoint:
@@ -179,7 +178,7 @@ def search(
         target: the file.
         limits: what int8 may cost on val.
     """
-    trunk, ranked = quantiser.ranges.with_name("int8_trunk.onnx"), list[str]()
+    trunk, ranked = quantiser.source.with_name("int8_trunk.onnx"), list[str]()
     for count in IN_FLOAT:
         if count == 1:
             ranked = quantiser.by_damage(quantiser.images[:SHOWN])

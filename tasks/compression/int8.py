@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import tempfile
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +16,25 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization import (
     CalibrationDataReader,
-    QuantFormat,
+    QDQQuantizer,
     QuantType,
-    quantize_static,
+    TensorsData,
+    create_calibrator,
 )
+from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from tasks.compression.canonical import INPUT, canonical
 from tasks.compression.export import OUTPUTS
+from tasks.imaging.batching import cores
+from tasks.imaging.images import Images
+from tasks.serving.session import BATCH_SIZE
 
 Pixels = NDArray[np.uint8]
 POOLING = ("GlobalAveragePool", "ReduceMean")
 LAYERS = ("Conv", "Gemm", "MatMul", "Add", "Concat")  # whose result int8 may spoil
+OPERATORS = sorted({*QDQRegistry, *QLinearOpsRegistry})
+AT_ONCE = 4  # layers looked at: each has a copy of the network
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
@@ -42,44 +54,62 @@ class Quantiser:
     Attributes:
         source: the file, from `export`.
         images: `(N, H, W, C)`; the activations' ranges are those that these images reach.
-        ranges: a file for them, so that they are found once, in a folder for what passes.
     """
 
     source: Path
     images: Pixels
-    ranges: Path
 
     def write(self, target: Path, in_float: Collection[str] = ()) -> None:
         """Write the int8 file, in QDQ format with one scale per channel; the head and the layers
         `in_float` are left as they are. The same source and images give the same bytes.
         """
-        left = [*_head(onnx.load(self.source)), *in_float]
-        self._quantise(target, nodes_to_exclude=left)
-        onnx.save(canonical(onnx.load(target), OUTPUTS), target)
+        onnx.save(self._quantised(besides=[*_head(self._network), *in_float]), target)
 
     def by_damage(self, images: Pixels) -> list[str]:
         """The layers, most sensitive first: by how far the logits of `images` move on average when
         that layer alone is int8.
         """
-        truth, alone = logits(self.source, images), self.ranges.with_name("alone.onnx")
-        damage = {}
-        for name in _layers(onnx.load(self.source)):
-            self._quantise(alone, nodes_to_quantize=[name])
-            damage[name] = float(np.abs(logits(alone, images) - truth).mean())
-        return sorted(damage, key=lambda name: -damage[name])
+        truth = logits(self.source, images)
 
-    def _quantise(self, target: Path, **which: list[str]) -> None:
-        quantize_static(
-            self.source,
-            target,
-            _Reader(self.images),
-            quant_format=QuantFormat.QDQ,
+        def damage(name: str) -> float:
+            alone = self._quantised(only=[name]).SerializeToString()
+            return float(np.abs(logits(alone, images, threads=1) - truth).mean())
+
+        names, _ = _layers(self._network), self._ranges
+        with ThreadPoolExecutor(min(cores(), AT_ONCE)) as pool:
+            found = dict(zip(names, pool.map(damage, names), strict=True))
+        return sorted(found, key=lambda name: -found[name])
+
+    @cached_property
+    def _network(self) -> onnx.ModelProto:
+        return load_model_with_shape_infer(self.source)
+
+    @cached_property
+    def _ranges(self) -> TensorsData:
+        with tempfile.TemporaryDirectory() as folder:
+            calibrator = create_calibrator(
+                self.source, OPERATORS, str(Path(folder) / "with_ranges.onnx")
+            )
+            calibrator.collect_data(_Reader(self.images))
+            return calibrator.compute_data()
+
+    def _quantised(
+        self, only: Collection[str] = (), besides: Collection[str] = ()
+    ) -> onnx.ModelProto:
+        """All nodes or `only` some, `besides` others, in int8."""
+        quantiser = QDQQuantizer(
+            copy.deepcopy(self._network),  # it changes both
             per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibration_cache_path=self.ranges,
-            **which,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QUInt8,
+            tensors_range=copy.deepcopy(self._ranges),
+            nodes_to_quantize=only,
+            nodes_to_exclude=besides,
+            op_types_to_quantize=OPERATORS,
+            extra_options={},
         )
+        return canonical(quantiser.quantize_model(), OUTPUTS)
 
 
 def _head(model: onnx.ModelProto) -> list[str]:
@@ -96,11 +126,15 @@ def _layers(model: onnx.ModelProto) -> list[str]:
     return [n.name for n in model.graph.node if n.op_type in LAYERS and n.name not in head]
 
 
-def logits(path: Path, images: Pixels, batch_size: int = 32) -> NDArray[np.float32]:
-    """Logits `(N, K)` by a trunk's file of `(N, H, W, C) uint8` images."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+def logits(model: Path | bytes, images: Images | Pixels, threads: int = 0) -> NDArray[np.float32]:
+    """Logits `(N, K)` by a trunk, in its file or as its bytes, of `(N, H, W, C) uint8` images; 0
+    threads are as many as there are cores.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     parts = [
-        session.run(OUTPUTS[:1], {INPUT: images[start : start + batch_size].astype(np.float32)})[0]
-        for start in range(0, len(images), batch_size)
+        session.run(OUTPUTS[:1], {INPUT: images[k : k + BATCH_SIZE].astype(np.float32)})[0]
+        for k in range(0, len(images), BATCH_SIZE)
     ]
     return np.concatenate(parts)

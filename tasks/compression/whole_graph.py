@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tasks.compression.canonical import INPUT
+from tasks.serving.session import BATCH_SIZE
 
 CAST, TEMPERATURE, WEIGHTS = "pixels", "temperature", "head_weights"
 ACTIVATIONS = {"binary": "Sigmoid", "multilabel": "Sigmoid", "multiclass": "Softmax"}
@@ -36,7 +38,8 @@ def complete(
     for node in graph.node:
         node.input[:] = [CAST if name == INPUT else name for name in node.input]
     graph.node.insert(0, helper.make_node("Cast", [INPUT], [CAST], name=CAST, to=TensorProto.FLOAT))
-    graph.node.extend(_head(kind))
+    graph.node.extend(_scores(kind))
+    graph.node.append(helper.make_node("Identity", [WEIGHTS], ["weights"], name="weights"))
     graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
     graph.output[0].name = "scores"
     graph.output.append(helper.make_tensor_value_info("weights", TensorProto.FLOAT, weights.shape))
@@ -49,10 +52,32 @@ def complete(
     return whole
 
 
-def _head(kind: str) -> list[onnx.NodeProto]:
+def head_scores(
+    trunk: onnx.ModelProto, kind: str, temperature: float, logits: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The scores `(N, K)` that the whole graph makes of such logits of its trunk, by the same
+    nodes, in the same batches.
+    """
+    shape = ["images", logits.shape[1]]
+    given, found = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name in ("logits", "scores")
+    )
+    degree = numpy_helper.from_array(np.float32(temperature), TEMPERATURE)
+    graph = helper.make_graph(_scores(kind), "head", [given], [found], [degree])
+    model = helper.make_model(graph, opset_imports=trunk.opset_import, ir_version=trunk.ir_version)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    starts = range(0, len(logits), BATCH_SIZE)
+    return np.concatenate(
+        [session.run(None, {"logits": logits[k : k + BATCH_SIZE]})[0] for k in starts]
+    )
+
+
+def _scores(kind: str) -> list[onnx.NodeProto]:
     axis = {"axis": 1} if ACTIVATIONS[kind] == "Softmax" else {}
     return [
         helper.make_node("Div", ["logits", TEMPERATURE], ["tempered"], name="tempered"),
         helper.make_node(ACTIVATIONS[kind], ["tempered"], ["scores"], name="scores", **axis),
-        helper.make_node("Identity", [WEIGHTS], ["weights"], name="weights"),
     ]

@@ -56,9 +56,11 @@ def of_version(
                 f"{model_versions.PACKAGE} was edited. {advice}"
             )
         started = time.monotonic()
-        scores = scoring.score(package.folder, rows, labels.scored(task.kind, task.names))
+        table = scoring.ask(package.folder, rows)
         seconds = time.monotonic() - started
-        return Answers(scores, package.operating_point().predict(scores), seconds)
+        classes = labels.scored(task.kind, task.names)
+        scores = scoring.scores_in(table, classes, package.folder.name)
+        return Answers(scores, scoring.predictions_in(table, task.kind, classes), seconds)
 
 
 def held_to(version: ModelVersion) -> set[str]:

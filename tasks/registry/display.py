@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.common import paths, wording
 from tasks.common.servers import OF_UI
-from tasks.registry import ledger, model_versions
+from tasks.registry import ledger, model_versions, sbom
 from tasks.registry.comparison import in_words
 from tasks.registry.ledger import Entry
 from tasks.statistics.intervals import Interval
@@ -109,11 +109,14 @@ def _concerns(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _made(entry: Entry, run: Run) -> str:
     tags, info = run.data.tags, run.info
     page = f"#/experiments/{info.experiment_id}/runs/{info.run_id}"
-    report, card = (f"{page}/artifacts/{file}{OF_UI}" for file in (paths.VERDICT, paths.MODEL_CARD))
     data, commit = tags.get("data.digest", "")[:8], tags.get("git.commit", "")[:8]
+    files = {"its report": str(paths.VERDICT), "its model card": str(paths.MODEL_CARD)}
+    if sbom.TAG in tags:
+        files["its parts and their licences"] = sbom.LICENCES
+    links = [f"[{name}]({page}/artifacts/{file}{OF_UI})" for name, file in files.items()]
     return (
         f"Judged {entry.time[:10]}, from data {data or 'unknown'} by code {commit or 'unknown'}. "
-        f"[Its run]({page}{OF_UI}), [its report]({report}), [its model card]({card})"
+        f"{', '.join([f'[Its run]({page}{OF_UI})', *links])}"
     )
 
 

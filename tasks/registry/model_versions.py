@@ -16,11 +16,10 @@ from zipfile import BadZipFile
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tasks.common import digests, documents, paths
+from tasks.common import digests, paths
 from tasks.common.errors import RegistryError
 from tasks.registry import failures
-from tasks.serving import packing, settings
-from tasks.statistics.operating_point import OperatingPoint
+from tasks.serving import packing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,14 +36,6 @@ class Package:
 
     folder: Path
     digest: str
-
-    def operating_point(self) -> OperatingPoint:
-        """What turns its scores into predictions."""
-        of_before = self.folder / "artifacts" / paths.OPERATING_POINT.name
-        if of_before.exists():
-            return OperatingPoint(**documents.read_json(of_before))
-        known = settings.read(loads(self.folder)[0])
-        return known.files[known.serves].point
 
 
 def every(client: MlflowClient, name: str) -> list[ModelVersion]:

@@ -31,6 +31,7 @@ from tasks.registry import (
     package,
     person,
     runs,
+    sbom,
 )
 from tasks.registry.live_runs import EpochLog
 from tasks.registry.scan import Scan
@@ -83,6 +84,7 @@ def write(store: Store, run_id: str, settings: Params) -> None:
     _log_files(store, run_id, manifest, documents)
     store.client.log_dict(run_id, environment.describe(), environment.FILE)
     _log_model_once(store, run_id, settings)
+    _log_bills(store, run_id, settings.publish.model_name)
 
 
 def recorded() -> list[Path]:
@@ -259,3 +261,10 @@ def _log_model_once(store: Store, run_id: str, settings: Params) -> None:
     for model in runs.models(store, run_id):
         store.client.delete_logged_model(model.model_id)
     package.log_model(settings.task)
+
+
+def _log_bills(store: Store, run_id: str, model_name: str) -> None:
+    files = sbom.files(model_name, packing.of_workspace(), package.requirements())
+    for name, content in files.items():
+        store.client.log_text(run_id, content, name)
+    store.client.set_tag(run_id, sbom.TAG, f"runs:/{run_id}/{sbom.FOLDER}")

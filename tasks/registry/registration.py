@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from tasks.common import digests
 from tasks.common.errors import RegistryError
-from tasks.registry import last_run, model_versions, runs
+from tasks.registry import last_run, model_versions, runs, sbom
 from tasks.registry.failures import in_one_line
 from tasks.registry.store import Store, open_experiment
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tasks.common.params.whole import Params
 
-IDENTITY = (model_versions.PACKAGE, model_versions.NETWORK)
+# What a version says for good about the package that it holds.
+IDENTITY = (model_versions.PACKAGE, model_versions.NETWORK, sbom.TAG)
 # What a version says about the newest result that holds its model.
 REPEATED = ("result.digest", "data.digest", "test.digest", "git.commit", "git.dirty")
 

@@ -1,4 +1,4 @@
-"""Scores of a registered version on raw files, by its own packaged preprocessing."""
+"""What a registered version answers on raw files, by its own packaged preprocessing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from tasks.common import paths
+from tasks.common import labels, paths
 from tasks.common.errors import RegistryError
 from tasks.registry import QUIET
 from tasks.statistics import Array
@@ -22,19 +23,19 @@ OURS = ("PYTHON", "MLFLOW_", "MEDLOOP_", "DVC_", "PREFECT_")
 
 
 def score(package: Path, images: pd.DataFrame, classes: Sequence[str]) -> Array:
-    """Score the images of manifest rows with a packaged model.
+    """Score the images of manifest rows with a packaged model: `scores_in` of `ask`."""
+    return scores_in(ask(package, images), classes, package.name)
+
+
+def ask(package: Path, images: pd.DataFrame) -> pd.DataFrame:
+    """What a packaged model answers, a row per image.
 
     Args:
         package: folder of the packaged model; intermediate files are written beside it.
         images: rows of the manifest.
-        classes: the class behind each output that is wanted.
-
-    Returns:
-        `(N, K)` scores.
 
     Raises:
-        RegistryError: the model fails, does not score one of the classes, or gives scores that
-            cannot be judged.
+        RegistryError: the model fails.
     """
     listing, answers = package.with_suffix(".json"), package.with_suffix(".parquet")
     listing.write_text(json.dumps(_listing(images)), encoding="utf-8")
@@ -42,13 +43,41 @@ def score(package: Path, images: pd.DataFrame, classes: Sequence[str]) -> Array:
     done = subprocess.run(command, cwd=package.parent, env=_environment(), check=False)
     if done.returncode != 0:
         raise RegistryError(f"required: scores of {package.name}; its model failed, see above")
-    scores = _columns(pd.read_parquet(answers), classes)
+    return pd.read_parquet(answers)
+
+
+def scores_in(answers: pd.DataFrame, classes: Sequence[str], name: str) -> Array:
+    """The scores `(N, K)` in what a model answers.
+
+    Args:
+        answers: of `ask`.
+        classes: the class behind each output that is wanted.
+        name: of the package, for errors.
+
+    Raises:
+        RegistryError: the model does not score one of the classes, or gives scores that cannot be
+            judged.
+    """
+    scores = _columns(answers, classes)
     if problem := fault(scores):
         raise RegistryError(
-            f"required: scores of {package.name} that say something; received: {problem}. A model "
+            f"required: scores of {name} that say something; received: {problem}. A model "
             "that answers so cannot be judged, and must not serve: train another"
         )
     return scores
+
+
+def predictions_in(answers: pd.DataFrame, kind: str, classes: Sequence[str]) -> Array:
+    """The predictions `(N, K)` in {0, 1} in what a model answers: by the operating point of the
+    file that answered, which on another processor is another one.
+
+    Args:
+        answers: of `ask`.
+        kind: of the task.
+        classes: the class behind each output that is wanted.
+    """
+    chosen = [labels.names(prediction, kind) for prediction in answers["prediction"]]
+    return np.array([[float(name in names) for name in classes] for names in chosen])
 
 
 def _listing(images: pd.DataFrame) -> list[tuple[str, int]]:

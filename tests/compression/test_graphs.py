@@ -7,9 +7,10 @@ import numpy as np
 import onnx
 import pytest
 
+from tasks.compression import int8
 from tasks.compression.export import export
 from tasks.compression.int8 import Quantiser, logits
-from tasks.compression.whole_graph import complete
+from tasks.compression.whole_graph import complete, head_scores
 from tasks.networks.gradcam import GradCam
 from tasks.serving.session import Session
 
@@ -69,6 +70,12 @@ def test_the_temperature_is_inside(network, trunk, images, tmp_path):
     np.testing.assert_allclose(found, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), atol=1e-6)
 
 
+def test_the_logits_of_a_trunk_make_the_scores_of_the_whole_file(network, trunk, images, tmp_path):
+    expected = whole(network, trunk, tmp_path, 2.0).scores(images)
+    found = head_scores(onnx.load(trunk), "multiclass", 2.0, logits(trunk, images))
+    assert (found == expected).all()
+
+
 def test_one_image_gets_the_same_scores_as_among_many(network, trunk, images, tmp_path):
     session = whole(network, trunk, tmp_path)
     alone = np.concatenate([session.scores(image[None]) for image in images])
@@ -83,8 +90,14 @@ def test_the_heatmap_is_grad_cam(network, trunk, images, tmp_path, absent):
 
 
 @pytest.fixture
-def quantiser(trunk, images, tmp_path):
-    return Quantiser(trunk, images, tmp_path / "ranges.json")
+def quantiser(trunk, images):
+    return Quantiser(trunk, images)
+
+
+def test_what_was_made_before_changes_nothing(quantiser, trunk, images):
+    for name in int8._layers(onnx.load(trunk)):
+        fresh = Quantiser(trunk, images)._quantised(only=[name])
+        assert quantiser._quantised(only=[name]) == fresh
 
 
 def test_int8_is_close_and_its_weights_are_int8(quantiser, images, tmp_path):
@@ -103,7 +116,7 @@ def test_the_layer_that_int8_spoils_is_found_and_kept_in_float(images, tmp_path)
     kernel[:, :, 0] *= 1000
     depthwise.set_weights([kernel, bias])
     export(network, "logits", "maps", tmp_path / "trunk.onnx")
-    quantiser = Quantiser(tmp_path / "trunk.onnx", images, tmp_path / "ranges.json")
+    quantiser = Quantiser(tmp_path / "trunk.onnx", images)
     ranked = quantiser.by_damage(images[:4])
     names = {n.name: n for n in onnx.load(quantiser.source).graph.node}
     spoiled = {name for name in ranked[:2] if names[name].op_type in ("Conv", "Add")}
@@ -123,6 +136,6 @@ def test_equal_networks_give_equal_bytes(network, images, tmp_path):
         twin.set_weights(network.get_weights())
         source, target = tmp_path / f"{name}.onnx", tmp_path / f"{name}.int8.onnx"
         export(twin, "logits", "maps", source)
-        Quantiser(source, images, tmp_path / f"{name}.json").write(target)
+        Quantiser(source, images).write(target)
         made.add((source.read_bytes(), target.read_bytes()))
     assert len(made) == 1

@@ -14,6 +14,9 @@ import sys
 import time
 from contextlib import closing, contextmanager, suppress
 
+import mlflow
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from ruamel.yaml import YAML
@@ -103,6 +106,33 @@ def test_prefect_shows_runs_by_date_and_data_with_their_receipt(project):
         assert {"phantom", "binary", "first"} <= set(json.loads(tags))
     (run_,) = finished(project)
     assert all(run_.info.run_id in data for (data,) in receipts)
+
+
+def test_every_door_gives_the_scores_that_compress_wrote(project, tmp_path):
+    table = manifest.of_split(pd.read_parquet(project / "data/manifest.parquet"), "test")
+    rows = table.set_index("image_id")
+    files = {image: project / "data/raw" / path for image, path in rows["path"].items()}
+    (version,), client = versions(project), store(project)
+    folder = client.get_logged_model(version.source.removeprefix("models:/")).artifact_location
+    contents = [file.read_bytes() for file in files.values()]
+    loaded = mlflow.pyfunc.load_model(folder).predict(pd.DataFrame({"image": contents}))
+    (tmp_path / "images").mkdir()
+    for file in files.values():
+        shutil.copy(file, tmp_path / "images")
+    asked = (str(tmp_path / "images"), str(tmp_path / "answers.parquet"), "--paths")
+    run(sys.executable, "-m", "flows.predict", *asked, cwd=project)
+    predicted = pd.read_parquet(tmp_path / "answers.parquet").set_index("path")
+    judged = client.download_artifacts(version.run_id, "gate/scores.parquet", str(tmp_path))
+    doors = {
+        "load_model": loaded,
+        "flows.predict": predicted.loc[[file.name for file in files.values()]],
+        "the gate": pd.read_parquet(judged).set_index("image_id").loc[[*files]],
+    }
+    served = pd.read_parquet(project / "data/served_scores.parquet").set_index("image_id")
+    for door, found in doors.items():
+        np.testing.assert_allclose(
+            found["score_nodule"], served["score_0"].loc[[*files]], rtol=0, atol=1e-6, err_msg=door
+        )
 
 
 def test_no_planted_name_is_anywhere(project):

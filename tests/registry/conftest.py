@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlflow.tracking._tracking_service import utils
 from worlds.project import enter_workspace
-from worlds.registry import NAME, make_result, new_model
+from worlds.registry import NAME, answered, make_result, new_model
 
 from tasks.common import labels, paths
 from tasks.common.params.loading import load
@@ -47,13 +47,13 @@ def store(result):
 def _score_as(answers, monkeypatch):
     """Score without running a model: 1 where the label says so, less by 1 - its answer."""
 
-    def score(package, images, classes):
+    def ask(package, images):
         version = int(package.name.removeprefix("version_"))
         truth = labels.encode(images["label"], "binary", ["no_nodule", "nodule"])
         noise = np.random.default_rng(version).random(truth.shape)
-        return (truth * answers.get(version, 1.0) + noise * 0.5) / 1.5
+        return answered((truth * answers.get(version, 1.0) + noise * 0.5) / 1.5)
 
-    monkeypatch.setattr(scoring, "score", score)
+    monkeypatch.setattr(scoring, "ask", ask)
 
 
 @pytest.fixture

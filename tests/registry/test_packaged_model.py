@@ -1,5 +1,6 @@
 """The packaged model, loaded as MLflow loads it."""
 
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from worlds.project import environment
 from worlds.readme import blocks
 from worlds.registry import SIZE, brightness_scores, held_out, new_package
+from worlds.serving import write_package
 
 from tasks import explain_version
 from tasks.common import editing, paths
@@ -17,8 +19,11 @@ from tasks.common.errors import RegistryError
 from tasks.common.manifest import read_manifest
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
-from tasks.registry import ledger, model_versions, scoring
+from tasks.publish import publish
+from tasks.registry import answers, ledger, model_versions, scoring
 from tasks.registry.gate import gate
+from tasks.registry.registration import register
+from tasks.serving import settings
 
 # Loads each named model and answers the same files, in one process.
 CLIENT = """
@@ -42,10 +47,31 @@ def test_from_publish_to_champion(result, store, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(poisoned))
     rows = held_out()
     package = model_versions.download(version, tmp_path / "version_1")
-    scores = scoring.score(package, rows, ["nodule"])
+    said = scoring.ask(package, rows)
+    scores = scoring.scores_in(said, ["nodule"], "version_1")
     np.testing.assert_allclose(scores, brightness_scores(rows, result), atol=1e-5)
-    monkeypatch.setattr(scoring, "score", lambda *_: scores)
+    monkeypatch.setattr(scoring, "ask", lambda *_: said)
     assert gate(result) == "first"
+
+
+@pytest.fixture
+def falling_back(result, store):
+    """A version whose int8 file answers otherwise here; the float one has the threshold 0.9."""
+    shutil.rmtree(paths.PACKAGE)
+    write_package(paths.PACKAGE, size=SIZE, serves=settings.INT8)
+    known = settings.read(paths.SERVING)
+    known.files[settings.INT8].fingerprint[0] += 1
+    known.files[settings.FLOAT].point.thresholds["nodule"] = 0.9
+    settings.write(paths.SERVING, known)
+    publish(result)
+    return register(result)
+
+
+def test_the_gate_judges_what_answers_here(falling_back, result):
+    rows, packages = held_out(), answers.held_to(falling_back)
+    found = answers.of_version(falling_back, rows, result.task, packages, "")
+    assert ((found.scores > 0.5) & (found.scores < 0.9)).any()
+    assert (found.predictions == (found.scores >= 0.9)).all()
 
 
 def test_it_loads_beside_the_code_of_the_repository(result, store):

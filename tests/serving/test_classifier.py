@@ -84,8 +84,12 @@ def test_what_answers_otherwise_here_does_not_serve(made, tmp_path, caplog):
     assert made(serves=settings.INT8).file == settings.INT8
     known = settings.read(tmp_path)
     known.files[settings.INT8].fingerprint[0] += 1
+    known.files[settings.FLOAT].point.thresholds["nodule"] = 0.9
     settings.write(tmp_path, known)
-    assert Classifier(tmp_path).file == settings.FLOAT
+    classifier = Classifier(tmp_path)
+    assert classifier.file == settings.FLOAT
+    answers = classifier.answer(pixels(classifier, 66, 200))
+    assert list(answers["prediction"]) == ["no_nodule", "nodule"]  # at the float file's own point
     assert "int8.onnx answers otherwise on this processor" in caplog.text
 
 
