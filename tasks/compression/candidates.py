@@ -50,6 +50,7 @@ class Network:
         kind: of the task.
         point: the operating point, in terms of the scores as the network gives them.
         val: what the files are fitted and held to.
+        extractor: the graph from pixels to the maps, where Keras does not know it.
     """
 
     model: keras.Model
@@ -58,6 +59,7 @@ class Network:
     kind: str
     point: OperatingPoint
     val: Side
+    extractor: bytes | None = None
 
     @property
     def weights(self) -> NDArray[np.float32]:
@@ -124,7 +126,7 @@ def make(
     """
     with tempfile.TemporaryDirectory() as temporary:
         trunk, ranges = (Path(temporary) / name for name in ("trunk.onnx", "ranges.json"))
-        export(network.model, network.logits, network.maps, trunk)
+        export(network.model, network.logits, network.maps, trunk, network.extractor)
         exact = candidate(network, trunk, folder / FLOAT)
         quantiser = Quantiser(trunk, calibration, ranges)
         return exact, search(network, quantiser, exact, folder / INT8, limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,8 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from tasks.compression.canonical import INPUT, canonical
 from tasks.compression.export import OUTPUTS
+from tasks.graphs.canonical import INPUT, canonical
 
 Pixels = NDArray[np.uint8]
 POOLING = ("GlobalAveragePool", "ReduceMean")
@@ -69,17 +70,23 @@ class Quantiser:
         return sorted(damage, key=lambda name: -damage[name])
 
     def _quantise(self, target: Path, **which: list[str]) -> None:
-        quantize_static(
-            self.source,
-            target,
-            _Reader(self.images),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibration_cache_path=self.ranges,
-            **which,
-        )
+        logging.disable(
+            logging.WARNING
+        )  # of weights without channels, which need no scale for each
+        try:
+            quantize_static(
+                self.source,
+                target,
+                _Reader(self.images),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibration_cache_path=self.ranges,
+                **which,
+            )
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def _head(model: onnx.ModelProto) -> list[str]:

@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tasks.compression.canonical import INPUT
+from tasks.graphs.canonical import INPUT
 
 CAST, TEMPERATURE, WEIGHTS = "pixels", "temperature", "head_weights"
 ACTIVATIONS = {"binary": "Sigmoid", "multilabel": "Sigmoid", "multiclass": "Softmax"}

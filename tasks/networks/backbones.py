@@ -12,6 +12,7 @@ from tasks.networks.lite0 import lite0
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue of 1
 IMAGENET_STD = (0.229, 0.224, 0.225)
+ONNX = "onnx"  # the name of a backbone that a file brings whole
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # red, green, blue of 255
 
 

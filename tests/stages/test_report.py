@@ -109,7 +109,7 @@ def made(workspace):
     neighbours = [entry | {"neighbours": ["abc"]}]
     drawn = {"examples": examples, "neighbours": neighbours, "features": features}
     documents.write_json(paths.EXPLAIN / "index.json", drawn)
-    documents.write_json(paths.EXPLANATIONS, {"classes": {}})
+    documents.write_json(paths.EXPLANATIONS, {"method": "gradcam", "classes": {}})
     for path in (paths.EXPLAIN / "a.png", *FIGURES, paths.CONTACT_SHEET):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(PICTURE)
@@ -400,7 +400,7 @@ def test_heatmaps_that_do_not_beat_chance_are_told_before_all_figures(made):
     blind = TESTED | {"by_masks": None, "follows_weights": False}
     few = blind | {"beats_chance": None, "follows_weights": None, "by_scores": None}
     classes = {"benign": TESTED, "malignant": blind, "normal": few}
-    documents.write_json(paths.EXPLANATIONS, {"classes": classes})
+    documents.write_json(paths.EXPLANATIONS, {"method": "gradcam", "classes": classes})
     top, below = page().split('<div class="tiles">')
     assert "Heatmaps of benign do not beat chance: they hit the finding in a share of " in top
     assert "0.320 (0.220 to 0.440) of the images, a point anywhere does in 0.300" in top
