@@ -81,8 +81,8 @@ def last_conv_layer(model: keras.Model) -> str:
 
 
 def has_places(model: keras.Model) -> bool:
-    """Whether what is pooled has more than one place, so that a heatmap can be made of it."""
-    return bool(model.get_layer(POOLED).input.shape[1:3] != (1, 1))
+    """Whether the last maps have more than one place, so that a heatmap can be made of them."""
+    return bool(model.get_layer(last_conv_layer(model)).output.shape[1:3] != (1, 1))
 
 
 def feature_layers(model: keras.Model) -> list[str]:

@@ -33,6 +33,8 @@ class Model(Section):
 
     backbone: Literal[
         "EfficientNetLite0",
+        "EfficientNetLite1",
+        "EfficientNetLite2",
         "ResNet50",
         "VGG16",
         "DenseNet121",
