@@ -52,8 +52,10 @@ def spread(rows: NDArray[Any], count: int) -> NDArray[Any]:
     return np.asarray(rows[places])
 
 
-def reason(found: Int8, limits: Compress) -> str:
+def reason(found: Int8 | None, limits: Compress) -> str:
     """Why int8 serves, or why not."""
+    if found is None:
+        return "int8 cannot be made of this network, so the float file serves"
     left = f" with {count(len(found.in_float), 'layer')} in float" if found.in_float else ""
     return (
         f"int8{left} {'stays' if found.holds else 'does not stay'} within the limits on val: AUROC "
@@ -123,25 +125,28 @@ def main() -> None:
     calibration = open_pack()[spread(train, settings.compress.calibration_images)]
     fresh_folder(paths.PACKAGE)
     exact, quick = make(network, calibration, settings.compress, fresh_folder(paths.SERVING))
+    made, holds = [exact, quick.made] if quick else [exact], quick is not None and quick.holds
     sides = {"val": network.val, "test": read_side(rows, "test", settings.task)}
-    found = {name: (exact.on(side), quick.made.on(side)) for name, side in sides.items()}
+    found = {name: tuple(file.on(side) for file in made) for name, side in sides.items()}
     confidence = settings.evaluate.confidence
     report = {
-        "serves": found["val"][quick.holds].path.name,
+        "serves": made[holds].path.name,
         "reason": reason(quick, settings.compress),
         "processor": cpu.instruction_set(),
         "calibration_images": len(calibration),
-        "int8_layers_in_float": quick.in_float,
-        "files": {file.path.name: describe(file) for file in (exact, quick.made)},
-        "int8": {name: compare(sides[name], *found[name], confidence) for name in sides},
+        "files": {file.path.name: describe(file) for file in made},
     }
+    if quick:
+        report |= {
+            "int8_layers_in_float": quick.in_float,
+            "int8": {n: compare(sides[n], found[n][0], found[n][1], confidence) for n in sides},
+        }
     write_json(paths.COMPRESSION, report)
     tables = [
-        scores.make(manifest.of_split(rows, name), found[name][quick.holds].scores)
-        for name in sides
+        scores.make(manifest.of_split(rows, name), found[name][holds].scores) for name in sides
     ]
     pd.concat(tables, ignore_index=True).to_parquet(paths.SERVED_SCORES, index=False)
-    store([exact, quick.made] if quick.holds else [exact], network.val, settings)
+    store(made[: 1 + holds], network.val, settings)
     print(f"{report['serves']} serves: {report['reason']}")
 
 

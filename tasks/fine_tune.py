@@ -17,7 +17,7 @@ from tasks.common.params.model import Model, require_frozen
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
-from tasks.networks import data, device, files, history, recipe
+from tasks.networks import data, device, extracting, files, history, recipe
 from tasks.networks.fit import Fitted, Metrics, best_epoch
 from tasks.registry.live_runs import shown_live
 
@@ -55,7 +55,7 @@ def receipt(
             "fine_tune": round(fitted.best["val_loss"], 6) if fitted.epochs else None,
         },
         "backend": device.NAME,
-        "parameters": model.count_params(),
+        "parameters": extracting.parameters(model),
         "fine_tuned_parameters": sum(math.prod(w.shape) for w in model.trainable_variables),
     }
 

@@ -115,8 +115,9 @@ class Int8:
 
 def make(
     network: Network, calibration: Pixels, limits: Compress, folder: Path
-) -> tuple[Candidate, Int8]:
+) -> tuple[Candidate, Int8 | None]:
     """Write the float and the int8 file into `folder`; equal networks and images give equal bytes.
+    Of some graphs that are brought no int8 can be made: then there is none.
 
     Args:
         network: what is to be served.
@@ -129,7 +130,13 @@ def make(
         export(network.model, network.logits, network.maps, trunk, network.extractor)
         exact = candidate(network, trunk, folder / FLOAT)
         quantiser = Quantiser(trunk, calibration, ranges)
-        return exact, search(network, quantiser, exact, folder / INT8, limits)
+        try:
+            return exact, search(network, quantiser, exact, folder / INT8, limits)
+        except Exception as error:  # ONNX Runtime's quantiser fails in ways of its own
+            if network.extractor is None:
+                raise
+            print(f"int8 cannot be made: {type(error).__name__}: {error}", flush=True)
+            return exact, None
 
 
 def candidate(network: Network, trunk: Path, target: Path) -> Candidate:

@@ -6,15 +6,18 @@ them and gives maps, so that training, explanations and the file that serves nee
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from tasks.common.errors import ParameterError
 from tasks.graphs.canonical import INPUT, canonical
 from tasks.graphs.foreign import read, refused
 from tasks.graphs.interface import Interface, inputs, interface_of
@@ -65,10 +68,20 @@ def load(path: Path, pixels: OnnxPixels, size: Sequence[int], channels: int) -> 
     """
     model = read(path)
     interface = interface_of(path, model, size, channels)
+    if interface.channels < max(len(pixels.mean), len(pixels.std)):
+        raise ParameterError(
+            f"model.onnx: required one number in mean and one in std, for {path} takes one "
+            "channel; received three"
+        )
     joined = _joined(model, interface, pixels, (*size, channels))
     shape = _try(path, joined, (*size, channels))
     whole = _finished(joined, shape, interface)
     return Extractor(whole.SerializeToString(deterministic=True), _places(shape, interface))
+
+
+def parameters(graph: bytes) -> int:
+    """How many numbers a graph holds."""
+    return sum(math.prod(c.dims) for c in onnx.load_from_string(graph).graph.initializer)
 
 
 def _joined(

@@ -102,6 +102,13 @@ def layer(model: Model, preprocess: PixelSettings, name: str) -> Extracting:
     return Extracting(digests.of_bytes(found.graph), found.shape, found.graph, name=name)
 
 
+def parameters(network: keras.Model) -> int:
+    """How many numbers a network has learnt, here and elsewhere."""
+    graph = graph_of(network)
+    own: int = network.count_params()
+    return own + (extractor.parameters(graph) if graph else 0)
+
+
 def graph_of(network: keras.Model) -> bytes | None:
     """The graph of a network's extractor, where it has one."""
     found = [layer.graph for layer in network.layers if isinstance(layer, Extracting)]

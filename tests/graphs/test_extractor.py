@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
-from worlds.extractors import WIDTH, Graph, vit
+from worlds.extractors import WIDTH, Graph, convolution, vit
 
 from tasks.common.errors import ParameterError, WeightsError
 from tasks.common.params.model import OnnxPixels
@@ -28,13 +28,6 @@ def load(path, pixels=GREY, channels=1):
 
 def run(found, images):
     return running.session(found.graph).run(["maps"], {"images": images.astype(np.float32)})[0]
-
-
-def convolution(path, taken=("n", 3, None, None), opset=17, channels=3, **options):
-    """A convolution of random weights and one place."""
-    g = Graph()
-    x = g.then("Conv", "pixels", g.weights(5, channels, 1, 1), kernel_shape=[1, 1])
-    return g.save(path, list(taken), x, opset, gives=["n", 5, "h", "w"], **options)
 
 
 def test_pixels_are_normalised_and_laid_out_as_the_file_wants(path):
@@ -88,13 +81,14 @@ def test_another_size_is_refused_with_both(path):
         load(vit(path, size=64))
 
 
+def test_three_means_of_one_channel_are_refused(path):
+    with pytest.raises(ParameterError, match=r"model\.onnx: required one number"):
+        load(vit(path, channels=1), IMAGENET)
+
+
 def test_colours_into_one_channel_are_refused(path):
     with pytest.raises(ParameterError, match=r"preprocess\.color: required grey"):
         load(vit(path, channels=1), channels=3)
-
-
-def made(g, output, **options):
-    return lambda path: g.save(path, ["n", 3, None, None], output, **options)
 
 
 def no_file(path):

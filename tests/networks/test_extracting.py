@@ -115,6 +115,13 @@ def test_features_without_places_are_explained_by_occlusion(vit, images, tmp_pat
     np.testing.assert_allclose(served(network, tmp_path).scores(images), found, atol=1e-5)
 
 
+@pytest.mark.parametrize("opset", [13, 21])
+def test_files_of_older_and_of_newer_operators_are_joined_with_a_head(images, tmp_path, opset):
+    network = brought(extractors.convolution(tmp_path / "features.onnx", opset=opset))
+    found = scoring.score(network, images)
+    np.testing.assert_allclose(served(network, tmp_path).scores(images), found, atol=1e-5)
+
+
 def test_a_saved_network_needs_no_other_file_and_its_bytes_repeat(images, tmp_path):
     network = brought(extractors.vit(tmp_path / "vit.onnx"))
     (tmp_path / "vit.onnx").unlink()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from worlds import extractors
+from worlds.extractors import PATCH, WIDTH
 from worlds.training import Recorder
 
 from tasks import audit, augment, compress, evaluate, explain, fine_tune, train
@@ -16,6 +17,7 @@ from tasks.common.errors import ParameterError
 from tasks.common.params.loading import load, parse
 from tasks.common.params.model import Model
 from tasks.common.params.whole import Params
+from tasks.compression.int8 import Quantiser
 from tasks.networks import files, scoring
 from tasks.serving.classifier import Classifier
 from tasks.statistics import scores, temperature
@@ -56,7 +58,9 @@ def read(path):
 
 def test_the_head_learns_and_is_kept(ended):
     assert paths.MODEL.read_bytes() == paths.HEAD_MODEL.read_bytes()
-    assert read(paths.TRAINING)["kept"] == "head"
+    training = read(paths.TRAINING)
+    assert (training["kept"], training["fine_tuned_parameters"]) == ("head", WIDTH + 1)
+    assert training["parameters"] > PATCH * PATCH * WIDTH
     assert read(paths.SUMMARY)["test"]["auroc"] > 0.7
 
 
@@ -84,6 +88,11 @@ def test_it_is_explained_by_its_scores_and_the_report_is_told(ended):
     assert heat.shape == (14, 14)
 
 
+def test_where_it_serves_it_says_who_explains_it(ended):
+    with pytest.raises(ParameterError, match=r"tasks\.explain_version"):
+        Classifier(paths.SERVING).answer(ended[:2], "nodule")
+
+
 def test_the_audit_sees_its_features(ended):
     assert read(paths.AUDIT / "summary.json")["judged"]
 
@@ -107,3 +116,15 @@ def test_what_a_file_needs_is_asked_for(changes):
     assert kept.onnx.channels == "rgb"
     with pytest.raises(ParameterError, match=r"onnx|mean and std"):
         parse(Model, {"backbone": "onnx", **values, **changes})
+
+
+def test_where_int8_cannot_be_made_the_float_file_serves_and_says_so(ended, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no axis")
+
+    monkeypatch.setattr(Quantiser, "write", fail)
+    compress.main()
+    report = read(paths.COMPRESSION)
+    assert (report["serves"], list(report["files"])) == ("float.onnx", ["float.onnx"])
+    assert report["reason"].startswith("int8 cannot be made")
+    assert Classifier(paths.SERVING).file == "float.onnx"

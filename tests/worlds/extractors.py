@@ -59,6 +59,19 @@ class Graph:
         return path
 
 
+def convolution(
+    path: Path,
+    taken: Any = ("n", 3, None, None),
+    opset: int = 17,
+    channels: int = 3,
+    **options: Any,
+) -> Path:
+    """Five features of each pixel alone, as maps."""
+    g = Graph()
+    x = g.then("Conv", "pixels", g.weights(5, channels, 1, 1), kernel_shape=[1, 1])
+    return g.save(path, list(taken), x, opset, gives=["n", 5, "h", "w"], **options)
+
+
 def vit(
     path: Path, size: int = 32, channels: int = 3, batch: Any = "n", maps: bool = False
 ) -> Path:
