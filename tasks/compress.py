@@ -55,7 +55,7 @@ def spread(rows: NDArray[Any], count: int) -> NDArray[Any]:
 def reason(found: Int8 | None, limits: Compress) -> str:
     """Why int8 serves, or why not."""
     if found is None:
-        return "int8 cannot be made of this network, so the float file serves"
+        return "an int8 file of the network is missing, so the float file serves"
     left = f" with {count(len(found.in_float), 'layer')} in float" if found.in_float else ""
     return (
         f"int8{left} {'stays' if found.holds else 'does not stay'} within the limits on val: AUROC "

@@ -126,5 +126,5 @@ def test_where_int8_cannot_be_made_the_float_file_serves_and_says_so(ended, monk
     compress.main()
     report = read(paths.COMPRESSION)
     assert (report["serves"], list(report["files"])) == ("float.onnx", ["float.onnx"])
-    assert report["reason"].startswith("int8 cannot be made")
+    assert report["reason"].startswith("an int8 file of the network is missing")
     assert Classifier(paths.SERVING).file == "float.onnx"
