@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 from worlds import extractors
-from worlds.project import make_project, run, versions
+from worlds.project import make_project, run, store, versions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -31,7 +31,8 @@ def project(tmp_path_factory):
 
 def test_a_version_is_registered_and_judged(project):
     (version,) = versions(project)
-    assert version.aliases == ["champion"]
+    champion = store(project).get_model_version_by_alias("medloop", "champion")
+    assert champion.version == version.version
     assert "Traceback" not in (project / "retrain.log").read_text()
 
 
