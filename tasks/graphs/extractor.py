@@ -10,31 +10,29 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from tasks.common.errors import ParameterError
-from tasks.graphs.canonical import INPUT, canonical
+from tasks.graphs.canonical import canonical
 from tasks.graphs.foreign import read, refused
+from tasks.graphs.front import BATCH, front
 from tasks.graphs.interface import Interface, inputs, interface_of
-from tasks.graphs.joining import join, standard_opset
+from tasks.graphs.joining import join
 from tasks.graphs.running import session
 
 if TYPE_CHECKING:
     from tasks.common.params.model import OnnxPixels
 
 MAPS = "maps"
-LEAST_IR = 4  # before, constants had to be inputs too
-BATCH = "images"  # the name of the first axis, however many there are
 TOLERANCE = 1e-3  # of what an image gives alone and among others, by the largest
 SHOWN = 160  # characters of an error of ONNX Runtime
 MANY = "the same features of each of several images as of it alone"
 EXPORT = "Export in evaluation mode, with dynamic_axes={'pixels': {0: 'images'}}"
-BGR = np.array([2, 1, 0])
 
 Floats = NDArray[np.float32]
 
@@ -98,49 +96,7 @@ def _joined(
     graph.input[0].type.tensor_type.shape.dim[0].dim_param = BATCH
     for place, axis in enumerate(graph.output[0].type.tensor_type.shape.dim):
         axis.dim_param = f"axis{place}"
-    return join(_front(model, interface, pixels, image), free)
-
-
-def _front(
-    model: ModelProto, interface: Interface, pixels: OnnxPixels, image: Sequence[int]
-) -> ModelProto:
-    """From pixels as the pack has them to pixels as the file wants them."""
-    height, width, channels = image
-    mean, std = (np.asarray(value, np.float64) for value in (pixels.mean, pixels.std))
-    constants = {"scale": 1 / (255 * std), "offset": -mean / std}
-    nodes, last = list[NodeProto](), INPUT
-
-    def then(kind: str, inputs: Sequence[str], **options: Any) -> None:
-        nonlocal last
-        nodes.append(helper.make_node(kind, inputs, [f"step{len(nodes)}"], **options))
-        last = nodes[-1].output[0]
-
-    if channels < interface.channels:
-        then("Concat", [last] * interface.channels, axis=3)
-    then("Mul", [last, "scale"])
-    then("Add", [last, "offset"])
-    initializers = [
-        numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()
-    ]
-    if pixels.channels == "bgr" and interface.channels == 3:
-        initializers.append(numpy_helper.from_array(BGR, "bgr"))
-        then("Gather", [last, "bgr"], axis=3)
-    taken = [BATCH, height, width, interface.channels]
-    if interface.channels_first:
-        then("Transpose", [last], perm=[0, 3, 1, 2])
-        taken = [BATCH, interface.channels, height, width]
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "front",
-        [value(INPUT, TensorProto.FLOAT, [BATCH, *image])],
-        [value(last, TensorProto.FLOAT, taken)],
-        initializers,
-    )
-    imports = [helper.make_opsetid("", standard_opset(model))]
-    return helper.make_model(
-        graph, opset_imports=imports, ir_version=max(model.ir_version, LEAST_IR)
-    )
+    return join(front(model, interface, pixels, image), free)
 
 
 def _try(path: Path, model: ModelProto, image: Sequence[int]) -> tuple[int, ...]:
