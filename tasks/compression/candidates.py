@@ -189,7 +189,7 @@ def search(
         limits: what int8 may cost on val.
     """
     trunk, ranked = quantiser.ranges.with_name("int8_trunk.onnx"), list[str]()
-    # Each layer would be tried alone, and transformers that are brought have hundreds of large ones.
+    # Else each layer is tried alone, and transformers that are brought have hundreds of large ones.
     for count in IN_FLOAT if network.extractor is None else IN_FLOAT[:1]:
         if count == 1:
             ranked = quantiser.by_damage(quantiser.images[:SHOWN])
