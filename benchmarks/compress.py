@@ -83,6 +83,7 @@ def make(backbone: str, folder: Path) -> str:
     network = Network(model, architecture.LOGITS, maps, task.kind, point, val)
     limits = load(Params, Path(__file__).resolve().parent.parent / paths.PARAMS).compress
     exact, quick = make_files(network, images, limits, folder)
+    assert quick is not None  # no network of Keras goes without
     files.save(model, folder / paths.MODEL.name)
     print(
         f"{backbone}: int8 loses {quick.cost.auroc:.4f} of AUROC, changes {quick.cost.changed:.2%}"

@@ -23,7 +23,7 @@ from tasks.compression import cpu
 from tasks.compression.candidates import Candidate, Int8, Network, Side, cost, make
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
-from tasks.networks import files, layers
+from tasks.networks import extracting, files, layers
 from tasks.networks.architecture import LOGITS
 from tasks.serving import packing, probe, pyfunc
 from tasks.serving import settings as serving
@@ -52,8 +52,10 @@ def spread(rows: NDArray[Any], count: int) -> NDArray[Any]:
     return np.asarray(rows[places])
 
 
-def reason(found: Int8, limits: Compress) -> str:
+def reason(found: Int8 | None, limits: Compress) -> str:
     """Why int8 serves, or why not."""
+    if found is None:
+        return "an int8 file of the network is missing, so the float file serves"
     left = f" with {count(len(found.in_float), 'layer')} in float" if found.in_float else ""
     return (
         f"int8{left} {'stays' if found.holds else 'does not stay'} within the limits on val: AUROC "
@@ -101,7 +103,7 @@ def read_network(model: keras.Model, rows: pd.DataFrame, task: Task) -> Network:
     """The network, with the operating point and the images that its files are held to."""
     point = OperatingPoint(**read_json(paths.OPERATING_POINT))
     maps, val = layers.last_conv_layer(model), read_side(rows, "val", task)
-    return Network(model, LOGITS, maps, task.kind, point, val)
+    return Network(model, LOGITS, maps, task.kind, point, val, extracting.graph_of(model))
 
 
 def read_side(rows: pd.DataFrame, name: str, task: Task) -> Side:
@@ -123,26 +125,29 @@ def main() -> None:
     calibration = open_pack()[spread(train, settings.compress.calibration_images)]
     fresh_folder(paths.PACKAGE)
     exact, quick = make(network, calibration, settings.compress, fresh_folder(paths.SERVING))
-    made, test = (exact, quick.made), read_side(rows, "test", settings.task)
+    made, holds = [exact, quick.made] if quick else [exact], quick is not None and quick.holds
+    test = read_side(rows, "test", settings.task)
     sides = {"val": network.val, "test": test}
-    found = {"val": made, "test": (exact.on(test), quick.made.on(test))}
+    found = {"val": made, "test": [file.on(test) for file in made]}
     confidence = settings.evaluate.confidence
     report = {
-        "serves": found["val"][quick.holds].path.name,
+        "serves": made[holds].path.name,
         "reason": reason(quick, settings.compress),
         "processor": cpu.instruction_set(),
         "calibration_images": len(calibration),
-        "int8_layers_in_float": quick.in_float,
         "files": {file.path.name: describe(file) for file in made},
-        "int8": {name: compare(sides[name], *found[name], confidence) for name in sides},
     }
+    if quick:
+        report |= {
+            "int8_layers_in_float": quick.in_float,
+            "int8": {name: compare(sides[n], found[n][0], found[n][1], confidence) for n in sides},
+        }
     write_json(paths.COMPRESSION, report)
     tables = [
-        scores.make(manifest.of_split(rows, name), found[name][quick.holds].scores)
-        for name in sides
+        scores.make(manifest.of_split(rows, name), found[name][holds].scores) for name in sides
     ]
     pd.concat(tables, ignore_index=True).to_parquet(paths.SERVED_SCORES, index=False)
-    store([exact, quick.made] if quick.holds else [exact], network.val, settings)
+    store(made[: 1 + holds], network.val, settings)
     print(f"{report['serves']} serves: {report['reason']}")
 
 

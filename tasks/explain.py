@@ -68,10 +68,15 @@ class World:
     pack: NDArray[np.uint8]
     rows: pd.DataFrame
 
+    @property
+    def method(self) -> str:
+        """How the stage explains."""
+        return methods.usual(self.model)
+
     @cached_property
     def explain(self) -> Explainer:
         """What the stage explains with; compiled once."""
-        return methods.explainer(self.model, "gradcam")
+        return methods.explainer(self.model, self.method)
 
     @cached_property
     def outputs(self) -> list[str]:
@@ -171,14 +176,15 @@ def read_masks(world: World, image_ids: Sequence[str]) -> Iterator[tuple[int, ND
                 yield place, mask
 
 
-def explain_chosen(given: Sequence[str], method: str, names: Sequence[str]) -> list[Path]:
+def explain_chosen(given: Sequence[str], chosen: str | None, names: Sequence[str]) -> list[Path]:
     """Draw images by their ids for every class, and what layers make of them."""
     world = read_world()
+    method = chosen or world.method
     ids = manifest.find(world.rows.index.to_list(), given)
     if unknown := set(names) - {layer.name for layer in world.model.layers}:
+        such = " and ".join(layers.feature_layers(world.model)) or "none of this one"
         raise ParameterError(
-            "required: names of layers of the network, such as "
-            f"{' and '.join(layers.feature_layers(world.model))}; received: "
+            f"required: names of layers of the network, such as {such}; received: "
             f"{', '.join(sorted(unknown))}"
         )
     explain, shown = methods.explainer(world.model, method), world.pictures(ids)
@@ -205,9 +211,9 @@ def run_stage() -> None:
     index = draw(folder, world, table, sample)
     write_json(folder / "index.json", index)
     checks = check_classes(world, table, sample)
-    write_json(paths.EXPLANATIONS, {"classes": checks})
+    write_json(paths.EXPLANATIONS, {"method": world.method, "classes": checks})
     drawn, tested = len(index["examples"]), len(checks)
-    print(f"{drawn} Grad-CAM overlays drawn, heatmaps of {tested} classes tested")
+    print(f"{drawn} heatmaps drawn ({world.method}), those of {tested} classes tested")
     for told in wording.heatmaps(checks):
         print(f"Warning: {told}")
 
@@ -221,7 +227,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help="images, or first characters of them")
-    parser.add_argument("--method", choices=methods.NAMES, default="gradcam")
+    parser.add_argument("--method", choices=methods.NAMES, help="default: what the stage takes")
     parser.add_argument("--layer", nargs="+", default=[], metavar="NAME", help="draw these too")
     given = parser.parse_args()
     if given.ids:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import model_validator
 
 from tasks.common import paths
 from tasks.common.documents import write_json
 from tasks.common.errors import command
 from tasks.common.params.fine_tune import FineTune
 from tasks.common.params.loading import load
-from tasks.common.params.model import Model
+from tasks.common.params.model import Model, require_frozen
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
-from tasks.networks import data, device, files, history, recipe
+from tasks.networks import data, device, extracting, files, history, recipe
 from tasks.networks.fit import Fitted, Metrics, best_epoch
 from tasks.registry.live_runs import shown_live
 
@@ -30,6 +32,11 @@ class Settings(Part):
     model: Model
     train: Train
     fine_tune: FineTune
+
+    @model_validator(mode="after")
+    def _onnx_is_not_fine_tuned(self) -> Self:
+        require_frozen(self.model, self.fine_tune.epochs)
+        return self
 
 
 def receipt(
@@ -48,7 +55,7 @@ def receipt(
             "fine_tune": round(fitted.best["val_loss"], 6) if fitted.epochs else None,
         },
         "backend": device.NAME,
-        "parameters": model.count_params(),
+        "parameters": extracting.parameters(model),
         "fine_tuned_parameters": sum(math.prod(w.shape) for w in model.trainable_variables),
     }
 

@@ -50,6 +50,7 @@ class Network:
         kind: of the task.
         point: the operating point, in terms of the scores as the network gives them.
         val: what the files are fitted and held to.
+        extractor: the graph from pixels to the maps, where Keras does not know it.
     """
 
     model: keras.Model
@@ -58,6 +59,7 @@ class Network:
     kind: str
     point: OperatingPoint
     val: Side
+    extractor: bytes | None = None
 
     @property
     def weights(self) -> NDArray[np.float32]:
@@ -114,8 +116,9 @@ class Int8:
 
 def make(
     network: Network, calibration: Pixels, limits: Compress, folder: Path
-) -> tuple[Candidate, Int8]:
+) -> tuple[Candidate, Int8 | None]:
     """Write the float and the int8 file into `folder`; equal networks and images give equal bytes.
+    Of some graphs that are brought no int8 can be made: then there is none.
 
     Args:
         network: what is to be served.
@@ -125,10 +128,16 @@ def make(
     """
     with tempfile.TemporaryDirectory() as temporary:
         trunk = Path(temporary) / "trunk.onnx"
-        export(network.model, network.logits, network.maps, trunk)
+        export(network.model, network.logits, network.maps, trunk, network.extractor)
         exact = candidate(network, trunk, folder / FLOAT)
         quantiser = Quantiser(trunk, calibration)
-        return exact, search(network, quantiser, exact, folder / INT8, limits)
+        try:
+            return exact, search(network, quantiser, exact, folder / INT8, limits)
+        except Exception as error:  # ONNX Runtime's quantiser fails in ways of its own
+            if network.extractor is None:
+                raise
+            print(f"int8 cannot be made: {type(error).__name__}: {error}", flush=True)
+            return exact, None
 
 
 def candidate(network: Network, trunk: Path, target: Path) -> Candidate:
@@ -179,7 +188,8 @@ def search(
         limits: what int8 may cost on val.
     """
     trunk, ranked = quantiser.source.with_name("int8_trunk.onnx"), list[str]()
-    for count in IN_FLOAT:
+    # Else each layer is tried alone, and transformers that are brought have hundreds of large ones.
+    for count in IN_FLOAT if network.extractor is None else IN_FLOAT[:1]:
         if count == 1:
             ranked = quantiser.by_damage(quantiser.images[:SHOWN])
         quantiser.write(trunk, ranked[:count])

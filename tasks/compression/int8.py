@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import tempfile
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,8 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from tasks.compression.canonical import INPUT, canonical
 from tasks.compression.export import OUTPUTS
+from tasks.graphs.canonical import INPUT, canonical
 from tasks.imaging.batching import cores
 from tasks.imaging.images import Images
 from tasks.serving.session import BATCH_SIZE
@@ -109,7 +110,13 @@ class Quantiser:
             op_types_to_quantize=OPERATORS,
             extra_options={},
         )
-        return canonical(quantiser.quantize_model(), OUTPUTS)
+        logging.disable(
+            logging.WARNING
+        )  # of weights without channels, which need no scale for each
+        try:
+            return canonical(quantiser.quantize_model(), OUTPUTS)
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def _head(model: onnx.ModelProto) -> list[str]:

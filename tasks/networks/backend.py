@@ -72,6 +72,11 @@ class Backend(Protocol):
     def forward(self, network: Any) -> Forward:
         """Make a call from a batch of inputs to outputs in inference mode, left on the device."""
 
+    def on_host(self, function: Callable[[Any], Any], inputs: Any, shape: Sequence[int]) -> Any:
+        """What a function of arrays makes of a batch, float32 `(N, *shape)`, within a graph too;
+        no gradient passes it.
+        """
+
     def over_rows(self, network: Any, step: str, batch: Any) -> OverRows:
         """Make a call that steps over batches of rows of arrays on the device."""
 

@@ -14,6 +14,7 @@ import keras
 
 from tasks.common import documents
 from tasks.common.errors import TrainingError
+from tasks.networks import extracting  # noqa: F401 - a saved network may hold its layer
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can name
 FLEETING = {"date_saved", "shared_object_id"}

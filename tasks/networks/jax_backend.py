@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -135,6 +135,14 @@ def forward(network: Any) -> Callable[[Any], Any]:
         return compiled(*([variable.value for variable in group] for group in groups), inputs)
 
     return run
+
+
+def on_host(function: Callable[[Any], Any], inputs: Any, shape: Sequence[int]) -> Any:
+    """What a function of arrays makes of a batch, float32 `(N, *shape)`, within a graph too; no
+    gradient passes it.
+    """
+    made = jax.ShapeDtypeStruct((inputs.shape[0], *shape), "float32")
+    return jax.pure_callback(function, made, jax.lax.stop_gradient(inputs))
 
 
 def over_rows(network: Any, step: str, batch: Any) -> Callable[[Any, Any, int], dict[str, Any]]:

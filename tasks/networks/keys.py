@@ -39,7 +39,12 @@ def of_fit(model: keras.Model, sees: Any, settings: Any) -> str:
 def of_model(model: keras.Model) -> str:
     """sha256 of a model's layers, the types that they compute in, and its weights."""
     layers = [
-        [type(operation).__name__, getattr(operation, "compute_dtype", None), _settings(operation)]
+        [
+            type(operation).__name__,
+            getattr(operation, "compute_dtype", None),
+            getattr(operation, "computed_by", None),
+            _settings(operation),
+        ]
         for operation in model.operations
     ]
     return digests.of_json([layers, of_arrays(model.get_weights())])

@@ -7,8 +7,8 @@ from itertools import accumulate
 import keras
 
 from tasks.common.errors import ParameterError
-from tasks.networks.architecture import POOLED
-from tasks.networks.backbones import BACKBONES
+from tasks.networks.architecture import DROPOUT, POOLED
+from tasks.networks.backbones import BACKBONES, ONNX
 
 
 def cut_layers(model: keras.Model) -> dict[str, keras.KerasTensor]:
@@ -62,8 +62,10 @@ def train_only(model: keras.Model, suffix: keras.Model) -> None:
 
 
 def default_cut(backbone: str) -> str:
-    """Where fine-tuning begins with `fine_tune.cut_layer: auto`."""
-    return BACKBONES[backbone].cut_layer
+    """Where fine-tuning begins with `fine_tune.cut_layer: auto`; behind all that an ONNX file
+    computes, since nothing of that is trained.
+    """
+    return DROPOUT if backbone == ONNX else BACKBONES[backbone].cut_layer
 
 
 def last_conv_layer(model: keras.Model) -> str:
@@ -78,14 +80,21 @@ def last_conv_layer(model: keras.Model) -> str:
     return str(layer.name)
 
 
-def feature_layers(model: keras.Model) -> tuple[str, str]:
-    """An early and a late layer whose maps are worth showing: the first activation after a
-    convolution, and the last layer before pooling.
+def has_places(model: keras.Model) -> bool:
+    """Whether the last maps have more than one place, so that a heatmap can be made of them."""
+    return bool(model.get_layer(last_conv_layer(model)).output.shape[1:3] != (1, 1))
+
+
+def feature_layers(model: keras.Model) -> list[str]:
+    """An early and a late layer whose maps are worth showing, where there are such: the first
+    activation after a convolution, and the last layer before pooling.
     """
-    return _first_activation(model), last_conv_layer(model)
+    early = _first_activation(model)
+    late = last_conv_layer(model) if has_places(model) else None
+    return [name for name in (early, late) if name is not None]
 
 
-def _first_activation(model: keras.Model) -> str:
+def _first_activation(model: keras.Model) -> str | None:
     seen_convolution = False
     for layer in model.layers:
         if isinstance(layer, (keras.layers.Activation, keras.layers.ReLU)) and seen_convolution:
@@ -94,7 +103,7 @@ def _first_activation(model: keras.Model) -> str:
             if layer.activation is not keras.activations.linear:
                 return str(layer.name)
             seen_convolution = True
-    raise ValueError("the network has no convolution with an activation")
+    return None
 
 
 def _maker(model: keras.Model, tensor: keras.KerasTensor) -> keras.Layer:

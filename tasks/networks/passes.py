@@ -63,7 +63,7 @@ class _Passes:
     """Passes through the frozen part, which is compiled once for all that store the same."""
 
     def __init__(self, model: keras.Model, layers: Sequence[str], wanted: str) -> None:
-        self._all = Prefix(model, layers)
+        self._all = Prefix(model, list(dict.fromkeys(layers)))
         self._one = self._all if self._all.layers == [wanted] else Prefix(model, [wanted])
         self._index = self._all.layers.index(wanted)
 

@@ -50,6 +50,8 @@ def _set(model: keras.Model, policy: str) -> None:
 
 
 def _backbone(model: keras.Model) -> list[keras.Layer]:
-    """The layers between normalisation and pooling."""
+    """The layers between normalisation and pooling; none of what ONNX Runtime computes."""
     names = [layer.name for layer in model.layers]
+    if NORMALISED not in names:
+        return []
     return list(model.layers[names.index(NORMALISED) + 1 : names.index(POOLED)])

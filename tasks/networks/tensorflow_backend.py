@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -111,6 +111,15 @@ def forward(network: Any) -> Callable[[Any], Any]:
     """What a network makes of a batch of inputs, in inference mode, left on the device."""
     network.make_predict_function()
     return lambda inputs: network.predict_function([(inputs,)])
+
+
+def on_host(function: Callable[[Any], Any], inputs: Any, shape: Sequence[int]) -> Any:
+    """What a function of arrays makes of a batch, float32 `(N, *shape)`, within a graph too; no
+    gradient passes it.
+    """
+    found = tf.numpy_function(function, [inputs], tf.float32, stateful=False)
+    found.set_shape([inputs.shape[0], *shape])
+    return found
 
 
 def over_rows(network: Any, step: str, batch: Any) -> Callable[[Any, Any, int], dict[str, Any]]:

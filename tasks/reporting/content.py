@@ -44,7 +44,7 @@ def read(floors: Floors) -> dict[str, Any]:
         "table_one": tables.table_one(facts["receipt"]),
         "external": tables.external(facts["metrics"]),
         "explained": tables.of_heatmaps(facts["explanations"]["classes"]),
-        "package": tables.of_int8(facts["compression"]["int8"]),
+        "package": tables.of_int8(facts["compression"].get("int8")),
         **tables.of_metrics(facts["metrics"]),
         **_pictures(facts),
     }

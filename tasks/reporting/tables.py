@@ -119,8 +119,10 @@ def _of_heatmap(found: Facts) -> list[Any]:
     return [*cells, judged(found["beats_chance"])]
 
 
-def of_int8(compared: Facts) -> Grid:
-    """What int8 changes, by side."""
+def of_int8(compared: Facts | None) -> Grid | None:
+    """What int8 changes, by side; None where it could not be made."""
+    if compared is None:
+        return None
     rows = [
         (heading(name), [side[name] for side in compared.values()])
         for name in next(iter(compared.values()))

@@ -9,6 +9,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from tasks.common.errors import ParameterError
+
 if TYPE_CHECKING:
     from tasks.imaging.images import Images
 
@@ -42,8 +44,17 @@ class Session:
             images: `(N, H, W, C)`.
             output: which score to explain.
             absent: explain that its class is absent: what lowers the score.
+
+        Raises:
+            ParameterError: the network's maps have one place only, which shows nothing.
         """
         scores, maps, weights = self._run(["scores", "maps", "weights"], images)
+        if maps.shape[1:3] == (1, 1):
+            raise ParameterError(
+                "required: a network whose last maps have several places; received: one that makes "
+                "features of the whole image. Where it was made, python -m tasks.explain_version "
+                "explains it from its scores alone"
+            )
         evidence = np.maximum(maps @ weights[:, output] * (-1 if absent else 1), 0)
         largest = evidence.max(axis=(1, 2), keepdims=True)
         return scores, evidence / np.where(largest > 0, largest, 1)

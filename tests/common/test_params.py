@@ -35,7 +35,7 @@ def test_every_stage_has_its_section(workspace, values):
         ("train", "epochs", "many", "received 'many'"),
         ("train", "learning_rate", 2.0, "less than or equal to 1; received 2.0"),
         ("train", "epoch", 5, "train.epoch: unknown key"),
-        ("model", "backbone", "AlexNet", "'EfficientNetLite0', 'ResNet50'"),
+        ("model", "backbone", "AlexNet", "'EfficientNetLite0', 'EfficientNetLite1'"),
         ("split", "on_leak", "ignore", "on_leak is fail, drop or report; received 'ignore'"),
         ("split", "on_leak", "drop from batch 0", "on_leak is fail, drop or report"),
         (

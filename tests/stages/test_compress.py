@@ -35,7 +35,8 @@ def test_the_reason_quotes_both_limits():
 
 def test_what_is_recorded_is_made_of_listed_words():
     rest = " ".join([*cpu.INTEGER, *LAYERS, "x86_64 aarch64 arm64 serves processor machine"])
-    for found in (Int8(None, [], Cost(0, 0), True), Int8(None, ["a", "b"], Cost(0, 0), False)):
+    some = Int8(None, [], Cost(0, 0), True), Int8(None, ["a", "b"], Cost(0, 0), False)
+    for found in (*some, None):
         require_listed(f"{compress.reason(found, Compress(calibration_images=8))} {rest}")
     fields = [
         field.name for kind in (settings.File, settings.Settings) for field in fields_of(kind)

@@ -53,6 +53,17 @@ def test_the_page_says_what_was_found(made):
     assert "Sex, test" in html
 
 
+def test_a_package_without_int8_shows_its_one_file(made):
+    told = {name: world.COMPRESSION[name] for name in ("calibration_images", "files")}
+    alone = {"serves": "float.onnx", "reason": "int8 could not be made"}
+    documents.write_json(paths.COMPRESSION, told | alone)
+    html = page()
+    assert "<b>float.onnx</b>" in html
+    assert "int8 could not be made." in html
+    assert "What int8 changes" not in html
+    assert "int8" not in first_page(html)
+
+
 def test_checklists_and_change_protocol_show_answers_and_gaps(made):
     html = page()
     assert "25 of 44 items answered; 18 left to the owner; 1 left to data or settings." in html
@@ -363,7 +374,7 @@ def test_heatmaps_that_do_not_beat_chance_are_told_on_the_first_page(made):
     blind = TESTED | {"by_masks": None, "follows_weights": False}
     few = blind | {"beats_chance": None, "follows_weights": None, "by_scores": None}
     classes = {"benign": TESTED, "malignant": blind, "normal": few}
-    documents.write_json(paths.EXPLANATIONS, {"classes": classes})
+    documents.write_json(paths.EXPLANATIONS, {"method": "gradcam", "classes": classes})
     top, below = page().split("<nav")
     assert (
         "Heatmaps of benign are no better than chance: they hit the finding in a share of " in top

@@ -125,7 +125,7 @@ def write() -> None:
     neighbours = [entry | {"neighbours": ["abc"]}]
     drawn = {"examples": examples, "neighbours": neighbours, "features": features}
     documents.write_json(paths.EXPLAIN / "index.json", drawn)
-    documents.write_json(paths.EXPLANATIONS, {"classes": {"nodule": HEATMAPS}})
+    documents.write_json(paths.EXPLANATIONS, {"method": "gradcam", "classes": {"nodule": HEATMAPS}})
     for path in (paths.EXPLAIN / "a.png", *FIGURES, paths.CONTACT_SHEET):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(PICTURE)
@@ -165,6 +165,6 @@ def write_every_part() -> None:
     shared = {"shared": {"train and test": {"patients": 2, "groups": 2, "duplicates": 0}}}
     documents.write_json(paths.SPLIT_RECEIPT, RECEIPT | leaks | folds | shared)
     blind = HEATMAPS | {"beats_chance": False, "follows_weights": False, "by_scores": HEAT}
-    documents.write_json(paths.EXPLANATIONS, {"classes": {"nodule": blind}})
+    documents.write_json(paths.EXPLANATIONS, {"method": "gradcam", "classes": {"nodule": blind}})
     (paths.AUDIT / "gallery.png").write_bytes(PICTURE)
     documents.write_json(paths.AUDIT / "summary.json", AUDIT | {"likely_errors": 3})

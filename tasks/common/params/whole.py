@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from tasks.common.params.audit import Audit
 from tasks.common.params.augment import Augment
@@ -12,7 +14,7 @@ from tasks.common.params.evaluate import Evaluate
 from tasks.common.params.explain import Explain
 from tasks.common.params.fine_tune import FineTune
 from tasks.common.params.gate import Gate
-from tasks.common.params.model import Model
+from tasks.common.params.model import Model, require_frozen
 from tasks.common.params.preprocess import Preprocess
 from tasks.common.params.publish import Publish
 from tasks.common.params.pull import External, Pull
@@ -50,3 +52,8 @@ class Params(Section):
     report: Report
     publish: Publish
     gate: Gate
+
+    @model_validator(mode="after")
+    def _onnx_is_not_fine_tuned(self) -> Self:
+        require_frozen(self.model, self.fine_tune.epochs)
+        return self

@@ -1,19 +1,24 @@
-"""EfficientNet-Lite0 as a flat functional graph with named blocks.
+"""EfficientNet-Lite as a flat functional graph with named blocks.
 
 Tan, Le: EfficientNet, arXiv 1905.11946; the Lite variants drop squeeze-and-excitation and use
 ReLU6 (https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite).
-Stem and head are not scaled.
+Lite1 and Lite2 are Lite0 made deeper and wider; stem, head, and the depth of the first and the last
+stage are not scaled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import keras
 from keras import layers
 
 EPSILON = 1e-3  # of batch normalisation
+MULTIPLE = 8  # what a scaled number of channels is rounded to
+
+Features = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 
 @dataclass(frozen=True)
@@ -38,22 +43,36 @@ STAGES = (
 )
 
 
-def lite0(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Features `(N, H / 32, W / 32, 1280)` of normalised pixels `(N, H, W, 3)`."""
-    x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(pixels)
-    x = _normalise(x, "stem")
-    for index, block in enumerate(blocks()):
-        x = _block(x, block, f"block{index}")
-    x = layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x)
-    return _normalise(x, "top")
+def lite(width: float = 1.0, depth: float = 1.0) -> Features:
+    """The graph of a size: from normalised pixels `(N, H, W, 3)` to features
+    `(N, H / 32, W / 32, 1280)`.
+    """
+
+    def features(pixels: keras.KerasTensor) -> keras.KerasTensor:
+        stem = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")
+        x = _normalise(stem(pixels), "stem")
+        for index, block in enumerate(blocks(width, depth)):
+            x = _block(x, block, f"block{index}")
+        x = layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x)
+        return _normalise(x, "top")
+
+    return features
 
 
-def blocks() -> Iterator[Block]:
-    """The 16 blocks in their order."""
-    for repeats, first in STAGES:
-        yield first
-        for _ in range(repeats - 1):
-            yield Block(first.kernel, 1, first.expand, first.channels)
+def blocks(width: float, depth: float) -> Iterator[Block]:
+    """The blocks in their order."""
+    for place, (repeats, first) in enumerate(STAGES):
+        channels = _rounded(width * first.channels)
+        scaled = repeats if place in (0, len(STAGES) - 1) else math.ceil(depth * repeats)
+        yield Block(first.kernel, first.stride, first.expand, channels)
+        for _ in range(scaled - 1):
+            yield Block(first.kernel, 1, first.expand, channels)
+
+
+def _rounded(channels: float) -> int:
+    """To a multiple, by at most a tenth down (`round_filters` of the source above)."""
+    nearest = max(MULTIPLE, int(channels + MULTIPLE / 2) // MULTIPLE * MULTIPLE)
+    return nearest + MULTIPLE if nearest < 0.9 * channels else nearest
 
 
 def _block(inputs: keras.KerasTensor, block: Block, name: str) -> keras.KerasTensor:
