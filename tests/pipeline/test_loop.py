@@ -151,6 +151,13 @@ def test_a_touched_evaluation_gives_a_second_run_and_no_second_version(project):
     assert first.data.tags["model.digest"] == second.data.tags["model.digest"]
 
 
+def test_the_owners_words_make_the_report_again_and_nothing_before_it(project):
+    (project / paths.OWNER).write_text("## Limits\nFew children.\n", encoding="utf-8")
+    said = repro(project, "repro", "report")
+    assert re.findall(r"Running stage '(\w+)'", said) == ["report"]
+    assert "Few children." in (project / paths.REPORT).read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def clone(project, tmp_path_factory):
     """A second clone, by the README's recipe."""
