@@ -78,8 +78,9 @@ def load(path: Path, pixels: OnnxPixels, size: Sequence[int], channels: int) -> 
 
 
 def parameters(graph: bytes) -> int:
-    """How many numbers a graph holds."""
-    return sum(math.prod(c.dims) for c in onnx.load_from_string(graph).graph.initializer)
+    """How many numbers a graph holds, without sizes and axes."""
+    constants = onnx.load_from_string(graph).graph.initializer
+    return sum(math.prod(c.dims) for c in constants if c.data_type == TensorProto.FLOAT)
 
 
 def _joined(
