@@ -140,7 +140,7 @@ def main() -> None:
     if quick:
         report |= {
             "int8_layers_in_float": quick.in_float,
-            "int8": {name: compare(sides[n], found[n][0], found[n][1], confidence) for n in sides},
+            "int8": {n: compare(sides[n], found[n][0], found[n][1], confidence) for n in sides},
         }
     write_json(paths.COMPRESSION, report)
     tables = [

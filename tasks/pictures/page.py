@@ -43,7 +43,9 @@ WORDS = {
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """The page. `content` holds what the template names; all text in it is escaped."""
+    """The page, HTML or Markdown. `content` holds what the template names; all text in it is
+    escaped, in Markdown without quotation marks, which make no tag there.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -54,7 +56,8 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     wordings = (far_below, too_small, heatmaps, judged, leak, number, ends, allowed)
     filters = (*wordings, worded, heading, pairs, grids, grid)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
-    return environment.get_template(template).render(content)
+    page = environment.get_template(template).render(content)
+    return page.replace("&#39;", "'").replace("&#34;", '"') if ".md." in template else page
 
 
 def own_text() -> str:

@@ -98,6 +98,13 @@ def test_the_report_in_short_counts_answers_and_names_gaps(made):
     assert "Gaps: What the model is for; Why, how often, and how users learn of it;" in short
 
 
+def test_the_report_in_short_escapes_tags_and_keeps_quotation_marks(made):
+    editing.set_values(paths.PARAMS, {"report.title": """St Anne's "first" <b>"""})
+    page()
+    short = paths.REPORT_IN_SHORT.read_text(encoding="utf-8")
+    assert """# St Anne's "first" &lt;b&gt;\n""" in short
+
+
 def test_sets_of_answers_are_told_with_what_they_assume(made):
     html = page()
     assert "for 90.0% of the images of each class" in html
