@@ -70,13 +70,13 @@ class Quantiser:
         """The layers, most sensitive first: by how far the logits of `images` move on average when
         that layer alone is int8.
         """
-        truth = logits(self.source, images)
+        truth, names = logits(self.source, images), _layers(self._network)
 
         def damage(name: str) -> float:
             alone = self._quantised(only=[name]).SerializeToString()
             return float(np.abs(logits(alone, images, threads=1) - truth).mean())
 
-        names, _ = _layers(self._network), self._ranges
+        _ = self._ranges  # found here, once: threads would each begin to look for them
         with ThreadPoolExecutor(min(cores(), AT_ONCE)) as pool:
             found = dict(zip(names, pool.map(damage, names), strict=True))
         return sorted(found, key=lambda name: -found[name])
@@ -97,9 +97,11 @@ class Quantiser:
     def _quantised(
         self, only: Collection[str] = (), besides: Collection[str] = ()
     ) -> onnx.ModelProto:
-        """All nodes or `only` some, `besides` others, in int8."""
+        """All nodes or `only` some, but none `besides`, in int8; from copies, since the library
+        changes network and ranges.
+        """
         quantiser = QDQQuantizer(
-            copy.deepcopy(self._network),  # it changes both
+            copy.deepcopy(self._network),
             per_channel=True,
             reduce_range=False,
             weight_qType=QuantType.QInt8,
