@@ -7,7 +7,7 @@ import subprocess
 # They belong to the project that owns the data and change with every run, so they don't count.
 OURS = (":(exclude)dvc.lock", ":(exclude)data/raw.dvc")
 # MLflow's page of a run shows no commit where it has no name to put it beside.
-SOURCE = {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL"}
+SOURCE = "dvc.yaml"
 
 
 def tags() -> dict[str, str]:
@@ -19,7 +19,8 @@ def tags() -> dict[str, str]:
         return {}
     changed = _git("--no-optional-locks", "status", "--porcelain", "--", ".", *OURS)
     dirty = "true" if changed else "false"
-    return {"git.commit": commit, "git.dirty": dirty, **SOURCE, "mlflow.source.git.commit": commit}
+    shown = {"mlflow.source.name": SOURCE, "mlflow.source.git.commit": commit}
+    return {"git.commit": commit, "git.dirty": dirty} | shown
 
 
 def _git(*arguments: str) -> str:

@@ -208,6 +208,8 @@ def test_dirty_leaves_out_what_belongs_to_the_data(workspace):
     run("git", "add", "-A", cwd=workspace)
     run("git", "commit", "-qm", "all", cwd=workspace)
     assert git.tags()["git.dirty"] == "false"
+    assert git.tags()["mlflow.source.git.commit"] == git.tags()["git.commit"]
+    assert git.tags()["mlflow.source.name"] == "dvc.yaml"  # without which no page shows the commit
     paths.DVC_LOCK.write_text("a lock")
     paths.RAW_DVC.parent.mkdir()
     paths.RAW_DVC.write_text("a pointer")
