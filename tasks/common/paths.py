@@ -103,6 +103,8 @@ COMPRESSION = Path("reports/compress.json")
 REPORT = Path("reports/report.html")
 VERDICT = Path("reports/verdict.html")  # no out: the gate writes it, after the report
 
+TUNING = Path("reports/tuning")  # no out: what the last search for settings found
+
 MACHINE = "machine-"  # begins the name of its folder of state
 
 
@@ -120,6 +122,7 @@ class StateEntry(Enum):
     PACKS = "packs", True
     PREFIX = "prefix", True  # stored activations
     CHECKPOINTS = "checkpoints", True
+    TUNING = "tuning", False  # searches for settings: what was tried, and how it went
     COMPILED = "compiled", False  # what XLA made for the devices that are here
     DOWNLOADS = "downloads", True  # what sources fetched, as it came
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name
