@@ -22,7 +22,7 @@ from tasks.networks import device, keys
 from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import Loss, Penalty, cross_entropy, penalised
-from tasks.networks.optimisation import adam, averaged, follow
+from tasks.networks.optimisation import adam, follow
 from tasks.networks.prediction import JIT
 from tasks.networks.steps import Steps
 
@@ -101,11 +101,10 @@ def fit(
         epoch = len(state.history) + 1
         follow(model.optimizer, plan.phase, [metrics["val_loss"] for metrics in state.history])
         metrics = trainer.one_epoch(epoch)
-        with averaged(model):
-            metrics |= {f"val_{name}": value for name, value in trainer.measure(val).items()}
-            _require_finite(metrics, epoch, plan)
-            history = [*state.history, metrics]
-            best = model.get_weights() if best_epoch(history) == epoch else state.best
+        metrics |= {f"val_{name}": value for name, value in trainer.measure(val).items()}
+        _require_finite(metrics, epoch, plan)
+        history = [*state.history, metrics]
+        best = model.get_weights() if best_epoch(history) == epoch else state.best
         state = State(history, best)
         if pace.due(epoch, last=_finished(history, plan.phase)):
             print(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 
 from tasks.networks import device
 
@@ -16,28 +14,19 @@ if TYPE_CHECKING:
 
 WARM_UP = 0.1  # share of all steps in which the cosine's rate rises
 FACTOR = 0.2  # of the rate after a plateau
-NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 def adam(model: keras.Model, phase: Phase, steps: int) -> keras.optimizers.Optimizer:
-    """Adam (Kingma and Ba 2015, ICLR) for what is trainable in `model`, with decoupled weight decay
-    (Loshchilov and Hutter 2019, ICLR) and a running average of the weights where these are asked
-    for.
+    """Adam (Kingma and Ba 2015, ICLR) for what is trainable in `model`.
 
     Args:
         model: built.
-        phase: rate and schedule, decay and average.
+        phase: rate and schedule.
         steps: of the whole fit: where the cosine ends.
     """
     with device.scope():
-        optimizer = keras.optimizers.Adam(
-            _cosine(phase, steps) if phase.schedule == "cosine" else phase.learning_rate,
-            weight_decay=phase.weight_decay or None,
-            use_ema=phase.average > 0,
-            ema_momentum=phase.average,
-        )
-        if phase.weight_decay:
-            optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+        rate = _cosine(phase, steps) if phase.schedule == "cosine" else phase.learning_rate
+        optimizer = keras.optimizers.Adam(rate)
         optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -58,22 +47,6 @@ def plateau(rate: float, losses: Sequence[float], wait: int) -> float:
         if since == wait:
             rate, since = rate * FACTOR, 0
     return rate
-
-
-@contextmanager
-def averaged(model: keras.Model) -> Iterator[None]:
-    """Let a compiled `model` hold its averaged weights, where its optimiser keeps such."""
-    optimizer, variables = model.optimizer, model.trainable_variables
-    if not optimizer.use_ema:
-        yield
-        return
-    held = [np.asarray(variable) for variable in variables]
-    optimizer.finalize_variable_values(variables)
-    try:
-        yield
-    finally:
-        for variable, value in zip(variables, held, strict=True):
-            variable.assign(value)
 
 
 def _cosine(phase: Phase, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

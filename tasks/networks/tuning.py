@@ -44,10 +44,11 @@ class Range(NamedTuple):
 SPACE = {
     "model.dropout": Range(0.0, 0.6),
     "train.learning_rate": Range(3e-4, 0.1, log=True),
-    "train.weight_decay": Range(0.0, 0.3),
+    "train.label_smoothing": Range(0.0, 0.2),
+    "train.l1": Range(0.0, 0.001),
     "train.l2": Range(0.0, 0.01),
     "fine_tune.learning_rate": Range(1e-6, 1e-3, log=True),
-    "fine_tune.weight_decay": Range(0.0, 0.3),
+    "fine_tune.label_smoothing": Range(0.0, 0.2),
 }
 Values = dict[str, float]
 

@@ -15,8 +15,6 @@ from tasks.common.params.whole import Params
 from tasks.networks import data, history, tuning
 from tasks.networks.tuning import SPACE, Search, changed
 
-SEARCHED = ["train.learning_rate", "train.weight_decay", "train.l2"]
-
 
 @pytest.fixture
 def world(workspace, monkeypatch):
@@ -35,7 +33,12 @@ def begin():
 def test_a_trial_is_what_the_stage_trains_with_its_settings(world):
     found = list(begin().run())
     assert [trial.number for trial in found] == [0, 1]
-    assert found[0].values == {"train.learning_rate": 1e-2, "train.weight_decay": 0, "train.l2": 0}
+    assert found[0].values == {
+        "train.learning_rate": 1e-2,
+        "train.label_smoothing": 0,
+        "train.l2": 0,
+        "model.dropout": 0.2,
+    }
     for trial in found[1:]:
         assert all(
             SPACE[name].low <= value <= SPACE[name].high for name, value in trial.values.items()

@@ -35,14 +35,12 @@ class Evolved(Section):
 
 
 class Phase(Section):
-    """What both phases of training are told; the defaults leave out what a file does not name."""
+    """What both phases of training are told. What a file of before lacks has a default."""
 
     batch_size: Positive
     learning_rate: Rate
     schedule: Literal["cosine", "plateau"] | None = None
-    weight_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    average: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     patience: Positive
 
 

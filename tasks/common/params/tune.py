@@ -11,13 +11,19 @@ from tasks.common.params.section import Positive, Section, Seed
 Searched = Literal[
     "model.dropout",
     "train.learning_rate",
-    "train.weight_decay",
+    "train.label_smoothing",
+    "train.l1",
     "train.l2",
     "fine_tune.learning_rate",
-    "fine_tune.weight_decay",
+    "fine_tune.label_smoothing",
 ]
 
-DEFAULT: tuple[Searched, ...] = ("train.learning_rate", "train.weight_decay", "train.l2")
+DEFAULT: tuple[Searched, ...] = (
+    "train.learning_rate",
+    "train.label_smoothing",
+    "train.l2",
+    "model.dropout",
+)
 
 
 class Tune(Section):
