@@ -21,6 +21,7 @@ FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability
 LOOPS_ON_CPUS = False  # convolutions take many times as long there
 THREADS = "NPROC"  # read by XLA when it starts
 FLAGS = "XLA_FLAGS"
+KEPT_BYTES = 2 << 30  # of what was compiled; the longest unused goes first
 COMPILING = "/jax/core/compile/backend_compile_duration"  # an event
 
 
@@ -183,6 +184,7 @@ def over_batches(
 def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """A function, to be compiled once on a machine: what takes long is kept in the state folder."""
     jax.config.update("jax_compilation_cache_dir", str(StateEntry.COMPILED.path))
+    jax.config.update("jax_compilation_cache_max_size", KEPT_BYTES)
     _say_when_compiling()
     compiled: Callable[..., Any] = jax.jit(function, **options)
     return compiled

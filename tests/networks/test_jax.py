@@ -1,11 +1,13 @@
 """The room beside JAX and on it (`KERAS_BACKEND=jax`), in processes of their own."""
 
 import re
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from worlds.feeds import start
 from worlds.project import ROOT, environment
 
 from tasks.networks import files
@@ -109,6 +111,9 @@ folder = Path(sys.argv[1])
 files.save(model, folder / "model.keras")
 np.savez(folder / "scored", images=images, scores=scores)
 assert np.array_equal(score(files.load(folder / "model.keras"), images), scores)
+of_tensorflow = np.load(folder / "of_tensorflow.npz")
+found = score(files.load(folder / "of_tensorflow.keras"), of_tensorflow["images"])
+assert np.abs(found - of_tensorflow["scores"]).max() < 1e-5
 print("all is well")
 """
 COMPILES = """
@@ -126,6 +131,20 @@ model = build(
 for weight in model.layers[-2].weights:
     weight.assign(np.full(weight.shape, 0.01))
 print(repr(score(model, np.full((1, 32, 32, 1), 9, np.uint8))))
+"""
+KILLED = """
+import os, signal, sys
+import numpy as np
+from tasks.networks import device, fit
+from worlds.feeds import CUT, make_data, start, train
+device.prepare(threads=1, seed=5)
+save = fit.Checkpoint.save
+def dies(self, model, state):
+    save(self, model, state)
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[1] == "die":
+    fit.Checkpoint.save = dies
+np.savez(sys.argv[1], *train(start(), CUT, make_data(count=1, refresh=1))[2])
 """
 SEVERAL = """
 import sys
@@ -164,7 +183,11 @@ def run(*command, **variables):
 
 
 @pytest.mark.slow
-def test_the_room_runs_on_jax_and_tensorflow_scores_what_it_made_alike(tmp_path):
+def test_the_room_runs_on_jax_and_each_backend_scores_alike_what_the_other_made(tmp_path):
+    images = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 1)).astype(np.uint8)
+    made = start()
+    files.save(made, tmp_path / "of_tensorflow.keras")
+    np.savez(tmp_path / "of_tensorflow", images=images, scores=score(made, images))
     done = run(SCRIPT, str(tmp_path), KERAS_BACKEND="jax", MEDLOOP_STATE=str(tmp_path / "state"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train.threads" in done.stdout
@@ -175,6 +198,23 @@ def test_the_room_runs_on_jax_and_tensorflow_scores_what_it_made_alike(tmp_path)
     scored = np.load(tmp_path / "scored.npz")
     found = score(files.load(tmp_path / "model.keras"), scored["images"])
     assert np.abs(found - scored["scores"]).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_it_ends_in_the_same_weights(tmp_path):
+    """Killed outright, once after the first epoch and once after the second."""
+    on_jax = {"KERAS_BACKEND": "jax"}
+    undisturbed = str(tmp_path / "undisturbed.npz")
+    assert run(KILLED, undisturbed, MEDLOOP_STATE=str(tmp_path / "a"), **on_jax).returncode == 0
+    state = str(tmp_path / "b")
+    for _ in range(2):
+        assert run(KILLED, "die", MEDLOOP_STATE=state, **on_jax).returncode == -signal.SIGKILL
+    killed = str(tmp_path / "killed.npz")
+    done = run(KILLED, killed, MEDLOOP_STATE=state, **on_jax)
+    assert "Going on after epoch 2" in done.stdout, done.stdout + done.stderr
+    found, expected = np.load(killed), np.load(undisturbed)
+    assert len(found.files) > 0
+    assert all(np.array_equal(found[name], expected[name]) for name in expected.files)
 
 
 @pytest.mark.slow

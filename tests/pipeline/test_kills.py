@@ -33,7 +33,7 @@ def test_killed_in_every_stage_and_started_again(project, tmp_path):
     run(*FLOW, cwd=folder)
     for file in (half_written.WHO_WORKS, paths.DVC_LOCK, paths.RAW_DVC):
         (folder / file).write_bytes(b"")
-    assert "half-written" in run(*FLOW, cwd=folder).stdout
+    assert "half-written" in run(*FLOW, cwd=folder).stderr
     assert digests.of_model(folder / "models/model.keras") == expected
     assert len(finished(folder)) == 1
     assert len(versions(folder)) == 1
