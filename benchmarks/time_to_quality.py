@@ -79,7 +79,7 @@ def prepare(source: Path, limit: int) -> Params:
     editing.set_values(
         paths.PARAMS,
         {
-            "pull.source": "folder",
+            "pull.source": "medmnist" if source.suffix == ".npz" else "folder",
             "pull.path": str(source),
             "split.on_leak": "report",
         },

@@ -22,7 +22,7 @@ LEFT_OUT = (
     "pipeline",
     "registry",
     *(f"stages/test_{name}.py" for name in ("audit", "augment", "compress", "evaluate")),
-    *(f"stages/test_{name}.py" for name in ("explain", "fine_tune", "report", "train")),
+    *(f"stages/test_{name}.py" for name in ("explain", "fine_tune", "report", "train", "tune")),
     *(f"stages/test_{name}.py" for name in ("pull", "withdraw")),
 )
 REFUSED = {"tensorflow", "keras"}

@@ -77,7 +77,9 @@ def test_no_stage_runs_code_of_a_section_that_it_does_not_read(stage):
 
 
 def test_publish_records_the_whole_file():
-    assert set(STAGES["publish"]["params"]) == set(YAML(typ="safe").load(ROOT / "params.yaml"))
+    """But for what a search asks, which no result hangs on and a file of before lacks."""
+    sections = set(YAML(typ="safe").load(ROOT / "params.yaml")) - {"tune"}
+    assert set(STAGES["publish"]["params"]) == sections
 
 
 def read_by(stage):

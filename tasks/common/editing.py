@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from tasks.common import documents
@@ -46,6 +47,19 @@ def set_values(path: Path, values: Mapping[str, Any]) -> str:
     Raises:
         ParameterError: a key does not exist, or the edited parameters are not allowed.
     """
+    before, after = _edited(path, values)
+    if after != before:
+        documents.write_text(path, after)
+    return _diff(path, before, after)
+
+
+def diff(path: Path, values: Mapping[str, Any]) -> str:
+    """What `set_values` would give, without the edit; errors as there."""
+    return _diff(path, *_edited(path, values))
+
+
+def _edited(path: Path, values: Mapping[str, Any]) -> tuple[str, str]:
+    """The text of a parameter file before and after."""
     before = path.read_text(encoding="utf-8")
     yaml = YAML()
     tree, expected = yaml.load(before), _read(before)
@@ -54,7 +68,7 @@ def set_values(path: Path, values: Mapping[str, Any]) -> str:
         _set(expected, key, value)
     parse(Params, expected, path)
     if expected == _read(before):
-        return ""
+        return before, before
     buffer = io.StringIO()
     yaml.dump(tree, buffer)
     after = buffer.getvalue()
@@ -63,7 +77,10 @@ def set_values(path: Path, values: Mapping[str, Any]) -> str:
             f"{path} cannot hold the new value of {' or '.join(values)} in YAML such that it is "
             "read as it was given; nothing was changed: write it into the file by hand"
         )
-    documents.write_text(path, after)
+    return before, after
+
+
+def _diff(path: Path, before: str, after: str) -> str:
     return "".join(
         difflib.unified_diff(
             before.splitlines(keepends=True),
@@ -91,7 +108,18 @@ def _set(tree: Any, key: str, value: Any) -> None:
     node: Any = tree
     for parent in parents:
         node = node.get(parent) if isinstance(node, Mapping) else None
-    if not isinstance(node, MutableMapping) or last not in node:
+    if not isinstance(node, MutableMapping) or not (last in node or _has_default(key)):
         raise ParameterError(f"{key} is no key of params.yaml, which lists those that can be set")
-    if node[last] != value:
+    if last not in node and isinstance(node, CommentedMap):
+        # A file of before. Not at the end: what follows the section hangs on its last key.
+        node.insert(len(node) - 1, last, value)
+    elif node.get(last, ...) != value:
         node[last] = value
+
+
+def _has_default(key: str) -> bool:
+    """Whether a section knows a key that a file need not have."""
+    section, _, name = key.partition(".")
+    kind = Params.model_fields.get(section)
+    field = getattr(kind and kind.annotation, "model_fields", {}).get(name)
+    return field is not None and not field.is_required()

@@ -107,6 +107,8 @@ REPORT_IN_SHORT = Path("reports/report.md")
 VERDICT = Path("reports/verdict.html")
 MODEL_CARD = Path("reports/model_card.md")
 
+TUNING = Path("reports/tuning")  # no out: what the last search for settings found
+
 MACHINE = "machine-"  # begins the name of its folder of state
 
 
@@ -124,6 +126,7 @@ class StateEntry(Enum):
     PACKS = "packs", True
     PREFIX = "prefix", True  # stored activations
     CHECKPOINTS = "checkpoints", True
+    TUNING = "tuning", False  # searches for settings: what was tried, and how it went
     COMPILED = "compiled", False  # what XLA made for the devices that are here
     DOWNLOADS = "downloads", True  # what sources fetched, as it came
     PULL_DETAILS = "pull_details.txt", True  # what the last pull's notes count, by name

@@ -21,7 +21,8 @@ from tasks.common.progress import Pace
 from tasks.networks import device, keys
 from tasks.networks.checkpoint import Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
-from tasks.networks.losses import cross_entropy
+from tasks.networks.losses import Loss, Penalty, cross_entropy, penalised
+from tasks.networks.optimisation import adam, follow
 from tasks.networks.prediction import JIT
 from tasks.networks.steps import Steps
 
@@ -36,13 +37,14 @@ AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly
 @dataclass(frozen=True)
 class Plan:
     """How to fit: `phase` gives epochs, batch size, learning rate and patience; `weights` are those
-    of `losses.cross_entropy`.
+    of `losses.cross_entropy`, which `penalty` is added to in training.
     """
 
     kind: str
     phase: Train | FineTune
     weights: NDArray[np.float32]
     seed: int
+    penalty: Penalty | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def fit(
     state, pace = checkpoint.load(model), Pace()
     while not _finished(state.history, plan.phase):
         epoch = len(state.history) + 1
+        follow(model.optimizer, plan.phase, [metrics["val_loss"] for metrics in state.history])
         metrics = trainer.one_epoch(epoch)
         metrics |= {f"val_{name}": value for name, value in trainer.measure(val).items()}
         _require_finite(metrics, epoch, plan)
@@ -114,38 +117,38 @@ def fit(
 
 
 def compile_for(
-    model: keras.Model, plan: Plan, optimizer: keras.optimizers.Optimizer | None = None
+    model: keras.Model, plan: Plan, optimizer: keras.optimizers.Optimizer, loss: Loss
 ) -> None:
-    """Compile with the task's cross-entropy, its metrics, and Adam unless an optimiser is given."""
-    if optimizer is None:
-        with device.scope():
-            optimizer = keras.optimizers.Adam(plan.phase.learning_rate)
-            optimizer.build(model.trainable_variables)
+    """Compile with the task's metrics."""
     if plan.kind == "multiclass":
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     else:
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
     several = model.output_shape[-1] > 1
     auroc = keras.metrics.AUC(AUROC_THRESHOLDS, multi_label=several, name="auroc")
-    model.compile(
-        optimizer,
-        loss=cross_entropy(plan.kind, plan.weights),
-        metrics=[accuracy, auroc],
-        jit_compile=JIT,
-    )
+    model.compile(optimizer, loss=loss, metrics=[accuracy, auroc], jit_compile=JIT)
 
 
 def compiled(model: keras.Model, train: Feed, plan: Plan) -> keras.Model:
-    """What is fitted, compiled; where it is not `model` itself, one optimiser serves both."""
-    compile_for(model, plan)
-    network = train.network(model)
-    if device.replicas():
-        with device.scope():  # the same layers, in a network that knows of the other devices
+    """What is fitted, compiled, and `model` for measuring, by the plain cross-entropy; where these
+    are two, one optimiser serves both.
+    """
+    phase, rows = plan.phase, train.examples(1).rows
+    optimizer = adam(model, phase, phase.epochs * math.ceil(rows / phase.batch_size))
+    compile_for(model, plan, optimizer, cross_entropy(plan.kind, plan.weights))
+    network, own_loss = train.network(model), bool(phase.label_smoothing or plan.penalty)
+    with device.scope():
+        if device.replicas() or (network is model and own_loss):
+            # The same layers, in a network that knows of the other devices or has another loss.
             network = keras.Model(network.input, network.output)
-            compile_for(network, plan, model.optimizer)
-    elif network is not model:
-        compile_for(network, plan, model.optimizer)
+        if network is not model:
+            compile_for(network, plan, optimizer, _trained_by(plan))
     return network
+
+
+def _trained_by(plan: Plan) -> Loss:
+    loss = cross_entropy(plan.kind, plan.weights, plan.phase.label_smoothing)
+    return penalised(loss, plan.penalty) if plan.penalty else loss
 
 
 class Trainer:
@@ -197,7 +200,8 @@ def _finished(history: list[Metrics], phase: Train | FineTune) -> bool:
 
 def _key(model: keras.Model, train: Feed, val: Examples, plan: Plan) -> str:
     sees = [train.key(), val.key(), keys.of_arrays([plan.weights])]
-    return keys.of_fit(model, sees, [plan.kind, plan.seed, plan.phase.model_dump()])
+    asked = plan.phase.model_dump(exclude_defaults=True)
+    return keys.of_fit(model, sees, [plan.kind, plan.seed, asked])
 
 
 def _line(epoch: int, epochs: int, metrics: Metrics, best: bool) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tasks.common.errors import TrainingError
 
 Loss = Callable[[Any, Any], Any]
+Penalty = Callable[[], Any]
 
 
 def class_weights(
@@ -39,25 +40,42 @@ def class_weights(
     return np.asarray(weights, np.float32)
 
 
-def cross_entropy(kind: str, weights: NDArray[np.float32]) -> Loss:
+def cross_entropy(kind: str, weights: NDArray[np.float32], smoothing: float = 0.0) -> Loss:
     """Loss `(N,)` of targets and scores `(N, K)`: categorical in a multiclass task, else binary and
     averaged over the outputs.
 
     Args:
         kind: binary, multiclass or multilabel.
         weights: `(2, K)` of absent and present; ones leave the classes as they are.
+        smoothing: share of every target that is spread evenly over its classes (Szegedy et al.
+            2016, CVPR).
     """
     absent, present = (ops.convert_to_tensor(row) for row in weights)
 
+    share = smoothing / (len(present) if kind == "multiclass" else 2)
+
+    def smooth(targets: Any) -> Any:
+        return targets * (1 - smoothing) + share if smoothing else targets
+
     def categorical(targets: Any, scores: Any) -> Any:
         weight = ops.sum(targets * present, axis=-1)
-        return weight * ops.categorical_crossentropy(targets, scores)
+        return weight * ops.categorical_crossentropy(smooth(targets), scores)
 
     def binary(targets: Any, scores: Any) -> Any:
         weight = targets * present + (1 - targets) * absent
-        return ops.mean(weight * ops.binary_crossentropy(targets, scores), axis=-1)
+        return ops.mean(weight * ops.binary_crossentropy(smooth(targets), scores), axis=-1)
 
     return categorical if kind == "multiclass" else binary
+
+
+def penalised(loss: Loss, penalty: Penalty) -> Loss:
+    """The same loss with a penalty on top of that of every example."""
+    return lambda targets, scores: loss(targets, scores) + penalty()
+
+
+def penalty(kernel: Any, l1: float, l2: float) -> Penalty:
+    """`l1` times the sum of absolute weights in `kernel`, and `l2` times that of their squares."""
+    return lambda: l1 * ops.sum(ops.abs(kernel)) + l2 * ops.sum(ops.square(kernel))
 
 
 def _check(kind: str, names: Sequence[str], counts: NDArray[np.float32]) -> None:

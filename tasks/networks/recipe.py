@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import keras
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from tasks.common import labels, paths
 from tasks.common.errors import TrainingError
-from tasks.networks import passes
-from tasks.networks.architecture import DROPOUT
+from tasks.networks import device, passes
+from tasks.networks.architecture import DROPOUT, LOGITS
+from tasks.networks.feeds import Examples, Feed
 from tasks.networks.fit import Fitted, Metrics, Plan, fit
+from tasks.networks.head import fold, normalised
 from tasks.networks.layers import cut, default_cut, train_only
-from tasks.networks.losses import class_weights
+from tasks.networks.losses import class_weights, penalty
 from tasks.networks.precision import computing
 
 if TYPE_CHECKING:
@@ -69,7 +72,7 @@ def train_head(model: keras.Model, backbone: str, recipe: Recipe, on_epoch: OnEp
         train, val = passes.feed(model, layers, DROPOUT, recipe.images)
         _, head = cut(model, DROPOUT)
         train_only(model, head)
-        fitted = fit(head, train, val, plan, on_epoch)
+        fitted = _fit_head(head, train, val, recipe, on_epoch)
     _require_better(fitted, plan)
     return fitted
 
@@ -93,6 +96,27 @@ def fine_tune(
 def cut_layer(backbone: str, phase: FineTune) -> str:
     """The first layer that the fine-tune phase trains."""
     return default_cut(backbone) if phase.cut_layer == "auto" else phase.cut_layer
+
+
+def _fit_head(
+    head: keras.Model, train: Feed, val: Examples, recipe: Recipe, on_epoch: OnEpoch
+) -> Fitted:
+    """Fit the head, with its penalties and behind a normalisation where these are asked for."""
+    phase, plan = recipe.train, recipe.plan(recipe.train)
+    if phase.l1 or phase.l2:
+        kernel = head.get_layer(LOGITS).kernel
+        plan = replace(plan, penalty=penalty(kernel, phase.l1, phase.l2))
+    if not phase.batch_normalisation:
+        return fit(head, train, val, plan, on_epoch)
+    if device.replicas():
+        raise TrainingError(
+            "required: train.devices: 1 with train.batch_normalisation, which needs the statistics "
+            f"of whole batches; received: {device.count()}"
+        )
+    network = normalised(head)
+    fitted = fit(network, train, val, plan, on_epoch)
+    fold(network)
+    return fitted
 
 
 def _require_better(fitted: Fitted, plan: Plan) -> None:

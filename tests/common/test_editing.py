@@ -194,6 +194,19 @@ def test_what_either_writes_the_other_leaves(workspace, tmp_path):
     assert ours.read_text() == theirs.read_text()
 
 
+def test_a_file_of_before_gets_the_key_that_it_lacks(workspace):
+    old = [line for line in paths.PARAMS.read_text().splitlines(True) if "  l2:" not in line]
+    paths.PARAMS.write_text("".join(old))
+    foretold = editing.diff(paths.PARAMS, {"train.l2": 0.5})
+    assert paths.PARAMS.read_text() == "".join(old)
+    assert editing.set_values(paths.PARAMS, {"train.l2": 0.5}) == foretold
+    assert load(Params).train.l2 == 0.5
+    new = paths.PARAMS.read_text().splitlines(True)
+    (line,) = [line for line in new if line not in old]
+    assert line == "  l2: 0.5\n"
+    assert [line for line in new if line != "  l2: 0.5\n"] == old
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [

@@ -140,13 +140,14 @@ def test_what_has_no_files_has_none_to_exclude():
 def test_a_file_of_before_goes_on_working(workspace):
     """Its intervals were drawn, so it says how often; what came later has a default."""
     lines = paths.PARAMS.read_text().splitlines()
-    new = ("  prevalence:", "  per_patient:", "  coverage:")
+    new = ("  prevalence:", "  per_patient:", "  coverage:", "  schedule:", "  label_smoothing:")
+    new += ("  batch_normalisation:", "  l1:", "  l2:")
     old = [line for line in lines if not line.startswith(new)]
     at = old.index("gate:")
     old[at + 1 : at + 1] = ["  resamples: 2000", "  seed: 23"]
     at = old.index("evaluate:")
     old[at + 1 : at + 1] = ["  resamples: 1000", "  seed: 19"]
-    assert len(old) == len(lines) + 4 - 3
+    assert len(old) == len(lines) + 4 - 3 - 7
     before = load(Params)
     paths.PARAMS.write_text("\n".join(old) + "\n")
     assert load(Params) == before

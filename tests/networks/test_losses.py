@@ -62,6 +62,15 @@ def test_with_softmax_the_true_class_weighs():
     assert np.allclose(found, [-4 * np.log(0.5), -np.log(0.7)], rtol=1e-5)
 
 
+def test_smoothing_spreads_its_share_over_the_classes():
+    one, three = np.array([[1.0]], np.float32), np.array([[0, 1, 0]], np.float32)
+    scores = np.array([[0.2, 0.5, 0.3]], np.float32)
+    found = cross_entropy("binary", np.ones((2, 1), np.float32), 0.1)(one, np.float32([[0.8]]))
+    assert np.allclose(found, -0.95 * np.log(0.8) - 0.05 * np.log(0.2), rtol=1e-5)
+    found = cross_entropy("multiclass", np.ones((2, 3), np.float32), 0.3)(three, scores)
+    assert np.allclose(found, -0.1 * np.log(0.2) - 0.8 * np.log(0.5) - 0.1 * np.log(0.3))
+
+
 def test_ones_give_kerass_own_losses():
     targets = one_hot([3, 4, 5])
     scores = np.random.default_rng(0).dirichlet([1, 1, 1], 12).astype(np.float32)

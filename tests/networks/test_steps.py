@@ -4,17 +4,15 @@ import numpy as np
 import pytest
 from worlds.fit import make_examples, make_model, make_plan, same
 
-from tasks.networks.feeds import order
-from tasks.networks.fit import compile_for
+from tasks.networks.feeds import Stored, order
+from tasks.networks.fit import compiled as compiled_for
 from tasks.networks.steps import Steps
 
 SIZE = 20  # the last batch is short
 
 
 def compiled(kind):
-    model = make_model(kind)
-    compile_for(model, make_plan(kind))
-    return model
+    return compiled_for(make_model(kind), Stored(lambda _: make_examples(kind)), make_plan(kind))
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])

@@ -19,7 +19,7 @@ from tasks.common import errors, paths, servers
 from tasks.common.paths import StateEntry
 from tasks.imaging import pack
 from tasks.intake import cohort, originals
-from tasks.networks import keyed_files
+from tasks.networks import keyed_files, tuning
 from tasks.networks.checkpoint import Checkpoint
 from tasks.networks.pass_files import PassFiles
 from tasks.registry import last_run
@@ -95,6 +95,11 @@ def compiled():
     StateEntry.COMPILED.path.mkdir(parents=True, exist_ok=True)
 
 
+def searches():
+    study = tuning.open_study("key", {"train.l2": 0.5})
+    assert [trial.state.name for trial in study.get_trials()] == ["WAITING"]
+
+
 def flow_lock():
     with processes.only_flow():
         assert processes.end_orphans() == []
@@ -122,6 +127,7 @@ READERS = {
     StateEntry.SERVERS: servers_recorded,
     StateEntry.PREFECT: prefect,
     StateEntry.COMPILED: compiled,
+    StateEntry.TUNING: searches,
     StateEntry.FLOW_LOCK: flow_lock,
     StateEntry.RAW_LOCK: raw_lock,
     StateEntry.LAST_RUN: remembered,

@@ -43,14 +43,13 @@ def make_data(count, refresh=None):
     return Data(*parts, Views("tutorial", 3, count, refresh, ids, (SIZE, SIZE)))
 
 
-def train(model, layer, given, epochs=3):
+def train(model, layer, given, epochs=3, **changes):
     keras.utils.set_random_seed(7)
     feed, val = passes.feed(model, [layer], layer, given)
     _, head = cut(model, layer)
     train_only(model, head)
-    phase = FineTune(
-        cut_layer=layer, epochs=epochs, batch_size=16, learning_rate=1e-2, patience=epochs
-    )
+    settings = {"batch_size": 16, "learning_rate": 1e-2, "patience": epochs, **changes}
+    phase = FineTune(cut_layer=layer, epochs=epochs, **settings)
     plan = Plan("binary", phase, np.ones((2, 1), np.float32), seed=4)
     fitted = fit(head, feed, val, plan, lambda *_: None)
     fitted.checkpoint.remove()  # another training of the same begins anew

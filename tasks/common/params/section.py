@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -32,6 +32,16 @@ class Evolved(Section):
         if not isinstance(values, Mapping):
             return values
         return {name: value for name, value in values.items() if name not in cls.retired}
+
+
+class Phase(Section):
+    """What both phases of training are told. What a file of before lacks has a default."""
+
+    batch_size: Positive
+    learning_rate: Rate
+    schedule: Literal["cosine", "plateau"] | None = None
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    patience: Positive
 
 
 class Part(BaseModel):

@@ -6,18 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tasks.common.params.section import Positive, Rate, Section, Seed
+from tasks.common.params.section import Phase, Positive, Seed
 
 
-class Train(Section):
+class Train(Phase):
     """The head phase: the backbone is frozen. Threads, devices, precision and seed hold for the
     fine-tune phase too.
     """
 
     epochs: Positive
-    batch_size: Positive
-    learning_rate: Rate
-    patience: Positive
+    batch_normalisation: bool = False
+    l1: Annotated[float, Field(ge=0.0)] = 0.0
+    l2: Annotated[float, Field(ge=0.0)] = 0.0
     class_weights: bool
     threads: Annotated[int, Field(ge=1, le=256)]
     devices: Annotated[int, Field(ge=1, le=64)]

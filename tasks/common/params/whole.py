@@ -23,6 +23,7 @@ from tasks.common.params.section import Section
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
+from tasks.common.params.tune import Tune
 from tasks.common.params.validate import Validate
 
 
@@ -52,6 +53,7 @@ class Params(Section):
     report: Report
     publish: Publish
     gate: Gate
+    tune: Tune = Tune()
 
     @model_validator(mode="after")
     def _onnx_is_not_fine_tuned(self) -> Self:

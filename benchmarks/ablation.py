@@ -1,0 +1,212 @@
+"""What each option of training gains on val, against the spread over seeds.
+
+    python -m benchmarks.ablation DATA ... [--phases train] [--seeds 3]
+
+Each DATA is what `pull.path` takes, or an .npz of MedMNIST's. With every seed the head phase runs
+with the defaults and with one option at a time, and so does the fine-tune phase, always from the
+head of the defaults. A row per run is added to the table; what stands there is not run again.
+
+A gain is the mean over the seeds of what val AUROC an option wins over the defaults with the same
+seed, in units of the spread: the larger of the two standard deviations over the seeds. The figure
+is the largest gain that an option has on every set; at most 2, the defaults are well chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import keras
+import pandas as pd
+
+from benchmarks.result import report
+from benchmarks.time_to_quality import ROOT, prepare, run_stage
+from tasks.common import editing, paths
+from tasks.common.params.augment import Augment
+from tasks.common.params.loading import load
+from tasks.common.params.whole import Params
+from tasks.networks import data, device, recipe
+from tasks.networks.architecture import build
+from tasks.networks.fit import Fitted
+
+TABLE = Path("benchmarks/ablation.csv")
+HOME = Path(tempfile.gettempdir()) / "medloop_ablation"
+PREPARED = Path("prepared.yaml")  # the parameters that every run begins with
+KEYS = ["set", "phase", "option", "seed"]
+FIGURES = ["val_auroc", "val_loss", "val_accuracy", "epochs"]
+DEFAULTS, GOAL, FIRST_SEED = "defaults", 2.0, 17
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "train": [
+        {"train.learning_rate": 1.0e-3},
+        {"train.learning_rate": 2.0e-2},
+        {"train.schedule": "cosine"},
+        {"train.schedule": "plateau"},
+        {"train.batch_normalisation": True},
+        {"train.l1": 1.0e-4},
+        {"train.l2": 1.0e-3},
+        {"train.label_smoothing": 0.1},
+        {"model.dropout": 0.0},
+        {"model.dropout": 0.5},
+        {"augment.preset": "none"},
+        {"augment.preset": "tutorial"},
+        {"augment.views": 3},
+    ],
+    "fine_tune": [
+        {"fine_tune.learning_rate": 3.0e-5},
+        {"fine_tune.learning_rate": 1.0e-4},
+        {"fine_tune.learning_rate": 3.0e-4},
+        {"fine_tune.learning_rate": 1.0e-4, "fine_tune.schedule": "cosine"},
+        {"fine_tune.learning_rate": 1.0e-4, "fine_tune.schedule": "plateau"},
+        {"fine_tune.learning_rate": 1.0e-4, "fine_tune.label_smoothing": 0.1},
+    ],
+}
+
+
+class Laboratory:
+    """One set, prepared in the current folder, and the heads that its fine-tuning starts from."""
+
+    def __init__(self, source: Path, limit: int) -> None:
+        if not PREPARED.exists():
+            paths.PARAMS.write_bytes((ROOT / paths.PARAMS).read_bytes())
+            prepare(source, limit)
+            shutil.copy(paths.PARAMS, PREPARED)
+        shutil.copy(PREPARED, paths.PARAMS)  # a run that was killed has left its own
+        self._augmented: Augment | None = None
+        self._heads: dict[int, Any] = {}
+
+    def run(self, phase: str, changes: dict[str, Any], seed: int) -> dict[str, float]:
+        """The figures of a phase with some settings changed, at its best epoch."""
+        _, fitted = self.train(phase, changes, seed)
+        best = fitted.best | {"epochs": len(fitted.epochs)}
+        return {name: round(best[name], 6) for name in FIGURES}
+
+    def train(self, phase: str, changes: dict[str, Any], seed: int) -> tuple[keras.Model, Fitted]:
+        """Run a phase with some settings changed; the fine-tune phase begins with the head of the
+        defaults with the same seed.
+        """
+        shutil.copy(PREPARED, paths.PARAMS)
+        editing.set_values(paths.PARAMS, changes | {"train.seed": seed})
+        settings = load(Params)
+        if settings.augment != self._augmented:
+            run_stage("augment")
+            self._augmented = settings.augment
+        keras.utils.set_random_seed(seed)
+        model = build(settings.model, settings.preprocess, settings.task)
+        given = recipe.of_data(settings.task, settings.train, data.read(settings.task))
+        fitted = self._fit(phase, model, settings, given)
+        fitted.checkpoint.remove()
+        return model, fitted
+
+    def _fit(
+        self, phase: str, model: keras.Model, settings: Params, given: recipe.Recipe
+    ) -> Fitted:
+        backbone, seed = settings.model.backbone, settings.train.seed
+        if phase == "train":
+            return recipe.train_head(model, backbone, given, lambda *_: None)
+        if seed not in self._heads:
+            recipe.train_head(model, backbone, given, lambda *_: None).checkpoint.remove()
+            self._heads[seed] = model.get_weights()
+        model.set_weights(self._heads[seed])
+        return recipe.fine_tune(model, backbone, settings.fine_tune, given, lambda *_: None)
+
+
+def name_of(changes: dict[str, Any]) -> str:
+    """An option in words, without the section."""
+    said = [
+        f"{key.partition('.')[2]} {value:g}"
+        if isinstance(value, float)
+        else f"{key.partition('.')[2]} {value}"
+        for key, value in changes.items()
+    ]
+    return ", ".join(said) or DEFAULTS
+
+
+def planned(phases: Sequence[str], seeds: int) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Phase, changes and seed of each run."""
+    for phase in phases:
+        for changes in [{}, *OPTIONS[phase]]:
+            yield from ((phase, changes, FIRST_SEED + k) for k in range(seeds))
+
+
+def gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Set, phase and option to means over the seeds, the AUROC won over the defaults with the same
+    seed, and that in units of the spread.
+    """
+    rows = []
+    for (name, phase), group in table.groupby(["set", "phase"], sort=False):
+        base = group[group["option"] == DEFAULTS].set_index("seed")
+        for option, runs in group.groupby("option", sort=False):
+            alike = runs.set_index("seed")
+            won = (alike["val_auroc"] - base["val_auroc"]).dropna()
+            spread = max(base["val_auroc"].std(), alike["val_auroc"].std())
+            means = alike[["val_auroc", "val_loss", "val_accuracy"]].mean()
+            said = {"set": name, "phase": phase, "option": option, **means, "won": won.mean()}
+            rows.append(said | {"spread": spread, "gain": won.mean() / max(spread, 1e-6)})
+    return pd.DataFrame(rows)
+
+
+def everywhere(found: pd.DataFrame) -> float:
+    """The largest gain that an option has on every set."""
+    tried = found[found["option"] != DEFAULTS]
+    return float(tried.groupby(["phase", "option"])["gain"].min().max())
+
+
+@contextmanager
+def laboratory_of(source: Path, workspace: Path, limit: int) -> Iterator[Laboratory]:
+    """A set, prepared in a folder of the workspace, where what it stores is found again."""
+    home = workspace.resolve() / source.stem
+    home.mkdir(parents=True, exist_ok=True)
+    with mock.patch.dict(os.environ, {"MEDLOOP_STATE": str(home / "state")}), chdir(home):
+        yield Laboratory(source, limit)
+
+
+def fill(source: Path, table: Path, options: argparse.Namespace) -> None:
+    """Run what the table lacks of a set."""
+    with laboratory_of(source, options.workspace, options.limit) as laboratory:
+        for phase, changes, seed in planned(options.phases, options.seeds):
+            key = [source.stem, phase, name_of(changes), seed]
+            there = read(table)
+            if (there[KEYS] == key).all(axis=1).any():
+                continue
+            row = dict(zip(KEYS, key, strict=True)) | laboratory.run(phase, changes, seed)
+            pd.concat([there, pd.DataFrame([row])]).to_csv(table, index=False)
+
+
+def read(table: Path) -> pd.DataFrame:
+    """The rows so far."""
+    return pd.read_csv(table) if table.exists() else pd.DataFrame(columns=KEYS + FIGURES)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Fill the table and print what it says."""
+    options = _options(arguments)
+    table, sources = options.table.resolve(), [source.resolve() for source in options.data]
+    device.prepare(load(Params, ROOT / paths.PARAMS).train.threads, seed=0)
+    for source in sources:
+        fill(source, table, options)
+    found = gains(read(table))
+    print(found.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    report("ablation", everywhere(found), GOAL, at_most=True)
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ablation")
+    parser.add_argument("data", type=Path, nargs="*", help="none: print what the table says")
+    parser.add_argument("--limit", type=int, default=1500, help="train and val images")
+    parser.add_argument("--phases", nargs="+", choices=list(OPTIONS), default=list(OPTIONS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--workspace", type=Path, default=HOME, help="keeps what is prepared")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,62 @@
+"""What the ablation says of its rows, and that what is there is not run again."""
+
+import pandas as pd
+import pytest
+
+from benchmarks import ablation
+
+ROWS = [
+    ("a", "train", "defaults", 17, 0.90),
+    ("a", "train", "defaults", 18, 0.92),
+    ("a", "train", "l1 0.5", 17, 0.96),
+    ("a", "train", "l1 0.5", 18, 0.98),
+    ("b", "train", "defaults", 17, 0.80),
+    ("b", "train", "defaults", 18, 0.82),
+    ("b", "train", "l1 0.5", 17, 0.81),
+    ("b", "train", "l1 0.5", 18, 0.83),
+]
+
+
+def table():
+    rows = [(*row, 0.5, 0.75, 3) for row in ROWS]
+    return pd.DataFrame(rows, columns=ablation.KEYS + ablation.FIGURES)
+
+
+def test_a_gain_is_in_units_of_the_spread_and_counts_where_every_set_has_it():
+    found = ablation.gains(table()).set_index(["set", "option"])
+    assert found.loc[("a", "l1 0.5"), "won"] == pytest.approx(0.06)
+    spread = 0.02 / 2**0.5
+    assert found.loc[("a", "l1 0.5"), "spread"] == pytest.approx(spread)
+    assert ablation.everywhere(found.reset_index()) == pytest.approx(0.01 / spread)
+
+
+def test_what_the_table_has_is_not_run_again(tmp_path, monkeypatch):
+    ran = []
+
+    class Instead:
+        def __init__(self, source, limit):
+            pass
+
+        def run(self, phase, changes, seed):
+            ran.append((phase, changes, seed))
+            return dict.fromkeys(ablation.FIGURES, 0.5)
+
+    monkeypatch.setattr(ablation, "Laboratory", Instead)
+    monkeypatch.setattr(ablation, "OPTIONS", {"train": [{"train.l1": 0.5}], "fine_tune": []})
+    path = tmp_path / "table.csv"
+    table().to_csv(path, index=False)
+    asked = [
+        str(tmp_path / "a.npz"),
+        "--workspace",
+        str(tmp_path),
+        "--seeds",
+        "3",
+        "--table",
+        str(path),
+    ]
+    options = ablation._options(asked)
+    for _ in range(2):
+        ablation.fill(tmp_path / "a.npz", path, options)
+    head = [("train", changes, 19) for changes in ({}, {"train.l1": 0.5})]
+    assert ran == [*head, *(("fine_tune", {}, seed) for seed in (17, 18, 19))]
+    assert len(ablation.read(path)) == len(ROWS) + len(ran)
