@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.registry import floors
 from tasks.registry.cases import Cases
 from tasks.registry.comparison import Comparison, Rival, compare, difference, in_words
-from tasks.registry.outcome import BETTER, FAILED, FIRST, NOT_WORSE, TOO_SMALL, worst
+from tasks.registry.outcome import BETTER, FAILED, FIRST, NOT_WORSE, worst
 from tasks.statistics import Array
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import Sample
@@ -18,13 +18,11 @@ from tasks.statistics.metrics import Sample
 if TYPE_CHECKING:
     from tasks.common.params.gate import Gate
 
-AGAINST = (FAILED, TOO_SMALL)
-
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict in a word, one reason for each rule, which of them speak against it, and the
-    figures behind them.
+    """The verdict in a word, one reason for each rule, which of them it misses beside those of the
+    comparisons, and the figures behind them.
     """
 
     word: str
@@ -68,13 +66,12 @@ def judge(
     reasons = [check.reason for check in held.checks] + [one.reason for one in found]
     reasons += [] if cases.frozen.all() else _told(cases, rivals, frozen)
     words = [*(check.word for check in held.checks), *_shown(found)]
-    missed = [check.reason for check in held.checks if check.word in AGAINST]
-    missed += [one.reason for one in found if one.word in AGAINST]
+    missed = [check.reason for check in held.checks if check.word != FIRST]
     if itself is not None:
         parity, figures["parity"] = _parity(cases, challenger.scores, itself, rules.confidence)
         reasons.append(parity.reason)
         words.append(parity.word)
-        missed += [parity.reason] * (parity.word == FAILED)
+        missed += [parity.reason] * (parity.word != FIRST)
     return Judgement(worst(words), reasons, figures, missed, bool(found) and found[0].better)
 
 
