@@ -97,6 +97,7 @@ def _judge(
     facts = {
         "outcome": judgement.word,
         "reasons": [*judgement.reasons, *compared],
+        "missed": list(judgement.missed),
         "figures": judgement.figures,
         "better": judgement.better,
         "look": turn.look,

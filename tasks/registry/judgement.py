@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict in a word, one reason for each rule, and the figures behind them."""
+    """The verdict in a word, one reason for each rule, which of them it misses beside those of the
+    comparisons, and the figures behind them.
+    """
 
     word: str
     reasons: list[str]
     figures: dict[str, Any]
+    missed: Sequence[str] = ()
     better: bool = False  # than the champion: what the budget of looks counts
 
 
@@ -63,11 +66,13 @@ def judge(
     reasons = [check.reason for check in held.checks] + [one.reason for one in found]
     reasons += [] if cases.frozen.all() else _told(cases, rivals, frozen)
     words = [*(check.word for check in held.checks), *_shown(found)]
+    missed = [check.reason for check in held.checks if check.word != FIRST]
     if itself is not None:
         parity, figures["parity"] = _parity(cases, challenger.scores, itself, rules.confidence)
         reasons.append(parity.reason)
         words.append(parity.word)
-    return Judgement(worst(words), reasons, figures, bool(found) and found[0].better)
+        missed += [parity.reason] * (parity.word != FIRST)
+    return Judgement(worst(words), reasons, figures, missed, bool(found) and found[0].better)
 
 
 def _shown(found: Sequence[Comparison]) -> list[str]:

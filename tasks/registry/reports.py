@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.common import documents, paths
 from tasks.pictures.page import render
-from tasks.registry import display, environment, ledger, live_runs, model_versions
+from tasks.registry import display, environment, live_runs, model_versions
 from tasks.reporting.places import fill
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def _content(client: MlflowClient, entry: Entry, run: Run) -> dict[str, Any]:
     seconds = documents.read_memo(paths.StateEntry.SECONDS.path)
     return {
         "title": display.title(entry),
-        "passed": entry.kind in ledger.PASSED,
         "first": entry.kind == "first",
         "measured": list(display.measured(entry.facts.get("figures", {}))),
         "compared": list(display.compared(entry.facts.get("figures", {}))),
         "reasons": entry.facts["reasons"],
+        "missed": entry.facts.get("missed", []),  # entries of before lack it
         "ids": _ids(entry, run),
         "machine": {name: machine[name] for name in ("python", "system", "cpu") if name in machine},
         "libraries": {name: packages[name] for name in LIBRARIES if name in packages},

@@ -51,6 +51,8 @@ def test_without_a_champion_the_floors_decide(rules):
     failed = held(cases(), BAD, rules)
     assert failed.word == FAILED
     assert failed.reasons[0] == "AUROC 0.000, by the interval 0.000 or more, misses the floor 0.8"
+    assert failed.missed[0] == failed.reasons[0]
+    assert all("reaches" not in reason for reason in failed.missed)
 
 
 def test_the_whole_is_held_to_the_lower_end_of_its_interval(rules):
@@ -60,7 +62,9 @@ def test_the_whole_is_held_to_the_lower_end_of_its_interval(rules):
     found = held(cases(), GOOD, strict)
     assert found.word == TOO_SMALL
     assert found.reasons[0].startswith("AUROC 1.000, by the interval 0.9")
-    assert held(cases(), GOOD, with_floors(rules, auroc=low)).word == FIRST
+    assert found.missed == found.reasons[:1]
+    passed = held(cases(), GOOD, with_floors(rules, auroc=low))
+    assert (passed.word, passed.missed) == (FIRST, [])
 
 
 @pytest.mark.parametrize("figure", ["sensitivity", "specificity"])

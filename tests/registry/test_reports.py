@@ -53,7 +53,7 @@ def test_what_stopped_a_version_stands_on_the_first_page(champion):
     client, _ = judged()
     version = client.get_model_version(NAME, "2")
     entry = ledger.verdict(ledger.read(), NAME, 2, version.tags["package.digest"])
-    facts = entry.facts | {"outcome": "failed", "reasons": ["sensitivity misses <b>"]}
+    facts = entry.facts | {"outcome": "failed", "missed": ["sensitivity misses <b>"]}
     reports.write(client, version, replace(entry, kind="failed", facts=facts))
     html = paths.VERDICT.read_text()
     assert html.index("Version 2: failed") < html.index("sensitivity misses &lt;b&gt;")

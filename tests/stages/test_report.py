@@ -9,6 +9,7 @@ from worlds.report import (
     ALL,
     AUDIT,
     CALIBRATED,
+    COMPRESSION,
     COUNTS,
     EXPECTATION,
     INTERVAL,
@@ -280,9 +281,12 @@ def test_external_images_stand_apart_beside_test(made):
 
 def test_a_test_too_small_to_judge_is_said_before_any_figure(made):
     assert "too small to judge" not in page()
-    test = SPLIT | {"judged": False, "patients_with": 4}
+    right = {"ece": UNKNOWN, "calibration_slope": UNKNOWN, "temperature": 1.0}
+    test = SPLIT | {"judged": False, "patients_with": 4, "calibrated": CALIBRATED | right}
     documents.write_json(paths.METRICS, {"test": test, "val": SPLIT})
+    documents.write_json(paths.COMPRESSION, COMPRESSION | {"serves": "float.onnx"})
     html = page()
+    assert "What is said above; nothing else that was looked for." in first_page(html)
     told = (
         "too small to judge: required are 10 patients with the finding and 10 without, it has 4 and"
     )
