@@ -154,9 +154,9 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def everywhere(found: pd.DataFrame) -> float:
-    """The largest gain that an option has on every set."""
-    tried = found[found["option"] != DEFAULTS]
-    return float(tried.groupby(["phase", "option"])["gain"].min().max())
+    """The largest gain that an option has on every set; one that lacks a set does not count."""
+    tried = found[found["option"] != DEFAULTS].groupby(["phase", "option"])["gain"]
+    return float(tried.min()[tried.count() == found["set"].nunique()].max())
 
 
 @contextmanager
