@@ -62,7 +62,7 @@ def workers(settings: PixelSettings, address: str) -> Iterator[Workers]:
         from distributed import Client
     except ModuleNotFoundError:
         raise ParameterError(
-            "preprocess.cluster needs dask.distributed: `pip install 'medloop[cluster]'`, or set "
+            "preprocess.cluster needs dask.distributed: `make setup` installs it; or set "
             "preprocess.cluster to null"
         ) from None
     if is_open(address):

@@ -235,7 +235,7 @@ def _optuna() -> ModuleType:
     except ImportError:
         raise ParameterError(
             "required: Optuna, which searches; received: an environment without it. "
-            "`pip install 'medloop[tune]'` installs it"
+            "`make setup` installs it"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
