@@ -45,7 +45,6 @@ def write(client: MlflowClient, version: ModelVersion, entry: Entry) -> None:
 def _content(client: MlflowClient, entry: Entry, run: Run) -> dict[str, Any]:
     machine = environment.recorded(client, run.info.run_id)
     packages = machine.pop("packages", {})
-    seconds = documents.read_memo(paths.StateEntry.SECONDS.path)
     return {
         "title": display.title(entry),
         "first": entry.kind == "first",
@@ -56,8 +55,14 @@ def _content(client: MlflowClient, entry: Entry, run: Run) -> dict[str, Any]:
         "ids": _ids(entry, run),
         "machine": {name: machine[name] for name in ("python", "system", "cpu") if name in machine},
         "libraries": {name: packages[name] for name in LIBRARIES if name in packages},
-        "seconds": {name: took for name, took in seconds.items() if name != "gate"},
+        "seconds": seconds_per_step(),
     }
+
+
+def seconds_per_step() -> dict[str, float]:
+    """What the steps before the gate took when they last ran."""
+    known = documents.read_memo(paths.StateEntry.SECONDS.path)
+    return {n: took for n, took in known.items() if isinstance(took, float) and n != "gate"}
 
 
 def _ids(entry: Entry, run: Run) -> dict[str, str]:

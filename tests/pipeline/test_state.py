@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from prefect.states import Completed
 from worlds.pack import build, digest_of
 
-from flows import processes
+from flows import processes, retraining
 from tasks import pull
 from tasks.common import errors, paths, servers
 from tasks.common.paths import StateEntry
@@ -22,7 +23,7 @@ from tasks.intake import cohort, originals
 from tasks.networks import keyed_files, tuning
 from tasks.networks.checkpoint import Checkpoint
 from tasks.networks.pass_files import PassFiles
-from tasks.registry import last_run
+from tasks.registry import last_run, reports
 from tasks.sources import Listing, archive
 
 
@@ -116,6 +117,11 @@ def remembered():
     assert last_run.read()["run_id"] == "1"
 
 
+def seconds_per_step():
+    retraining._remember("pull", Completed(), 1.26)
+    assert reports.seconds_per_step() == {"pull": 1.3}
+
+
 READERS = {
     StateEntry.PACKS: packs,
     StateEntry.PREFIX: prefix,
@@ -131,6 +137,7 @@ READERS = {
     StateEntry.FLOW_LOCK: flow_lock,
     StateEntry.RAW_LOCK: raw_lock,
     StateEntry.LAST_RUN: remembered,
+    StateEntry.SECONDS: seconds_per_step,
 }
 FILES = (b"", b"\xff\xfe\0", b"[" * 10**5, b"[1]", b'{"run_id": {}}')
 
