@@ -37,7 +37,7 @@ moved:
 	@rm -rf $(VENV)
 
 $(INSTALLED): $(LOCK) $(MOVED)
-	@echo "Building $(VENV) from $(LOCK) (once; about 4.2 GiB) ..."
+	@echo "Building $(VENV) from $(LOCK) (once; about 4.5 GiB) ..."
 	@test -n "$(PYTHON)" && command -v $(PYTHON) >/dev/null || { echo "Medloop needs Python 3.11 or later: make PYTHON=<your python> ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Medloop needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=<your python> ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
