@@ -10,8 +10,8 @@ FAR = 0.05  # AUROC of test below that of val, past which the two sides are not 
 
 
 def number(value: float | None) -> str:
-    """Three decimals, as metrics are given; a dash for what is not defined."""
-    return "-" if value is None else f"{value:.3f}"
+    """Three decimals, as metrics are given, zero without a sign; a dash for what is not defined."""
+    return "-" if value is None else f"{value:z.3f}"
 
 
 def interval(value: Mapping[str, float | None]) -> str:

@@ -129,4 +129,4 @@ def in_words(difference: Interval) -> str:
         reach = f"{-high:.3f} to {-low:.3f} lower"
     else:
         reach = f"between {-low:.3f} lower and {high:.3f} higher"
-    return f"AUROC {value:+.3f}, by the interval {reach}"
+    return f"AUROC {value:+z.3f}, by the interval {reach}"

@@ -88,7 +88,7 @@ def _parity(
     """By the value: one network answered the same images twice, so nothing is estimated."""
     lost = 0 - difference(cases, challenger, itself, itself.known, confidence).value
     holds = not lost > itself.margin  # also where no output has both outcomes
-    told = f"packaged, it loses {lost:.3f} of AUROC to {itself.name}"
+    told = f"packaged, it loses {lost:z.3f} of AUROC to {itself.name}"
     word = FIRST if holds else FAILED
     return floors.Check(word, f"{told}; allowed are {itself.margin:g}"), round(lost, 6)
 

@@ -6,8 +6,11 @@ from tasks.common.wording import allowed, interval, number
 from tasks.pictures import page
 
 
-@pytest.mark.parametrize(("given", "shown"), [(0.95812, "0.958"), (None, "-"), (0, "0.000")])
-def test_metrics_have_three_decimals(given, shown):
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [(0.95812, "0.958"), (None, "-"), (0, "0.000"), (-0.0004, "0.000"), (-0.0006, "-0.001")],
+)
+def test_metrics_have_three_decimals_and_zero_no_sign(given, shown):
     assert number(given) == shown
 
 
