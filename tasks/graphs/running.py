@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-import onnxruntime
+if TYPE_CHECKING:
+    import onnxruntime
 
 FATAL = 4  # what ONNX Runtime logs beside what it raises
 
@@ -13,6 +15,8 @@ def session(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
     """What runs a serialised graph; 0 threads are as many as there are cores. Equal inputs give
     equal bits.
     """
+    import onnxruntime  # only where there is a graph to run
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.use_deterministic_compute = True

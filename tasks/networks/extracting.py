@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.common import digests, weights_file
 from tasks.common.errors import WeightsError
-from tasks.graphs import extractor, running
+from tasks.graphs import running
 from tasks.networks import device
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Extracting(keras.layers.Layer):  # type: ignore[misc]  # keras ships no ty
 
     def _run(self, pixels: Any) -> NDArray[np.float32]:
         given = np.ascontiguousarray(pixels, np.float32)
-        found: NDArray[np.float32] = self._session.run([extractor.MAPS], {"images": given})[0]
+        found: NDArray[np.float32] = self._session.run(None, {"images": given})[0]
         return found
 
 
@@ -94,6 +94,8 @@ def layer(model: Model, preprocess: PixelSettings, name: str) -> Extracting:
         WeightsError: the file behind `model.weights` is missing or no such graph.
         ParameterError: it does not take such images.
     """
+    from tasks.graphs import extractor  # which reads ONNX; other networks need none to be built
+
     path = weights_file.named(model.weights)
     assert path is not None  # held by the section
     assert model.onnx is not None
@@ -104,9 +106,12 @@ def layer(model: Model, preprocess: PixelSettings, name: str) -> Extracting:
 
 def parameters(network: keras.Model) -> int:
     """How many numbers a network has learnt, here and elsewhere."""
-    graph = graph_of(network)
-    own: int = network.count_params()
-    return own + (extractor.parameters(graph) if graph else 0)
+    graph, own = graph_of(network), int(network.count_params())
+    if graph is None:
+        return own
+    from tasks.graphs import extractor
+
+    return own + extractor.parameters(graph)
 
 
 def graph_of(network: keras.Model) -> bytes | None:
