@@ -10,6 +10,13 @@ STARTS = {
     "imagenet": "The backbone starts from weights that were trained on ImageNet",
     "none": "The backbone starts at random",
 }
+OPTIONS = {  # of a phase, where they are not left out
+    "schedule": "a {} schedule of the rate",
+    "batch_normalisation": "batch normalisation before the head",
+    "l1": "an L1 penalty of {:g}",
+    "l2": "an L2 penalty of {:g}",
+    "label_smoothing": "label smoothing of {:g}",
+}
 
 
 def technology(facts: Facts) -> str:
@@ -64,9 +71,11 @@ def training(facts: Facts) -> str:
 
 
 def _phase(settings: Facts) -> str:
+    options = [told.format(settings[key]) for key, told in OPTIONS.items() if settings.get(key)]
     return (
         f"up to {count(settings['epochs'], 'epoch')} of Adam at {settings['learning_rate']:g} in "
         f"batches of {settings['batch_size']}, with a patience of {settings['patience']}"
+        + "".join(f", {option}" for option in options)
     )
 
 

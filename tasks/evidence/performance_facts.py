@@ -27,6 +27,7 @@ ACCURACY = {
     "ppv": "positive predictive value",
     "npv": "negative predictive value",
 }
+METHODS = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
 STRESS = {"noise": "noise", "contrast": "contrast", "jpeg": "JPEG"}
 
 
@@ -71,9 +72,13 @@ def robustness(facts: Facts) -> str:
 
 def explained(facts: Facts) -> str:
     """What the tests of heatmaps say of each class."""
-    classes = facts["explanations"]["classes"]
-    told = [f"{name} {judged(found['beats_chance'])}" for name, found in classes.items()]
-    return f"Grad-CAM, held to chance. Beats it: {', '.join(told)}." if told else ""
+    found = facts["explanations"]
+    told = [
+        f"{name} {judged(of_class['beats_chance'])}" for name, of_class in found["classes"].items()
+    ]
+    if not told:
+        return ""
+    return f"{METHODS[found['method']]}, held to chance. Beats it: {', '.join(told)}."
 
 
 def internal(facts: Facts) -> str:

@@ -255,6 +255,20 @@ def test_parameters_that_were_chosen_otherwise_are_told_so(defaults):
     assert told(CLAIM, "19", given).startswith("The source gives train and test.")
 
 
+def test_options_of_training_are_told_where_they_were_taken(defaults):
+    head = {"schedule": "cosine", "batch_normalisation": True, "l2": 1e-3, "label_smoothing": 0.1}
+    chosen = {
+        "train": defaults.train.model_copy(update=head),
+        "fine_tune": defaults.fine_tune.model_copy(update={"schedule": "plateau"}),
+    }
+    said = told(CLAIM, "25", facts(defaults.model_copy(update=chosen)))
+    assert (
+        "with a patience of 10, a cosine schedule of the rate, batch normalisation before the "
+        "head, an L2 penalty of 0.001, label smoothing of 0.1; then all from" in said
+    )
+    assert "with a patience of 5, a plateau schedule of the rate. Random views" in said
+
+
 def test_every_source_has_a_name(defaults):
     kinds = type(defaults.pull).model_json_schema()["properties"]["source"]["enum"]
     assert sorted(SOURCES) == sorted(kinds)

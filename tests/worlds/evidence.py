@@ -77,7 +77,7 @@ FILES: dict[str, Any] = {
     "training": TRAINING,
     "metrics": {"test": TEST, "val": {"auroc": between(0.94, 0.9854, 0.99)}},
     "point": {"rule": "youden", "target": 0.9, "thresholds": {"nodule": 0.4846}},
-    "explanations": {"classes": {"nodule": HEATMAPS}},
+    "explanations": {"method": "gradcam", "classes": {"nodule": HEATMAPS}},
     "audit": {"judged": True, "images": 958, "likely_errors": 13},
     "compression": {"serves": "int8.onnx"},
 }
