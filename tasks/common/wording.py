@@ -91,8 +91,9 @@ def heatmaps(classes: Mapping[str, Any]) -> list[str]:
         if found["follows_weights"] is False:
             likeness = interval(scores["shuffled_correlation"])
             told.append(
-                f"Heatmaps of {name} stay when the weights are shuffled (rank correlation "
-                f"{likeness}): they show the image more than what was learnt"
+                f"Heatmaps of {name} are not shown to follow the weights (rank correlation "
+                f"{likeness} when these are shuffled): they may show the image more than what "
+                "was learnt"
             )
     return told
 

@@ -392,7 +392,7 @@ def test_heatmaps_that_do_not_beat_chance_are_told_on_the_first_page(made):
     )
     assert "0.320 (0.220 to 0.440) of the images, a point anywhere does in 0.300" in top
     assert "changes no more than with places at random, by 0.320 (-0.100 to 0.440)" in top
-    assert "Heatmaps of malignant stay when the weights are shuffled" in top
+    assert "Heatmaps of malignant are not shown to follow the weights" in top
     assert "normal" not in top
     assert "too few to tell" in below
 
