@@ -74,7 +74,7 @@ def test_what_another_process_makes_stays_until_it_is_killed(tmp_path):
 
 def test_one_process_at_a_time(tmp_path, capsys):
     with holding(tmp_path, 1) as process, keyed_files.alone(tmp_path, "key"):
-        assert process.poll() is not None or process.wait(5) == 0
+        assert process.poll() is not None or process.wait(60) == 0
     assert "Waiting for another run" in capsys.readouterr().out
     assert not names(tmp_path)
 
