@@ -9,6 +9,7 @@ import axe_core_python
 import pytest
 from worlds import browser
 from worlds import report as world
+from worlds.programs import needs
 
 from tasks import report
 from tasks.common import paths
@@ -57,7 +58,7 @@ def grave(page):
     ]
 
 
-@pytest.mark.skipif(browser.program() is None, reason="Chromium is not installed")
+@needs("chromium", browser.program())
 def test_everybody_can_read_it(shown):
     shown.evaluate(AXE.read_text("utf-8") + "; 0")
     shown.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=data: id=bare>')")
