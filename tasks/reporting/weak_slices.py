@@ -37,12 +37,12 @@ class Weak(NamedTuple):
         name = f"{heading(self.column)} {self.value}, {wording.count(self.images, 'image')}"
         figure = heading(self.figure) if self.figure == "auroc" else self.figure
         value = self.found["value"]
-        floor = f" and below the floor {self.floor:g}" if value and value < self.floor else ""
+        assert value is not None  # what is not defined is not weak
+        whole = f"below the {wording.number(self.whole)} of all test images"
+        floor = f"below the floor {self.floor:g}"
+        below = [whole] * (value < self.whole) + [floor] * (value < self.floor)
         doubt = "" if self.certain else "; with so few patients this may be chance"
-        return (
-            f"{name}: {figure} {wording.interval(self.found)}, below the "
-            f"{wording.number(self.whole)} of all test images{floor}{doubt}"
-        )
+        return f"{name}: {figure} {wording.interval(self.found)}, {' and '.join(below)}{doubt}"
 
 
 def find(test: Mapping[str, Any], floors: Floors) -> list[Weak]:

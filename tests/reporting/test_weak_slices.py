@@ -45,6 +45,20 @@ def test_what_lies_below_the_floor_is_weak_however_low_the_whole():
     )
 
 
+@pytest.mark.parametrize(
+    ("sensitivity", "below"),
+    [
+        (0.0, "0.000, below the 0.400 of all test images and below the floor 0.5"),
+        (0.45, "0.450, below the floor 0.5"),
+    ],
+)
+def test_it_is_told_what_it_is_below(sensitivity, below):
+    whole = {"auroc": {"value": 0.72}, "sensitivity": {"value": 0.4}}
+    one = {"auroc": figure(0.8), "sensitivity": figure(sensitivity), "images": 30}
+    (weak,) = weak_slices.find(whole | {"slices": {"sex": {"F": one}}}, FLOORS)
+    assert f"sensitivity {below};" in weak.told()
+
+
 def test_only_what_the_interval_shows_is_told_without_a_doubt_and_stands_first():
     first, second = found(figure(0.8, 0.7, 0.96), figure(0.6, 0.5, 0.7))
     assert first.told() == (
