@@ -16,7 +16,7 @@ ORDER = ("critical", "warning", "info", "holds")
 
 
 def publish_validation() -> None:
-    """One row an expectation, with what is wrong where it does not hold: first what stopped the
+    """One row per expectation, with what is wrong where it does not hold: first what stopped the
     stage, then warnings. Nothing where the stage has left no result.
     """
     there = [path for path in (paths.VALIDATION, paths.FINDINGS) if path.exists()]
