@@ -1,4 +1,4 @@
-"""Grad-CAM beside the plain forward pass: images a second of the one over those of the other.
+"""Grad-CAM beside the plain forward pass: images per second of the one over those of the other.
 
     python -m benchmarks.explain [--images 192] [--backbone EfficientNetLite0]
 
