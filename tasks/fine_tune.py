@@ -18,7 +18,7 @@ from tasks.common.params.section import Part
 from tasks.common.params.task import Task
 from tasks.common.params.train import Train
 from tasks.networks import data, device, extracting, files, history, recipe
-from tasks.networks.fit import Fitted, Metrics, best_epoch
+from tasks.networks.fit import CHOSEN_BY, Fitted, Metrics, best_epoch
 from tasks.registry.live_runs import shown_live
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def receipt(
         "cut_layer": cut_layer,
         "best_epoch": best,
         "val_auroc": round(kept[best - 1]["val_auroc"], 6),
-        "val_loss": {
+        CHOSEN_BY: {
             "head": round(fitted.loss_before, 6),
-            "fine_tune": round(fitted.best["val_loss"], 6) if fitted.epochs else None,
+            "fine_tune": round(fitted.best[CHOSEN_BY], 6) if fitted.epochs else None,
         },
         "backend": device.NAME,
         "parameters": extracting.parameters(model),
@@ -62,8 +62,8 @@ def receipt(
 
 def _no_better(fitted: Fitted, learning_rate: float) -> str:
     return (
-        f"Fine-tuning did not lower the loss on val ({fitted.loss_before:.4f} before, "
-        f"{fitted.best['val_loss']:.4f} at best). The usual cause is a learning rate too high "
+        f"Fine-tuning did not lower the calibrated loss on val ({fitted.loss_before:.4f} before, "
+        f"{fitted.best[CHOSEN_BY]:.4f} at best). The usual cause is a learning rate too high "
         f"(fine_tune.learning_rate: {learning_rate:g}) or too few images"
     )
 

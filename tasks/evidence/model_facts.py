@@ -84,8 +84,8 @@ def selection(facts: Facts) -> str:
     kept = facts["training"]
     phase = {"head": "head", "fine_tune": "fine-tune"}[kept["kept"]]
     return (
-        f"The lowest loss on val: epoch {kept['best_epoch']} of the {phase} phase, with an AUROC "
-        f"of {number(kept['val_auroc'])} on val. Test has chosen nothing."
+        f"The lowest calibrated loss on val: epoch {kept['best_epoch']} of the {phase} phase, with "
+        f"an AUROC of {number(kept['val_auroc'])} on val. Test has chosen nothing."
     )
 
 

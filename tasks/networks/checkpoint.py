@@ -21,7 +21,10 @@ from tasks.common.paths import StateEntry
 from tasks.networks import device
 from tasks.networks.keyed_files import make_room
 
-METRICS = ("loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc")
+METRICS = (
+    *("loss", "accuracy", "auroc"),
+    *("val_loss", "val_accuracy", "val_auroc", "val_calibrated_loss"),
+)
 KEPT = 4  # checkpoints of abandoned fits
 Weights = list[NDArray[Any]]
 

@@ -1,8 +1,9 @@
 """Fit what is trainable on a feed: stored activations, or pixels on the fly.
 
 An epoch shows every view of every image once, in an order drawn from (seed, epoch).
-The best epoch is the one with the lowest loss on val, class weights included: on a small val set
-AUROC moves in steps and saturates early, while the loss goes on telling.
+The best epoch is the one with the lowest calibrated loss on val, class weights included: on a small
+val set AUROC moves in steps and saturates early, and the plain loss rises where the network only
+gets too sure, which the temperature undoes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from tasks.common.errors import TrainingError
 from tasks.common.progress import Pace
 from tasks.networks import device, keys
-from tasks.networks.checkpoint import Checkpoint, State
+from tasks.networks.calibrated_loss import NAME, CalibratedLoss
+from tasks.networks.checkpoint import METRICS, Checkpoint, State
 from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import Loss, Penalty, cross_entropy, penalised
 from tasks.networks.optimisation import adam, follow
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from tasks.common.params.train import Train
 
 Metrics = dict[str, float]
+CHOSEN_BY = f"val_{NAME}"
 AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly
 
 
@@ -52,8 +55,8 @@ class Fitted:
     """What a fit did.
 
     Attributes:
-        epochs: one entry per epoch: loss, accuracy, auroc, val_loss, val_accuracy, val_auroc.
-        loss_before: the loss on val that it began with.
+        epochs: one entry per epoch, of `METRICS`.
+        loss_before: the calibrated loss on val that it began with.
         checkpoint: to be removed once what was trained is written.
     """
 
@@ -63,8 +66,8 @@ class Fitted:
 
     @property
     def better(self) -> bool:
-        """Whether its best epoch lowered the loss on val."""
-        return bool(self.epochs) and self.best["val_loss"] < self.loss_before
+        """Whether its best epoch lowered the calibrated loss on val."""
+        return bool(self.epochs) and self.best[CHOSEN_BY] < self.loss_before
 
     @property
     def best(self) -> Metrics:
@@ -99,9 +102,10 @@ def fit(
     state, pace = checkpoint.load(model), Pace()
     while not _finished(state.history, plan.phase):
         epoch = len(state.history) + 1
-        follow(model.optimizer, plan.phase, [metrics["val_loss"] for metrics in state.history])
+        follow(model.optimizer, plan.phase, [metrics[CHOSEN_BY] for metrics in state.history])
         metrics = trainer.one_epoch(epoch)
         metrics |= {f"val_{name}": value for name, value in trainer.measure(val).items()}
+        metrics = {name: metrics[name] for name in METRICS}
         _require_finite(metrics, epoch, plan)
         history = [*state.history, metrics]
         best = model.get_weights() if best_epoch(history) == epoch else state.best
@@ -113,7 +117,7 @@ def fit(
         on_epoch(epoch, metrics)
         checkpoint.save(model, state)
     model.set_weights(state.best)
-    return Fitted(state.history, before["loss"], checkpoint)
+    return Fitted(state.history, before[NAME], checkpoint)
 
 
 def compile_for(
@@ -126,7 +130,9 @@ def compile_for(
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
     several = model.output_shape[-1] > 1
     auroc = keras.metrics.AUC(AUROC_THRESHOLDS, multi_label=several, name="auroc")
-    model.compile(optimizer, loss=loss, metrics=[accuracy, auroc], jit_compile=JIT)
+    calibrated = CalibratedLoss(cross_entropy(plan.kind, plan.weights), plan.kind)
+    metrics = [accuracy, auroc, calibrated]
+    model.compile(optimizer, loss=loss, metrics=metrics, jit_compile=JIT)
 
 
 def compiled(model: keras.Model, train: Feed, plan: Plan) -> keras.Model:
@@ -179,8 +185,8 @@ class Trainer:
 
 
 def best_epoch(history: list[Metrics]) -> int:
-    """The epoch, counted from 1, with the lowest loss on val; the first of equals."""
-    return 1 + int(np.argmin([metrics["val_loss"] for metrics in history]))
+    """The epoch, counted from 1, with the lowest calibrated loss on val; the first of equals."""
+    return 1 + int(np.argmin([metrics[CHOSEN_BY] for metrics in history]))
 
 
 def _require_finite(metrics: Metrics, epoch: int, plan: Plan) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.common import documents
+from tasks.networks.checkpoint import METRICS
 
-COLUMNS = ["epoch", "loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc"]
+COLUMNS = ["epoch", *METRICS]
 
 
 def write(path: Path, history: list[dict[str, float]]) -> None:

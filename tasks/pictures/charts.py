@@ -168,7 +168,7 @@ def history(columns: Mapping[str, Array], kept: int | None) -> bytes:
     """Loss and AUROC by epoch as PNG bytes.
 
     Args:
-        columns: of a history: epoch, loss, val_loss, and auroc, val_auroc where there are such.
+        columns: of a history: epoch, loss, val_loss, and the others where there are such.
         kept: the epoch whose weights were kept, marked with a line.
     """
     shown = [name for name in ("loss", "auroc") if f"val_{name}" in columns]
@@ -179,6 +179,9 @@ def history(columns: Mapping[str, Array], kept: int | None) -> bytes:
                 if column in columns:
                     label = "val" if column.startswith("val_") else "train"
                     axes.plot(columns["epoch"], columns[column], ".-", color=color, label=label)
+            if name == "loss" and "val_calibrated_loss" in columns:
+                least, label = columns["val_calibrated_loss"], "val, calibrated"
+                axes.plot(columns["epoch"], least, ".-", color=PALETTE[2], label=label)
             if kept is not None:
                 axes.axvline(kept, color=INK, linewidth=1, linestyle=(0, (4, 3)), label="kept")
             axes.set(xlabel="epoch", title={"loss": "Loss", "auroc": "AUROC"}[name])

@@ -108,8 +108,8 @@ def test_files_that_are_named_are_there():
         ),
         (
             "26",
-            "The lowest loss on val: epoch 4 of the fine-tune phase, with an AUROC of 0.985 on "
-            "val. Test has chosen nothing.",
+            "The lowest calibrated loss on val: epoch 4 of the fine-tune phase, with an AUROC of "
+            "0.985 on val. Test has chosen nothing.",
         ),
         ("30", "On 58 images of test: AUROC 0.991 as they are, 0.948 at worst (noise 20)."),
         ("31", "Grad-CAM, held to chance. Beats it: nodule yes."),

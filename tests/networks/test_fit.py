@@ -6,6 +6,7 @@ import pytest
 from worlds.fit import make_examples, make_model, make_plan, same
 
 from tasks.common.errors import TrainingError
+from tasks.networks.checkpoint import METRICS
 from tasks.networks.feeds import Examples, Stored, order
 from tasks.networks.fit import Plan, best_epoch, fit
 from tasks.networks.residence import of_steps
@@ -29,8 +30,7 @@ def test_it_learns(kind):
     history = run(make_model(kind), kind, epochs=15)
     assert history[-1]["val_auroc"] > 0.97 > history[0]["auroc"]
     assert history[-1]["val_loss"] < 0.8 * history[0]["val_loss"]
-    names = ("loss", "accuracy", "auroc", "val_loss", "val_accuracy", "val_auroc")
-    assert all(set(entry) == set(names) for entry in history)
+    assert all(set(entry) == set(METRICS) for entry in history)
 
 
 def test_metrics_are_those_of_the_weights():
@@ -41,6 +41,12 @@ def test_metrics_are_those_of_the_weights():
     best = history[best_epoch(history) - 1]
     assert best["val_loss"] == pytest.approx(-np.log(picked).mean(), rel=1e-5)
     assert best["val_accuracy"] == pytest.approx((picked > 0.5).mean())
+
+
+def test_the_best_epoch_is_the_one_that_a_temperature_leaves_the_smallest_loss():
+    losses = [(0.30, 0.29), (0.45, 0.20), (0.60, 0.25)]
+    history = [{"val_loss": plain, "val_calibrated_loss": least} for plain, least in losses]
+    assert best_epoch(history) == 2
 
 
 def test_two_fits_are_bitwise_the_same():
@@ -134,7 +140,7 @@ def test_a_fit_knows_whether_it_lowered_the_loss():
     train, plan = stored(make_examples(views=2)), make_plan(epochs=3)
     learnt = fit(make_model(), train, val, plan, lambda *_: None)
     assert learnt.better
-    assert learnt.best["val_loss"] < learnt.loss_before
+    assert learnt.best["val_calibrated_loss"] < learnt.loss_before
     assert not fit(make_model(), train, contrary, plan, lambda *_: None).better
     assert not fit(make_model(), train, val, make_plan(epochs=0), lambda *_: None).better
 

@@ -59,7 +59,8 @@ def test_it_trains_on_from_the_default_cut(recorder, capsys):
     assert said["kept"] == "fine_tune"
     assert said["cut_layer"] == "block11_expand_conv"
     best = history.loc[said["best_epoch"] - 1]
-    assert best["val_loss"] == history["val_loss"].min() < said["val_loss"]["head"]
+    least = history["val_calibrated_loss"].min()
+    assert best["val_calibrated_loss"] == least < said["val_calibrated_loss"]["head"]
     changed = changed_layers()
     assert {"block11_expand_conv", "block15_project_conv", "top_conv", "logits"} <= changed
     assert not any(name.endswith("_bn") for name in changed)
@@ -82,7 +83,7 @@ def test_without_epochs_the_head_phase_is_kept(recorder):
     fine_tune.main()
     said, head = read_json(paths.TRAINING), pd.read_csv(paths.HEAD_HISTORY)
     assert said["kept"] == "head"
-    assert said["best_epoch"] == head["val_loss"].argmin() + 1
+    assert said["best_epoch"] == head["val_calibrated_loss"].argmin() + 1
     assert digests.of_model(paths.MODEL) == digests.of_model(paths.HEAD_MODEL)
     assert len(pd.read_csv(paths.HISTORY)) == 0
 
@@ -90,7 +91,7 @@ def test_without_epochs_the_head_phase_is_kept(recorder):
 def test_a_phase_that_makes_it_worse_is_not_kept(recorder, capsys):
     editing.set_values(paths.PARAMS, {"fine_tune.learning_rate": 1.0})
     fine_tune.main()
-    assert "did not lower the loss on val" in capsys.readouterr().out
+    assert "did not lower the calibrated loss on val" in capsys.readouterr().out
     assert read_json(paths.TRAINING)["kept"] == "head"
     assert digests.of_model(paths.MODEL) == digests.of_model(paths.HEAD_MODEL)
 
