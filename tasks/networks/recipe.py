@@ -90,7 +90,8 @@ def fine_tune(
         _, suffix = cut(model, layer)
         train, val = passes.feed(model, layers, layer, recipe.images)
         train_only(model, suffix)
-        return fit(suffix, train, val, recipe.plan(phase), on_epoch)
+        plan = replace(recipe.plan(phase), average=phase.average)
+        return fit(suffix, train, val, plan, on_epoch)
 
 
 def cut_layer(backbone: str, phase: FineTune) -> str:

@@ -49,6 +49,23 @@ def test_the_best_epoch_is_the_one_that_a_temperature_leaves_the_smallest_loss()
     assert best_epoch(history) == 2
 
 
+def test_what_is_kept_is_averaged_with_the_beginning_and_training_goes_on_without():
+    start, trained, kept, longer = (make_model() for _ in range(4))
+    run(trained, epochs=1)
+    (one,) = run(kept, epochs=1, average=0.25)
+    triples = zip(start.get_weights(), trained.get_weights(), kept.get_weights(), strict=True)
+    for a, b, mean in triples:
+        np.testing.assert_allclose(mean, 0.75 * a + 0.25 * b, rtol=1e-6)
+    scores = kept.predict(make_examples(seed=1).inputs.astype(np.float32), verbose=0)
+    right = np.where(make_examples(seed=1).targets == 1, scores, 1 - scores)
+    assert one["val_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-5)
+    names = ("loss", "accuracy")
+    plain = run(make_model(), epochs=3)
+    assert [[epoch[name] for name in names] for epoch in run(longer, epochs=3, average=0.25)] == [
+        [epoch[name] for name in names] for epoch in plain
+    ]
+
+
 def test_two_fits_are_bitwise_the_same():
     first, second = make_model(), make_model()
     assert run(first) == run(second)
@@ -149,11 +166,11 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("epoch", [1, 5])
-def test_a_killed_fit_ends_as_an_undisturbed_one(epoch, repeatable, capsys):
+@pytest.mark.parametrize(("epoch", "average"), [(1, 1.0), (5, 1.0), (5, 0.5)])
+def test_a_killed_fit_ends_as_an_undisturbed_one(epoch, average, repeatable, capsys):
     """Dropout and Adam's moments are part of what has to be taken up again."""
     undisturbed = make_model()
-    expected = run(undisturbed)
+    expected = run(undisturbed, average=average)
     assert not list((repeatable / "checkpoints").iterdir())
 
     def dies(number, _):
@@ -161,11 +178,11 @@ def test_a_killed_fit_ends_as_an_undisturbed_one(epoch, repeatable, capsys):
             raise Killed
 
     with pytest.raises(Killed):
-        run(make_model(), on_epoch=dies)
+        run(make_model(), on_epoch=dies, average=average)
     capsys.readouterr()
-    seen = []
-    again = make_model()
-    assert run(again, on_epoch=lambda number, _: seen.append(number)) == expected
+    seen, again = [], make_model()
+    told = {"on_epoch": lambda number, _: seen.append(number)}
+    assert run(again, average=average, **told) == expected
     assert seen == list(range(epoch, 7))
     assert same(again.get_weights(), undisturbed.get_weights())
     assert ("Going on after epoch" in capsys.readouterr().out) == (epoch > 1)

@@ -35,7 +35,7 @@ def make_plan(kind="binary", **changes):
     settings = {"epochs": 6, "batch_size": 16, "learning_rate": 0.02, "patience": 6, **changes}
     phase = FineTune(cut_layer="auto", **settings)
     outputs = 1 if kind == "binary" else 3
-    return Plan(kind, phase, np.ones((2, outputs), np.float32), seed=4)
+    return Plan(kind, phase, np.ones((2, outputs), np.float32), seed=4, average=phase.average)
 
 
 def same(first, second):
