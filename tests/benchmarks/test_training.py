@@ -48,3 +48,13 @@ def test_head_phase_measures_the_stage_against_bare_passes():
     printed = measured("head_phase", "--limit", "400")
     (phase, bare) = map(float, re.findall(r"([\d.]+) s", printed))
     assert phase > bare > 0
+
+
+def test_onnx_pass_measures_how_fast_it_is_and_what_is_learnt():
+    printed = measured("onnx_pass", "--limit", "32")
+    rates = re.search(r"TensorFlow ([\d.]+), ONNX Runtime ([\d.]+), ([\d.]+) times", printed)
+    tensorflow, onnx, ratio = map(float, rates.groups())
+    assert ratio == pytest.approx(onnx / tensorflow, rel=0.1)
+    assert "ONNX Runtime repeats to the bit" in printed
+    differ = re.search(r"differ by up to ([\d.e-]+); allowed are 1e-05", printed)
+    assert 0 < float(differ[1]) < 1e-3
