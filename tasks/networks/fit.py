@@ -53,13 +53,18 @@ class Fitted:
 
     Attributes:
         epochs: one entry per epoch: loss, accuracy, auroc, val_loss, val_accuracy, val_auroc.
-        loss_before: the loss on val that it began with.
+        before: loss, accuracy and auroc on val that it began with.
         checkpoint: to be removed once what was trained is written.
     """
 
     epochs: list[Metrics]
-    loss_before: float
+    before: Metrics
     checkpoint: Checkpoint
+
+    @property
+    def loss_before(self) -> float:
+        """The loss on val that it began with."""
+        return self.before["loss"]
 
     @property
     def better(self) -> bool:
@@ -113,7 +118,7 @@ def fit(
         on_epoch(epoch, metrics)
         checkpoint.save(model, state)
     model.set_weights(state.best)
-    return Fitted(state.history, before["loss"], checkpoint)
+    return Fitted(state.history, before, checkpoint)
 
 
 def compile_for(
