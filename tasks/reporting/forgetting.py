@@ -24,7 +24,7 @@ def table(metrics: Facts, training: Facts) -> Grid | None:
         "Fresh training",
         "Difference",
     ]
-    rows = {"All": found["all"], **{f"Batch {k}": row for k, row in found["batches"].items()}}
+    rows = {"All": found["test"], **{f"Batch {k}": row for k, row in found["batches"].items()}}
     return Grid(head, [(name, _cells(row)) for name, row in rows.items()])
 
 
@@ -49,12 +49,12 @@ def told(metrics: Facts, training: Facts) -> Iterator[str]:
                 f"{number(row['start']['auroc']['value'])} of {name}, which training started from; "
                 f"the difference is {interval(row['start']['difference'])}"
             )
-    if _clearly_below(found["all"]["fresh"]):
+    if _clearly_below(found["test"]["fresh"]):
         yield (
             f"A fresh training does better: AUROC "
-            f"{number(found['all']['fresh']['auroc']['value'])} on all of test against "
-            f"{number(found['all']['auroc']['value'])}; the difference is "
-            f"{interval(found['all']['fresh']['difference'])}"
+            f"{number(found['test']['fresh']['auroc']['value'])} on all of test against "
+            f"{number(found['test']['auroc']['value'])}; the difference is "
+            f"{interval(found['test']['fresh']['difference'])}"
         )
 
 

@@ -31,7 +31,7 @@ def compare(
         confidence: such as 0.95.
 
     Returns:
-        Under `all`, and for each batch under `batches`: images, patients, `auroc`, and for each of
+        Under `test`, and for each batch under `batches`: images, patients, `auroc`, and for each of
         the others its `auroc`, and as `difference` how far the network is above it.
     """
 
@@ -44,7 +44,7 @@ def compare(
         )
 
     return {
-        "all": beside(np.ones(len(sample), bool)),
+        "test": beside(np.ones(len(sample), bool)),
         "batches": slices.nested({"batch": batches}, beside)["batch"],
     }
 

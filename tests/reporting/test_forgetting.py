@@ -16,7 +16,7 @@ def row(start, fresh):
 
 def metrics(old, fresh=AS_GOOD):
     batches = {"0": row(old, AS_GOOD), "1": row(AS_GOOD, WORSE)}
-    return {"beside": {"all": row(AS_GOOD, fresh), "batches": batches}}
+    return {"beside": {"test": row(AS_GOOD, fresh), "batches": batches}}
 
 
 def test_a_batch_that_is_clearly_worse_is_told_in_words():

@@ -33,7 +33,7 @@ def test_what_was_forgotten_shows_in_its_batch_alone(found):
 
 
 def test_an_equal_network_differs_by_nothing(found):
-    difference = found[0]["all"]["fresh"]["difference"]
+    difference = found[0]["test"]["fresh"]["difference"]
     assert difference["value"] == 0
     assert difference["low"] <= 0 <= difference["high"]
 
@@ -49,4 +49,4 @@ def test_the_difference_is_the_gates(found):
         confidence,
     )
     assert compared["batches"]["10"]["start"]["difference"] == wanted.to_json()
-    assert (compared["all"]["images"], compared["batches"]["0"]["patients"]) == (2 * COUNT, COUNT)
+    assert (compared["test"]["images"], compared["batches"]["0"]["patients"]) == (2 * COUNT, COUNT)
