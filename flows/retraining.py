@@ -81,7 +81,7 @@ def _run_steps() -> State[Any]:
         if name == "pull":
             _label()
             preflight.task()  # it may have written down the classes
-        if name in ("pull", "code"):
+        if name in (_last_before_stages(commands), "code"):
             skipped = _skip(commands, behind=name)
         seconds[name] = took = time.monotonic() - started
         _remember(name, state, took)
@@ -101,12 +101,22 @@ def _remember(name: str, state: State[Any], seconds: float) -> None:
 
 def steps() -> dict[str, list[str]]:
     """What the flow runs, by name and in order: a look at the MLflow store, since training would be
-    in vain without it, pull, the stages, register and gate.
+    in vain without it, pull, the stages, register and gate. Where training starts from a version,
+    or did, that is fetched or cleared away before the stages.
     """
     tasks = {name: [*MODULE, f"tasks.{name}"] for name in ("pull", "register", "gate")}
     stages = {name: [*DVC, "repro", name] for name in pipeline.stages()}
     look = {"store": [*MODULE, "tasks.check_store"]}
-    return look | {"pull": tasks.pop("pull"), **stages, **tasks}
+    start = {"start": [*MODULE, "tasks.start"]} if _has_start() else {}
+    return look | {"pull": tasks.pop("pull"), **start, **stages, **tasks}
+
+
+def _has_start() -> bool:
+    return load(Params).train.start is not None or paths.STARTED_FROM.folder.exists()
+
+
+def _last_before_stages(commands: Collection[str]) -> str:
+    return "start" if "start" in commands else "pull"
 
 
 def changed() -> list[str] | None:

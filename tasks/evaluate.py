@@ -32,6 +32,7 @@ from tasks.statistics import (
     curves,
     decision_curve,
     fitted,
+    forgetting,
     robustness,
     scores,
 )
@@ -124,6 +125,29 @@ def perturbed(
     }
     groups = table["group"].to_numpy(str)[drawn]
     return robustness.summarise(plain, changed, groups, settings.evaluate.confidence)
+
+
+def beside(
+    found: Evaluation, rows: pd.DataFrame, others: pd.DataFrame, confidence: float
+) -> dict[str, Any] | None:
+    """What the version that training started from, and a fresh training, come to beside the model;
+    None where it started afresh.
+
+    Args:
+        found: of the model.
+        rows: of the manifest.
+        others: their score tables of test, one below the other, by `network`.
+        confidence: of intervals.
+    """
+    if others.empty:
+        return None
+    test = rows[rows["split"] == "test"].set_index("image_id")
+    given = {
+        str(name): scores.values(table.set_index("image_id").loc[test.index])
+        for name, table in others.groupby("network", sort=False)
+    }
+    batches = test["batch"].astype(str).to_numpy(object)
+    return forgetting.compare(found.test, given, batches, found.groups, confidence)
 
 
 def external(
@@ -247,6 +271,9 @@ def main() -> None:
     found.metrics["test"]["robustness"] = perturbed(
         model, test, scores.of_split(table, "test"), found.fitted.point, settings
     )
+    others, confidence = pd.read_parquet(paths.BESIDE), settings.evaluate.confidence
+    if compared := beside(found, rows, others, confidence):
+        found.metrics["beside"] = compared
     if settings.evaluate.external is not None:
         found.metrics["external"] = external(model, own, found.fitted, settings)
     write(found, table, settings)

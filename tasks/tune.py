@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.common import editing, paths
-from tasks.common.errors import WorkspaceError, command
+from tasks.common.errors import ParameterError, WorkspaceError, command
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.networks import data, device
@@ -29,6 +29,11 @@ def main() -> None:
         raise WorkspaceError(
             f"required: {paths.VIEWS}, which training reads; received: none. `dvc repro augment` "
             "makes it"
+        )
+    if settings.train.start is not None:
+        raise ParameterError(
+            "required: train.start empty, for the trials of a search start afresh; received: "
+            f"{settings.train.start}. Search without it, and set it again afterwards"
         )
     _tune(settings, apply)
 

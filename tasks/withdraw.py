@@ -126,6 +126,7 @@ def _remove_derived() -> None:
     beside = (
         *(paths.FINDINGS, paths.FINDINGS_PAGE, paths.DATA_DOCS, paths.EXPLAINED),
         *(paths.VERDICT, paths.MODEL_CARD),
+        *(paths.STARTED_FROM.folder, paths.STARTED_FROM.version),
     )
     for path in (*outs, *beside, *paths.showing_patients()):
         _delete(path)

@@ -54,6 +54,7 @@ def test_files_come_from_earlier_stages(stage):
     made = {out for name in earlier for out in outs_of(name)} | {
         "data/raw",
         "data/external",
+        "data/start",
         "docs/owner.md",
         "gx",
         "tasks",

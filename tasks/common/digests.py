@@ -71,8 +71,9 @@ def of_stage(stage: str) -> str:
     """The key of a stage's result: its files' contents and its parameters as `dvc.yaml` names
     them. Folders among the deps are left out, the tables that stand for them are not.
     """
-    params = YAML(typ="safe").load(paths.PARAMS)
-    files = {str(dep): of_file(dep) for dep in pipeline.deps(stage) if dep.is_file()}
+    params, deps = YAML(typ="safe").load(paths.PARAMS), pipeline.deps(stage)
+    stand_in = [paths.START_FACTS] if paths.START in deps else []
+    files = {str(dep): of_file(dep) for dep in [*deps, *stand_in] if dep.is_file()}
     keys = pipeline.stages()[stage]["params"]
     values = {key: reduce(getitem, key.split("."), params) for key in keys}
     return of_json({"files": files, "params": values})

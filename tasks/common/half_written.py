@@ -51,7 +51,8 @@ def _files() -> list[Path]:
                 f"required: the version of {place.folder} in {place.version}; received: half a "
                 f"file, and no folder. Bring the file back: git checkout {place.version}"
             )
-    return [paths.DVC_LOCK, *(place.version for place in paths.PLACES)]
+    versioned = (*paths.PLACES, paths.STARTED_FROM)
+    return [paths.DVC_LOCK, *(place.version for place in versioned)]
 
 
 def _readable(file: Path) -> bool:

@@ -21,8 +21,8 @@ CODE = Path("code")  # which code each stage runs
 
 
 @dataclass(frozen=True)
-class Place:
-    """A folder that pull fills with de-identified images, and DVC versions."""
+class Versioned:
+    """A folder that DVC versions."""
 
     folder: Path
 
@@ -30,6 +30,10 @@ class Place:
     def version(self) -> Path:
         """What DVC writes of its version."""
         return self.folder.with_suffix(".dvc")
+
+
+class Place(Versioned):
+    """One that pull fills with de-identified images."""
 
     @property
     def cohort(self) -> Path:
@@ -58,6 +62,10 @@ IDENTIFIERS, WITHDRAWN = OWN.identifiers, OWN.withdrawn
 EXTERNAL = Path("data/external")  # git holds this folder: a stage depends on it, filled or not
 OTHERS = Place(EXTERNAL / "raw")  # what the model is measured on besides (`evaluate.external`)
 PLACES = (OWN, OTHERS)
+START = Path("data/start")  # git holds this folder too: training depends on it, filled or not
+STARTED_FROM = Versioned(START / "version")  # the version that `train.start` names
+START_MODEL = STARTED_FROM.folder / "model.keras"
+START_FACTS = STARTED_FROM.folder / "start.json"  # which version it is, and what it was made for
 
 IMAGES = Path("data/processed/images.parquet")
 PACK = Path("data/processed/pack.json")
@@ -81,6 +89,9 @@ HEAD_HISTORY = Path("reports/train/history.csv")
 MODEL = Path("models/model.keras")
 HISTORY = Path("reports/fine_tune/history.csv")
 TRAINING = Path("reports/fine_tune/training.json")
+BESIDE = Path(
+    "data/beside_scores.parquet"
+)  # what the start, and a training without it, say of test
 
 SCORES = Path("data/scores.parquet")
 OPERATING_POINT = Path("models/operating_point.json")

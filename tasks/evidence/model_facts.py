@@ -51,6 +51,9 @@ def software(facts: Facts) -> str:
 
 def start(facts: Facts) -> str:
     """What the weights were before training."""
+    begun = facts["training"]["start"]
+    if begun:
+        return f"All starts from the weights of {begun['model_name']} version {begun['version']}."
     weights, seed = facts["parameters"]["model"]["weights"], facts["parameters"]["train"]["seed"]
     begins = STARTS.get(weights, f"The backbone starts from the weights file {weights}")
     return f"{begins}, the head at random (seed {seed})."
@@ -82,6 +85,11 @@ def _phase(settings: Facts) -> str:
 def selection(facts: Facts) -> str:
     """What chose the weights that are kept."""
     kept = facts["training"]
+    if kept["kept"] == "start":
+        return (
+            "No epoch lowered the loss on val, so the weights that training started from stay, "
+            f"with an AUROC of {number(kept['val_auroc'])} on val. Test has chosen nothing."
+        )
     phase = {"head": "head", "fine_tune": "fine-tune"}[kept["kept"]]
     return (
         f"The lowest calibrated loss on val: epoch {kept['best_epoch']} of the {phase} phase, with "

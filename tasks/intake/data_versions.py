@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tasks.common import documents
 from tasks.common.errors import DataError
-from tasks.common.paths import OWN, Place
+from tasks.common.paths import OWN, Versioned
 
 
-def restore(remote: bool, place: Place = OWN) -> None:
+def restore(remote: bool, place: Versioned = OWN) -> None:
     """Bring `data/raw` to the version that `data/raw.dvc` names, fetching it if there is a remote.
 
     What a killed pull left behind is overwritten: the same source gives it again.
@@ -43,7 +43,7 @@ def restore(remote: bool, place: Place = OWN) -> None:
     _dvc("checkout", "--force", str(place.version))
 
 
-def save(place: Place = OWN) -> None:
+def save(place: Versioned = OWN) -> None:
     """Make the content of `data/raw` the version that `data/raw.dvc` names.
 
     Raises:
@@ -70,7 +70,7 @@ def _last_line(text: str) -> str:
     return re.sub(r": '.*", "", lines[-1].removeprefix("ERROR: "))
 
 
-def push(place: Place = OWN) -> None:
+def push(place: Versioned = OWN) -> None:
     """Send the version to the default remote."""
     _dvc("push", str(place.version))
 
@@ -91,7 +91,7 @@ def has_remote() -> bool:
         ) from None
 
 
-def _difference(place: Place = OWN) -> str | None:
+def _difference(place: Versioned = OWN) -> str | None:
     """How `data/raw` differs from its version in DVC's words; None if it does not."""
     status = json.loads(_dvc("status", "--json", str(place.version)))
     changes = [change.get("changed outs", {}) for change in status.get(str(place.version), [])]

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from tasks.common import paths
 from tasks.common.errors import DataError
 from tasks.common.paths import PLACES
+from tasks.intake.file_ids import file_of
 
 FOLDER = ".dir"  # ending of the id of an object that lists a folder
 Lists = Mapping[str, Mapping[str, str]]  # id of a list -> name in the folder -> id of the object
@@ -78,9 +79,27 @@ def _purge(
         names = lists[oid]
         going |= {names[n] for n in names if _file(n) in images or n == paths.COHORT.name}
     going -= {oid for version in current for oid in lists.get(version, {}).values()}
+    starts = _starts(stores, lists, images)
+    going |= {oid for start in starts for oid in lists[start].values()}
     count = sum(_delete(store, oid) for store in stores for oid in sorted(going))
-    count += sum(_delete(store, oid) for store in stores for oid in sorted(versions))
+    count += sum(_delete(store, oid) for store in stores for oid in sorted(versions | starts))
     return count, tainted
+
+
+def _starts(stores: Sequence[Any], lists: Lists, images: Container[str]) -> set[str]:
+    """The versions of `data/start` that hold a network which has learnt from one of the images."""
+    facts = {oid: names.get(paths.START_FACTS.name) for oid, names in lists.items()}
+    return {oid for oid, named in facts.items() if named and _learnt(stores, named, images)}
+
+
+def _learnt(stores: Sequence[Any], facts: str, images: Container[str]) -> bool:
+    """What the facts about a start say; where they are gone, a purge that was killed took them."""
+    store = next((store for store in stores if store.exists(facts)), None)
+    if store is None:
+        return True
+    with store.fs.open(store.oid_to_path(facts), "r") as file:
+        sides = json.load(file)["images"].values()
+    return any(file_of(image) in images for side in sides for image in side)
 
 
 def _forget(runs: Mapping[Path, Any], tainted: Collection[str]) -> None:

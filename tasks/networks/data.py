@@ -28,6 +28,12 @@ def read(task: Task) -> Data:
     return Data(_split(train, pack, task), _split(val, pack, task), views)
 
 
+def held_out() -> tuple[pd.DataFrame, Images]:
+    """The test images: their rows of the manifest, and their pixels."""
+    rows = manifest.of_split(manifest.read_manifest(), "test")
+    return rows, Images(open_pack(), rows["row"].to_numpy(np.int64))
+
+
 def _split(rows: pd.DataFrame, pack: NDArray[np.uint8], task: Task) -> SplitData:
     targets = labels.encode(rows["label"], task.kind, task.names)
     return SplitData(Images(pack, rows["row"].to_numpy(np.int64)), targets)

@@ -60,13 +60,18 @@ class Fitted:
 
     Attributes:
         epochs: one entry per epoch, of `METRICS`.
-        loss_before: the calibrated loss on val that it began with.
+        before: loss, accuracy, auroc and calibrated loss on val that it began with.
         checkpoint: to be removed once what was trained is written.
     """
 
     epochs: list[Metrics]
-    loss_before: float
+    before: Metrics
     checkpoint: Checkpoint
+
+    @property
+    def loss_before(self) -> float:
+        """The calibrated loss on val that it began with."""
+        return self.before[NAME]
 
     @property
     def better(self) -> bool:
@@ -122,7 +127,7 @@ def fit(
         on_epoch(epoch, metrics)
         checkpoint.save(model, state)
     model.set_weights(state.best)
-    return Fitted(state.history, before[NAME], checkpoint)
+    return Fitted(state.history, before, checkpoint)
 
 
 @contextmanager

@@ -56,15 +56,17 @@ def of_data(task: Task, train: Train, images: passes.Data) -> Recipe:
     return Recipe(task.kind, images, weights, train)
 
 
-def train_head(model: keras.Model, backbone: str, recipe: Recipe, on_epoch: OnEpoch) -> Fitted:
+def train_head(
+    model: keras.Model, backbone: str, recipe: Recipe, on_epoch: OnEpoch, must_learn: bool = True
+) -> Fitted:
     """The head phase: train everything after pooling, and leave `model` with the best epoch's
-    weights.
+    weights; where none is better than those it began with and none need be, with these.
 
     The pass through the backbone also stores what arrives at its default cut layer, so that
     fine-tuning need not run it again.
 
     Raises:
-        TrainingError: nothing was learnt.
+        TrainingError: nothing was learnt, and must be.
     """
     plan = recipe.plan(recipe.train)
     with computing(model, recipe.train.precision):
@@ -72,8 +74,12 @@ def train_head(model: keras.Model, backbone: str, recipe: Recipe, on_epoch: OnEp
         train, val = passes.feed(model, layers, DROPOUT, recipe.images)
         _, head = cut(model, DROPOUT)
         train_only(model, head)
+        began = head.get_weights()
         fitted = _fit_head(head, train, val, recipe, on_epoch)
-    _require_better(fitted, plan)
+        if not fitted.better:
+            head.set_weights(began)
+    if must_learn:
+        _require_better(fitted, plan)
     return fitted
 
 

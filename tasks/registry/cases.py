@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tasks.common.params.task import Task
 
 IMAGES_FILE = "data/images.json"  # in each run: the images of its day by split
+EARLIER = "earlier"  # in it: likewise of the versions that training started from
+LEARNED_FROM = ("train", "val")
 IDENTITY = ("image_id", "label", "group", "split")
 
 
@@ -35,6 +37,14 @@ class Cases:
     def only(self, chosen: Flags) -> Cases:
         """The chosen images, without slices."""
         return Cases(self.targets[chosen], self.groups[chosen], {}, self.frozen[chosen])
+
+
+def learnt_from(images: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The images that a model learnt from, and that chose its epoch, by what a run says of its day;
+    those of the versions that it started from are among them.
+    """
+    before = images.get(EARLIER, {})
+    return {side: {*images[side], *before.get(side, ())} for side in LEARNED_FROM}
 
 
 def digest(manifest: pd.DataFrame) -> str:

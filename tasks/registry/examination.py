@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from tasks.common.params.gate import Gate
     from tasks.common.params.whole import Params
 
-Images = dict[str, list[str]]  # split -> images
-LEARNED_FROM = ("train", "val")
+Images = dict[str, Any]  # split -> images, and more, see `cases.learnt_from`
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def _unseen(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The test images that no version learned from, and what is to be said of the others."""
     known = [images for images in seen.values() if images is not None]
-    learned = {image for images in known for split in LEARNED_FROM for image in images[split]}
+    learned = set[str]().union(*(ids for each in known for ids in cases.learnt_from(each).values()))
     rows = test[~test["image_id"].isin(learned)]
     left_out = len(test) - len(rows)
     if rows.empty:

@@ -55,7 +55,8 @@ def _counts(store: Store, run: Run, images: Container[str]) -> Counts | None:
         except (MlflowException, OSError):
             return None
         named = documents.read_json(Path(file))
-    files = {split: {file_of(image) for image in named[split]} for split in SPLITS}
+    split_of = {split: named[split] for split in SPLITS} | cases.learnt_from(named)
+    files = {split: {file_of(image) for image in split_of[split]} for split in SPLITS}
     return {split: sum(file in images for file in files[split]) for split in SPLITS}
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from ruamel.yaml import YAML
 
-from tasks.common import digests, documents, paths, pipeline
+from tasks.common import digests, documents, paths, pipeline, start
 from tasks.common.errors import RegistryError
 from tasks.common.manifest import SPLITS, of_split, read_manifest
 from tasks.evidence import owner
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tasks.common.params.whole import Params
 
 # Deps of publish that are recorded otherwise: as digests, as data inputs, in the package.
-NOT_AS_FILES = (paths.RAW, paths.MANIFEST, paths.PACKAGE)
+NOT_AS_FILES = (paths.RAW, paths.MANIFEST, paths.START, paths.PACKAGE)
 DIGEST_CHARACTERS = 36  # the most that MLflow takes for a data set
 INTERVAL = {"value": "", "low": "_low", "high": "_high"}  # key -> ending of the metric's name
 # Where the source lies and who labelled it: names of folders and files can name people.
@@ -81,7 +81,7 @@ def write(store: Store, run_id: str, settings: Params) -> None:
     _log_histories(store, run_id)
     _log_metrics(store, run_id, found)
     store.client.log_inputs(run_id, inputs)
-    _log_files(store, run_id, manifest, documents)
+    _log_files(store, run_id, _images(settings, manifest), documents)
     store.client.log_dict(run_id, environment.describe(), environment.FILE)
     _log_model_once(store, run_id, settings)
     _log_bills(store, run_id, settings.publish.model_name)
@@ -149,7 +149,16 @@ def _tags(settings: Params, manifest: pd.DataFrame) -> dict[str, str]:
             model_versions.PACKAGE: packing.of_workspace(),
             model_versions.NETWORK: digests.of_model(paths.MODEL),
         }
+        | _start_tags(settings)
     )
+
+
+def _start_tags(settings: Params) -> dict[str, str]:
+    """The version that training started from, if from one."""
+    if settings.train.start is None:
+        return {}
+    told = start.read(settings.train.start).told()
+    return {f"start.{name}": str(value) for name, value in told.items()}
 
 
 def _flow_tags() -> dict[str, str]:
@@ -240,14 +249,19 @@ def _plain_files() -> list[Path]:
     return [file for found in inside for file in found if file.is_file()]
 
 
-def _log_files(
-    store: Store, run_id: str, manifest: pd.DataFrame, documents: Mapping[str, Any]
-) -> None:
+def _images(settings: Params, manifest: pd.DataFrame) -> dict[str, Any]:
+    """The images of the day by split, and those that the start has learnt from."""
     images = {split: sorted(of_split(manifest, split)["image_id"]) for split in SPLITS}
+    wanted = settings.train.start
+    before = {} if wanted is None else {cases.EARLIER: start.read(wanted).images}
+    return {"test.digest": cases.digest(manifest), **images, **before}
+
+
+def _log_files(
+    store: Store, run_id: str, images: Mapping[str, Any], documents: Mapping[str, Any]
+) -> None:
     # First: a run that ends early must not hold a picture without saying whose.
-    store.client.log_dict(
-        run_id, {"test.digest": cases.digest(manifest), **images}, cases.IMAGES_FILE
-    )
+    store.client.log_dict(run_id, dict(images), cases.IMAGES_FILE)
     for name, document in documents.items():
         store.client.log_text(run_id, _dumped(document), name)
     for file in _plain_files():

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from tasks.common import digests, paths, pipeline
 from tasks.common.errors import RegistryError
-from tasks.registry import environment, model_versions
+from tasks.registry import environment, model_versions, start
 from tasks.registry.failures import in_one_line
 from tasks.registry.store import connect
 
@@ -38,6 +38,7 @@ def reproduce(name: str, number: int, folder: Path) -> bool:
         _tell_environment(client, run.info.run_id)
         _check_out(run.data.tags, folder)
         _bring_records(client, run.info.run_id, folder)
+        _bring_start(client, run.data.tags, folder)
     _bring_data(folder)
     _repeat(folder)
     network = version.tags.get(model_versions.NETWORK, "")
@@ -78,6 +79,13 @@ def _bring_records(client: MlflowClient, run_id: str, folder: Path) -> None:
         lock = Path(client.download_artifacts(run_id, str(paths.DVC_LOCK), place))
         (folder / LOCKED).write_bytes(lock.read_bytes())
     (folder / paths.DVC_LOCK).unlink(missing_ok=True)
+
+
+def _bring_start(client: MlflowClient, tags: Mapping[str, str], folder: Path) -> None:
+    """The version that training started from then, if from one."""
+    if (number := tags.get("start.version")) is not None:
+        version = model_versions.required(client, tags["start.model_name"], int(number))
+        start.bring(client, version, folder / paths.STARTED_FROM.folder)
 
 
 def _bring_data(folder: Path) -> None:

@@ -33,7 +33,7 @@ def package(name: str, wanted: str, folder: Path, unpassed: bool = False) -> tup
     Raises:
         RegistryError: there is no such version, its files are gone, or it may not answer.
     """
-    version = _find(connect(), name, wanted)
+    version = find(connect(), name, wanted)
     if version is None:
         raise RegistryError(
             f"required: a version of {name!r} with the number or alias {wanted}; received: none. "
@@ -75,7 +75,8 @@ def load(package: Path, threads: int = 0) -> Classifier:
     return made
 
 
-def _find(client: MlflowClient, name: str, wanted: str) -> ModelVersion | None:
+def find(client: MlflowClient, name: str, wanted: str) -> ModelVersion | None:
+    """The version of a number or an alias, if there is one."""
     if not wanted.isdecimal():
         return model_versions.of_alias(client, name, wanted)
     versions = model_versions.every(client, name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.common import wording
 from tasks.pictures.page import heading
-from tasks.reporting import weak_slices
+from tasks.reporting import forgetting, weak_slices
 
 if TYPE_CHECKING:
     from tasks.common.params.gate import Floors
@@ -30,7 +30,10 @@ def find(facts: Facts, floors: Floors) -> dict[str, list[str]]:
     test = facts["metrics"]["test"]
     found = {
         "cohort": [*_of_split(facts["receipt"]), *_of_validation(facts["validation"])],
-        "slices": [weak.told() for weak in weak_slices.find(test, floors)],
+        "slices": [
+            *(weak.told() for weak in weak_slices.find(test, floors)),
+            *forgetting.told(facts["metrics"], facts["training"]),
+        ],
         "calibration": _of_calibration(test["calibrated"], floors.calibration_error),
         "robustness": _of_robustness(test["robustness"]),
         "external": _of_external(facts["metrics"]),

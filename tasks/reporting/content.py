@@ -11,7 +11,7 @@ from tasks.common import paths
 from tasks.common.documents import read_json
 from tasks.pictures import charts
 from tasks.pictures.page import data_uri
-from tasks.reporting import concerns, tables, weak_slices
+from tasks.reporting import concerns, forgetting, tables, weak_slices
 
 if TYPE_CHECKING:
     from tasks.common.params.gate import Floors
@@ -42,6 +42,7 @@ def read(floors: Floors) -> dict[str, Any]:
             for column, values in test["slices"].items()
         },
         "table_one": tables.table_one(facts["receipt"]),
+        "beside": forgetting.table(facts["metrics"], facts["training"]),
         "external": tables.external(facts["metrics"]),
         "explained": tables.of_heatmaps(facts["explanations"]["classes"]),
         "package": tables.of_int8(facts["compression"].get("int8")),

@@ -62,6 +62,20 @@ def test_the_flow_is_the_stages_between_pull_and_gate_behind_a_look_at_the_store
     assert list(retraining.steps()) == ["store", "pull", *STAGES, "register", "gate"]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_start_is_fetched_or_cleared_away_before_dvc_is_asked(ran, monkeypatch, named):
+    if named:
+        editing.set_values(paths.PARAMS, {"train.start": "champion"})
+    else:
+        paths.STARTED_FROM.folder.mkdir(parents=True)
+    asked = []
+    monkeypatch.setattr(retraining, "changed", lambda: asked.append(list(ran.commands)))
+    assert retraining._run_steps().is_completed()
+    assert list(ran.commands)[:4] == ["store", "pull", "start", STAGES[0]]
+    assert ran.commands["start"][1:] == ["-m", "tasks.start"]
+    assert asked[0][-1] == "start"
+
+
 def test_each_stage_is_reproduced_with_what_it_needs(workspace):
     """Not `--single-item`, which says "didn't change" while an upstream stage has changed."""
     assert retraining.steps()["train"][1:] == ["-m", "dvc", "repro", "train"]

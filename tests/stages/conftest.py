@@ -98,6 +98,7 @@ def make_world(
         monkeypatch.setattr(f"tasks.{stage}.open_pack", lambda: pack, raising=False)
     from tasks.networks import files
 
+    pd.DataFrame({"image_id": [], "network": []}, dtype="str").to_parquet(paths.BESIDE)
     files.save(make_model(), paths.HEAD_MODEL)
     files.save(make_model(), paths.MODEL)
     return manifest.read_manifest()

@@ -61,6 +61,7 @@ RECEIPT = {
     "pictures_on_two_sides": 0,
 }
 TRAINING = {
+    "start": None,
     "kept": "fine_tune",
     "cut_layer": "block11_expand_conv",
     "best_epoch": 4,

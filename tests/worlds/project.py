@@ -73,10 +73,12 @@ def make_project(folder: Path, **settings: object) -> Path:
             folder / name,
             ignore=ignore if name != ".dvc" else shutil.ignore_patterns("cache", "tmp"),
         )
-    (folder / paths.EXTERNAL).mkdir(parents=True)
+    for place in (paths.EXTERNAL, paths.START):
+        (folder / place).mkdir(parents=True)
     files = ("dvc.yaml", "params.yaml", "prefect.yaml", ".gitignore", ".dvcignore")
     (folder / paths.OWNER).parent.mkdir()
-    for name in (*files, paths.EXTERNAL / "README.md", paths.OWNER):
+    kept = (paths.EXTERNAL / "README.md", paths.START / "README.md", paths.OWNER)
+    for name in (*files, *kept):
         shutil.copy(ROOT / name, folder / name)
     editing.set_values(folder / "params.yaml", SMALL | settings)
     run("git", "init", "-q", cwd=folder)

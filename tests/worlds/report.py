@@ -68,7 +68,7 @@ EXPECTATION = {
     "held": True,
 }
 TRAINING = {"kept": "head", "best_epoch": 2, "val_auroc": 0.97, "cut_layer": "last"}
-TRAINING |= {"backend": "jax", "parameters": 1234}
+TRAINING |= {"backend": "jax", "parameters": 1234, "start": None}
 AUDIT = {
     "judged": True,
     "features_auroc": 0.91234,
@@ -78,7 +78,7 @@ AUDIT = {
     "splits": {"train": {"images": 60, "likely_errors": 0}},
 }
 TRAINING = {"kept": "head", "best_epoch": 2, "val_auroc": 0.97, "cut_layer": "last"}
-TRAINING |= {"backend": "jax", "parameters": 1234}
+TRAINING |= {"backend": "jax", "parameters": 1234, "start": None}
 INT8 = {"images": 60, "auroc_difference": INTERVAL, "changed": 0.05}
 HEAT = dict.fromkeys(("deletion", "insertion", "mean", "shuffled_correlation"), INTERVAL)
 HEAT |= {"images": 10, "patients": 10}

@@ -14,6 +14,7 @@ class Train(Phase):
     fine-tune phase too.
     """
 
+    start: Literal["champion"] | Positive | None = None  # whose weights training goes on from
     epochs: Positive
     batch_normalisation: bool = False
     l1: Annotated[float, Field(ge=0.0)] = 0.0

@@ -1,0 +1,71 @@
+"""What stands beside a network that started from a version: that version, and a fresh training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import pandas as pd
+
+from tasks.common import paths
+from tasks.networks import data, device, files, recipe, scoring
+from tasks.networks.architecture import build
+from tasks.statistics import scores
+
+if TYPE_CHECKING:
+    from tasks.common.params.fine_tune import FineTune
+    from tasks.common.params.model import Model
+    from tasks.common.params.pixels import PixelSettings
+    from tasks.common.params.task import Task
+    from tasks.networks.recipe import Recipe
+
+NOBODY = pd.DataFrame({"image_id": [], "network": []}, dtype="str")  # where training starts afresh
+
+
+def train_fresh(
+    model: Model, pixels: PixelSettings, task: Task, phase: FineTune, given: Recipe
+) -> keras.Model:
+    """What the stages would have trained without the start, bit by bit: both phases, the better of
+    them on val. Where nothing is learnt, as it began.
+    """
+    print("A fresh training, to compare with:", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        head = Path(folder) / paths.HEAD_MODEL.name
+        _train_head(model, pixels, task, given, head)
+        network = _as_a_stage(given, lambda: files.load(head))
+        later = recipe.fine_tune(network, model.backbone, phase, given, _silent)
+        later.checkpoint.remove()
+        return network if later.better else files.load(head)
+
+
+def _train_head(model: Model, pixels: PixelSettings, task: Task, given: Recipe, head: Path) -> None:
+    network = _as_a_stage(given, lambda: build(model, pixels, task))
+    recipe.train_head(network, model.backbone, given, _silent, must_learn=False).checkpoint.remove()
+    files.save(network, head)
+
+
+def _as_a_stage(given: Recipe, make: Callable[[], keras.Model]) -> keras.Model:
+    """A network as at the start of a stage: what dropout draws follows from that."""
+    keras.utils.set_random_seed(given.train.seed)
+    with device.scope():
+        return make()
+
+
+def score(fresh: keras.Model) -> pd.DataFrame:
+    """The score table of the test images by the start and by the fresh network, and in `network`
+    by which of the two.
+    """
+    rows, images = data.held_out()
+    others = {"start": files.load(paths.START_MODEL), "fresh": fresh}
+    tables = [
+        scores.make(rows, scoring.score(network, images)).assign(network=name)
+        for name, network in others.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _silent(epoch: int, metrics: dict[str, float]) -> None:
+    """Nobody watches its epochs."""
