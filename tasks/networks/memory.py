@@ -37,7 +37,7 @@ def fitting(advice: str = "Lower preprocess.size") -> Iterator[None]:
     except Exception as error:
         if not device.backend.is_out_of_memory(error):
             raise
-        received = str(error).partition("\n")[0]
+        received = str(error).partition("\n")[0].rstrip(".")
         raise NoMemoryError(
             f"required: enough memory of the device; received: {received}. {advice}, or end what "
             "else computes on it."
