@@ -20,6 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -233,7 +234,7 @@ def main() -> None:
         found = measure(model, options.backbone, data, options.batch_sizes)
     versions = ", ".join(f"{name} {version(name)}" for name in device.backend.packages())
     what = f"{options.backbone}, {size} x {size}, {len(data.train.images)} images"
-    print(f"{what}, on {computes} ({versions})")
+    print(f"{what}, on {computes} ({versions}), {date.today()}")
     print(
         f"{'images/s, with its batch size':30} {'here':>11} {'bare':>11} {'share':>9} {'goal':>6}"
     )

@@ -21,12 +21,13 @@ from tasks.common.params.evaluate import Evaluate
 from tasks.common.params.loading import load
 from tasks.common.params.section import Part
 from tasks.common.params.task import Task
+from tasks.common.params.train import Train
 from tasks.common.wording import interval
 from tasks.imaging import external as external_images
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.imaging.perturbation import CHANGES, Perturbed
-from tasks.networks import files, scoring
+from tasks.networks import device, files, scoring
 from tasks.pictures import charts
 from tasks.statistics import (
     curves,
@@ -52,6 +53,7 @@ class Settings(Part):
     """What the stage reads of `params.yaml`."""
 
     task: Task
+    train: Train
     evaluate: Evaluate
 
 
@@ -261,6 +263,7 @@ def main() -> None:
     and figures.
     """
     settings = load(Settings)
+    device.prepare(settings.train.threads, settings.train.seed)
     own = manifest.read_manifest()
     rows = own[own["split"].isin(["val", "test"])].reset_index(drop=True)
     model, pack = files.load(paths.MODEL), open_pack()

@@ -38,7 +38,9 @@ class Backend(Protocol):
         """The threads set; 0: as many as it likes."""
 
     def make_exact(self) -> None:
-        """Let equal inputs give equal bits, and claim GPU memory only as it is needed."""
+        """Let equal inputs give equal bits and float32 be no less, also where a GPU has units that
+        round it, and claim GPU memory only as it is needed.
+        """
 
     def use_first_only(self) -> None:
         """Leave every GPU but the first one to others."""
@@ -58,7 +60,9 @@ class Backend(Protocol):
         """Whether every device has units for it."""
 
     def memory(self) -> int | None:
-        """Bytes that are free on each device; None: it computes where the host's arrays lie."""
+        """Bytes that are free on each device in use; None: it computes where the host's arrays
+        lie.
+        """
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """Whether an error says that the device has no memory left for what was asked."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tasks.networks.replicas import Replicas
 
 NAME = keras.backend.backend()  # of the backend
-SHARE = 0.25  # of a device's free memory
 
 backend: Backend
 if NAME == "jax":
@@ -74,14 +73,6 @@ def count() -> int:
 def replicas() -> Replicas | None:
     """These, where they are stepped by themselves."""
     return _replicas
-
-
-def room() -> int | None:
-    """Bytes of a device's memory that one purpose may fill, a part of what is free: others come
-    beside it. None: networks compute where the host's arrays lie.
-    """
-    free = backend.memory()
-    return None if free is None else int(SHARE * free)
 
 
 def scope() -> AbstractContextManager[Any]:

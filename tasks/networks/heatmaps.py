@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.networks import memory
 from tasks.networks.prediction import batch_size, outputs
 
 Heatmaps = NDArray[np.float32]
@@ -44,10 +45,14 @@ def in_batches(
 ) -> Heatmaps:
     """What `weigh` makes of what the first part of a network computes of images, as
     `backend.forward` does, a batch at a time.
+
+    Raises:
+        NoMemoryError: the device has too little memory.
     """
     size = batch_size(*images.shape[1:3])
     found = outputs(forward, len(images), size, images.__getitem__, "Explaining batches")
-    return np.concatenate([np.asarray(weigh(maps), np.float32) for _, (maps,) in found])
+    with memory.fitting():
+        return np.concatenate([np.asarray(weigh(maps), np.float32) for _, (maps,) in found])
 
 
 def scaled(evidence: Heatmaps) -> Heatmaps:

@@ -47,9 +47,10 @@ def threads() -> int:
 
 
 def make_exact() -> None:
-    """Let equal inputs give equal bits on GPUs too, and claim their memory only as it is needed.
-    On CPUs they do by themselves.
+    """Let equal inputs give equal bits and float32 be no less on GPUs too, and claim their memory
+    only as it is needed. On CPUs they do by themselves.
     """
+    jax.config.update("jax_default_matmul_precision", "highest")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if not _started():
         os.environ[FLAGS] = f"{os.environ.get(FLAGS, '')} --xla_gpu_deterministic_ops=true".strip()

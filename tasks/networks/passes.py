@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imaging.images import Images
-from tasks.networks import augmentation, residence
+from tasks.networks import augmentation, memory, residence
 from tasks.networks.augmentation import Transforms
 from tasks.networks.feeds import Examples, Feed, OnTheFly, Stored
 from tasks.networks.layers import cut
+from tasks.networks.memory import NoMemoryError
 from tasks.networks.pass_files import NoRoomError
 from tasks.networks.prefix import Prefix
-from tasks.networks.residence import NoMemoryError, Residence
+from tasks.networks.residence import Residence
 from tasks.networks.views import Views
 
 
@@ -101,7 +102,7 @@ class _Passes:
         return Stored(lambda generation: later(generation) if generation else first, views)
 
     def _resident(self, split: SplitData, views: Sequence[Transforms], what: str) -> Examples:
-        with residence.fitting("Lower augment.views or choose a later fine_tune.cut_layer"):
+        with memory.fitting("Lower augment.views or choose a later fine_tune.cut_layer"):
             (found,) = self._one.resident(split.images, views, what)
         return Examples(found, split.targets, self._one.key(split.images, views))
 

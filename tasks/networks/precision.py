@@ -7,7 +7,7 @@ in another type. So the saved model knows nothing of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
@@ -31,20 +31,22 @@ def computing(model: keras.Model, precision: str) -> Iterator[None]:
 
     Parts that are cut from it inside must not be used outside, for they stay compiled as they were.
     """
-    policy = chosen(precision)
-    if policy == FLOAT:
+    policy, layers = chosen(precision), _backbone(model)
+    if policy == FLOAT or not layers:
+        if precision == MIXED:
+            print("ONNX Runtime computes the backbone, in the types of its file", flush=True)
         yield
         return
     print(f"The backbone computes in {policy}", flush=True)
-    _set(model, policy)
+    _set(model, layers, policy)
     try:
         yield
     finally:
-        _set(model, FLOAT)
+        _set(model, layers, FLOAT)
 
 
-def _set(model: keras.Model, policy: str) -> None:
-    for layer in _backbone(model):
+def _set(model: keras.Model, layers: Sequence[keras.Layer], policy: str) -> None:
+    for layer in layers:
         layer.dtype_policy = policy
     model.predict_function = None  # it would stay compiled as it was
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
 import keras
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.common.progress import progress
-from tasks.networks import device
+from tasks.networks import device, memory
 from tasks.networks.prefetching import ahead
 
 BATCH_SIZE = 32
@@ -21,10 +20,9 @@ BYTES_PER_PIXEL = 256  # of a forward pass: four maps of 64 float32 at half the 
 JIT = device.NAME == "jax"
 
 
-@cache  # the same all along, however much memory is taken meanwhile
 def batch_size(height: int, width: int) -> int:
     """How many images of a size in pixels go through a network at once."""
-    room = device.room()
+    room = memory.room()
     if room is None:
         return BATCH_SIZE
     most = min(LARGE_BATCH_SIZE, room // (BYTES_PER_PIXEL * height * width))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tasks.common.errors import TrainingError
 from tasks.imaging.images import Images
-from tasks.networks import augmentation, device, keyed_files, keys
+from tasks.networks import augmentation, device, keyed_files, keys, memory
 from tasks.networks.augmentation import Transforms
 from tasks.networks.feeds import checked, with_views
 from tasks.networks.layers import cut_layers
@@ -65,6 +65,7 @@ class Prefix:
 
         Raises:
             NoRoomError: the activations would fill more than half of the free disk.
+            NoMemoryError: the device has too little memory for a batch.
             TrainingError: they are not finite, or cannot be written.
         """
         key = self.key(images, views)
@@ -120,10 +121,11 @@ class Prefix:
     ) -> list[Activations]:
         done = files.begin(spare)
         computed = self._outputs(images, views, what, done)
-        for count, (rows, activations) in enumerate(computed, done + 1):
-            files.write(rows, [np.asarray(each) for each in activations])
-            if count % MARK_EVERY == 0:
-                files.mark(count)
+        with memory.fitting():
+            for count, (rows, activations) in enumerate(computed, done + 1):
+                files.write(rows, [np.asarray(each) for each in activations])
+                if count % MARK_EVERY == 0:
+                    files.mark(count)
         return files.finish()
 
     def _outputs(

@@ -9,14 +9,12 @@ from (docs/gpu.md has the measurements).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import Enum, auto
 
 import keras
 
-from tasks.common.errors import TrainingError
-from tasks.networks import device
+from tasks.networks import device, memory
 from tasks.networks.feeds import Examples
 from tasks.networks.pass_files import size_of
 
@@ -30,10 +28,6 @@ class Residence(Enum):
     DISK = auto()
 
 
-class NoMemoryError(TrainingError):
-    """The device has too little memory."""
-
-
 def of_pass(activations: Sequence[int], images: Sequence[int], copies: int) -> list[Residence]:
     """Where the activations of a pass may lie, the best first.
 
@@ -42,7 +36,7 @@ def of_pass(activations: Sequence[int], images: Sequence[int], copies: int) -> l
         images: the shape `(N, H, W, C)` of what they come from.
         copies: how many such passes are there at once.
     """
-    room = device.room()
+    room = memory.room()
     if room is None or device.replicas() is not None:  # these are fed by the host
         return [Residence.DISK]
     fits = copies * size_of(activations) <= room
@@ -59,26 +53,7 @@ def of_steps(examples: Examples) -> bool:
     arrays = keras.tree.flatten(examples.inputs)
     if all(map(keras.ops.is_tensor, arrays)):
         return True
-    size, room = sum(array.nbytes for array in arrays), device.room()
+    size, room = sum(array.nbytes for array in arrays), memory.room()
     if room is None:
         return device.backend.LOOPS_ON_CPUS and len(arrays) == 1 and size <= MOST_BYTES
     return bool(size <= room)
-
-
-@contextmanager
-def fitting(advice: str) -> Iterator[None]:
-    """Compute something on the device.
-
-    Raises:
-        NoMemoryError: it has too little memory for that; `advice` says what needs less.
-    """
-    try:
-        yield
-    except Exception as error:
-        if not device.backend.is_out_of_memory(error):
-            raise
-        received = str(error).partition("\n")[0]
-        raise NoMemoryError(
-            f"required: enough memory of the device; received: {received}. {advice}, or end what "
-            "else computes on it."
-        ) from error

@@ -7,18 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imaging.images import Pictures
-from tasks.networks import device
+from tasks.networks import device, memory
 from tasks.networks.prediction import JIT, batch_size, outputs
 
 
 def score(model: keras.Model, images: Pictures) -> NDArray[np.float32]:
     """Scores `(N, K)` of prepared images `(N, H, W, C)` in [0, 255]; the same images give the
     same scores, whatever stands beside them.
+
+    Raises:
+        NoMemoryError: the device has too little memory.
     """
     model.jit_compile = JIT
     scores = np.zeros((len(images), model.output_shape[-1]), np.float32)
     forward, size = device.backend.forward(model), batch_size(*model.input_shape[1:3])
     take, what = images.__getitem__, "Scoring batches"
-    for rows, (found,) in outputs(forward, len(images), size, take, what):
-        scores[rows] = np.asarray(found)
+    with memory.fitting():
+        for rows, (found,) in outputs(forward, len(images), size, take, what):
+            scores[rows] = np.asarray(found)
     return scores

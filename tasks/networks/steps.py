@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import keras
 
-from tasks.networks import device, residence
+from tasks.networks import device, memory, residence
 from tasks.networks.feeds import Examples, Rows
 
 Step = Literal["train_step", "test_step"]
@@ -32,7 +32,7 @@ class Steps:
         Raises:
             NoMemoryError: the device has too little memory.
         """
-        with residence.fitting("Lower batch_size in train or fine_tune"):
+        with memory.fitting("Lower batch_size in train or fine_tune"):
             if residence.of_steps(examples):
                 return self.over_rows(step, examples, rows, batch_size)
             return self.over_batches(step, examples.batches(rows, batch_size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,10 +38,13 @@ def threads() -> int:
 
 
 def make_exact() -> None:
-    """Let equal inputs give equal bits, and claim GPU memory only as it is needed."""
+    """Let equal inputs give equal bits and float32 be no less, and claim GPU memory only as it is
+    needed.
+    """
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def use_first_only() -> None:
@@ -79,14 +83,20 @@ def gains_from_bfloat16() -> bool:
 
 
 def memory() -> int | None:
-    """Bytes that are free on each GPU; None: the network computes where the arrays lie."""
-    if not tf.config.list_physical_devices("GPU"):
+    """Bytes that are free on each GPU in use; None: the network computes where the arrays lie."""
+    in_use = len(tf.config.get_visible_devices("GPU"))
+    if not in_use:
         return None
     import pynvml  # TensorFlow knows what it has taken, not what there is
 
     pynvml.nvmlInit()
-    found = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-    return min(int(pynvml.nvmlDeviceGetMemoryInfo(gpu).free) for gpu in found)
+    there = [
+        pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
+    ]
+    free = [int(pynvml.nvmlDeviceGetMemoryInfo(gpu).free) for gpu in there]
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    shown = [free[int(name)] for name in named if name.isdigit() and int(name) < len(free)]
+    return min((shown or free)[:in_use])
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -17,7 +17,16 @@ from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.task import Task
 from tasks.compression.export import export
 from tasks.compression.whole_graph import complete
-from tasks.networks import augmentation, extracting, files, layers, methods, scoring
+from tasks.networks import (
+    augmentation,
+    device,
+    extracting,
+    files,
+    layers,
+    methods,
+    precision,
+    scoring,
+)
 from tasks.networks.architecture import LOGITS, build
 from tasks.networks.augmentation import PRESETS
 from tasks.networks.feeds import OnTheFly
@@ -160,6 +169,18 @@ def test_what_is_stored_goes_by_file_normalisation_and_runtime(vit, images, tmp_
     assert same != key(brought(vit, OnnxPixels(mean=[0.4], std=[0.5])))
     monkeypatch.setattr(extracting.running, "runtime", lambda: "onnxruntime 0.1")
     assert same != key(brought(vit))
+
+
+@pytest.mark.parametrize(("asked", "said"), [("mixed_bfloat16", 1), ("auto", 0), ("float32", 0)])
+def test_its_precision_is_that_of_the_file_and_nothing_else_is_said(
+    vit, capsys, monkeypatch, asked, said
+):
+    monkeypatch.setattr(device.backend, "gains_from_bfloat16", lambda: True)
+    network = brought(vit)
+    with precision.computing(network, asked):
+        assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+    expected = "ONNX Runtime computes the backbone, in the types of its file\n"
+    assert capsys.readouterr().out == expected * said
 
 
 def test_a_pass_is_found_again_and_repeats_to_the_bit(vit, images, repeatable, capsys):

@@ -4,14 +4,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from worlds.explained import a_pixel_counts
 from worlds.feeds import COUNT, CUT, make_data, start, train
 
 from tasks.common import paths
 from tasks.common.errors import TrainingError
-from tasks.networks import device, prediction, residence
+from tasks.networks import device, fit, memory, prediction, residence
+from tasks.networks.cam import Cam
+from tasks.networks.features import pooled
 from tasks.networks.feeds import Examples, OnTheFly, Stored
+from tasks.networks.gradcam import GradCam
 from tasks.networks.prefix import Prefix
 from tasks.networks.residence import Residence
+from tasks.networks.scoring import score
 from tasks.networks.steps import Steps
 
 DEVICE, DISK = Residence.DEVICE, Residence.DISK
@@ -25,10 +30,10 @@ def with_memory(monkeypatch):
 
     def free(count):
         monkeypatch.setattr(device.backend, "memory", lambda: count)
-        prediction.batch_size.cache_clear()
+        memory.room.cache_clear()
 
     yield free
-    prediction.batch_size.cache_clear()
+    memory.room.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -108,8 +113,72 @@ def test_on_the_fly_on_the_device_gives_the_weights_of_being_fed(with_memory, mo
         assert np.abs(one - other).max() < 1e-5 * max(1, np.abs(one).max())
 
 
+def test_what_is_free_is_asked_once(with_memory, monkeypatch):
+    """Else a fit that fills the device would change its way, and go on otherwise after a kill."""
+    with_memory(GB)
+    wide = Examples(np.broadcast_to(np.float16(0), (1000, 1024)), np.zeros((1000, 1)))
+    assert residence.of_steps(wide)
+    monkeypatch.setattr(device.backend, "memory", lambda: 1)
+    assert residence.of_steps(wide)
+    assert prediction.batch_size(224, 224) == 32
+
+
+def test_killed_it_goes_on_to_the_same_weights_from_what_is_on_the_device(
+    with_memory, monkeypatch, capsys
+):
+    with_memory(GB)
+    given, save = make_data(1, refresh=1), fit.Checkpoint.save
+    _, _, expected = train(start(), CUT, given)
+
+    def dies(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit.Checkpoint, "save", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train(start(), CUT, given)
+    monkeypatch.setattr(fit.Checkpoint, "save", save)
+    capsys.readouterr()
+    _, _, found = train(start(), CUT, given)
+    assert "Going on after epoch 1" in capsys.readouterr().out
+    assert all(map(np.array_equal, found, expected))
+
+
 def full(*_):
     raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating a tensor\nmore")
+
+
+SEEING = {
+    "scores": score,
+    "heatmaps": lambda model, images: GradCam(model)(images, 0, False),
+    "CAMs": lambda model, images: Cam(model)(images, 0, False),
+    "features": pooled,
+}
+
+
+@pytest.mark.parametrize("see", SEEING.values(), ids=SEEING)
+def test_what_looks_at_images_takes_the_same_pass(with_memory, monkeypatch, see):
+    images = np.random.default_rng(0).integers(1, 256, (600, 8, 8, 1)).astype(np.uint8)
+    model, sizes, forward = a_pixel_counts(0.01), [], device.backend.forward
+
+    def watched(network):
+        run = forward(network)
+        return lambda given: sizes.append(len(keras.tree.flatten(given)[0])) or run(given)
+
+    monkeypatch.setattr(device.backend, "forward", watched)
+    expected = see(model, images)
+    assert sizes == [32] * 19
+    with_memory(GB)
+    assert np.allclose(see(model, images), expected, atol=1e-5)
+    assert sizes[19:] == [512] * 2
+
+
+@pytest.mark.parametrize("see", SEEING.values(), ids=SEEING)
+def test_a_batch_without_memory_names_the_setting(monkeypatch, see):
+    """It is the backend that refuses here."""
+    monkeypatch.setattr(device.backend, "forward", lambda _: lambda _: tf.zeros([1 << 58]))
+    with pytest.raises(TrainingError, match=r"OOM .*Lower preprocess\.size, or end what else"):
+        see(a_pixel_counts(0.01), np.ones((2, 8, 8, 1), np.uint8))
 
 
 @pytest.mark.parametrize(("layer", "kind"), [("dropout", Stored), (CUT, OnTheFly)])

@@ -96,6 +96,8 @@ def make_world(
     pack = make_images(labels)
     for stage in ("evaluate", "explain", "compress"):
         monkeypatch.setattr(f"tasks.{stage}.open_pack", lambda: pack, raising=False)
+    # Threads can be set once per process; tests/networks/test_device.py sees that they are.
+    monkeypatch.setattr("tasks.networks.device._set_threads", lambda _: None)
     from tasks.networks import files
 
     pd.DataFrame({"image_id": [], "network": []}, dtype="str").to_parquet(paths.BESIDE)

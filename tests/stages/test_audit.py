@@ -23,7 +23,6 @@ def world(tiny, monkeypatch):
     table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
     pack = make_pack(table["label"])
     monkeypatch.setattr("tasks.audit.open_pack", lambda: pack)
-    monkeypatch.setattr("tasks.networks.device._set_threads", lambda _: None)
     flipped = {"nodule": "no_nodule", "no_nodule": "nodule"}
     table.loc[WRONG, "label"] = table.loc[WRONG, "label"].map(flipped)
     manifest.write(table, paths.MANIFEST, manifest.MANIFEST)

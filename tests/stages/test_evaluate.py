@@ -46,7 +46,9 @@ def test_the_stage_writes_what_it_finds(tiny, capsys):
     few = dict(record.metrics(json.loads(paths.SUMMARY.read_text())))
     assert len(few) == 10
     assert few.items() <= dict(record.metrics(metrics)).items()  # under the names of MLflow
-    assert f"test: AUROC {expected:.3f}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("Computing on ")
+    assert f"test: AUROC {expected:.3f}" in said
 
 
 def test_the_operating_point_is_that_of_val_applied_to_test(tiny):

@@ -14,12 +14,10 @@ from tasks.common.errors import DataError
 @pytest.fixture(scope="module")
 def explained(tiny_once):
     """The index; tests only look at what the stage has written."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.networks.device._set_threads", lambda _: None)
-        write_masks(tiny_once({"explain.examples": 2}), mislabelled=90)
-        evaluate.main()
-        explain.run_stage()
-        yield json.loads((paths.EXPLAIN / "index.json").read_text())
+    write_masks(tiny_once({"explain.examples": 2}), mislabelled=90)
+    evaluate.main()
+    explain.run_stage()
+    return json.loads((paths.EXPLAIN / "index.json").read_text())
 
 
 def write_masks(rows, mislabelled):

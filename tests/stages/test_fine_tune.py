@@ -57,6 +57,7 @@ def test_it_trains_on_from_the_default_cut(recorder, capsys):
     history = pd.read_csv(paths.HISTORY)
     assert recorder.stages == ["fine_tune"]
     assert said["kept"] == "fine_tune"
+    assert said["backend"] == "tensorflow"
     assert said["cut_layer"] == "block11_expand_conv"
     best = history.loc[said["best_epoch"] - 1]
     least = history["val_calibrated_loss"].min()

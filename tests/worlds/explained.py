@@ -18,6 +18,7 @@ def a_pixel_counts(sign: float) -> keras.Model:
     pixels = keras.Input((8, 8, 1))
     x = layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones", name="conv")(pixels)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)
+    x = layers.Dropout(0.2, name="dropout")(x)
     x = layers.Dense(1, kernel_initializer="ones", name="logits")(x)
     model = keras.Model(pixels, layers.Activation("sigmoid", name="scores")(x))
     model.get_layer("logits").set_weights([np.array([[sign]]), np.zeros(1)])
