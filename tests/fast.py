@@ -23,7 +23,7 @@ LEFT_OUT = (
     "registry",
     *(f"stages/test_{name}.py" for name in ("audit", "augment", "compress", "evaluate")),
     *(f"stages/test_{name}.py" for name in ("explain", "fine_tune", "report", "train", "tune")),
-    *(f"stages/test_{name}.py" for name in ("pull", "withdraw")),
+    *(f"stages/test_{name}.py" for name in ("pull_with_dvc", "withdraw")),
 )
 REFUSED = {"tensorflow", "keras"}
 
