@@ -24,7 +24,7 @@ LEFT_OUT = (
     *(f"stages/test_{name}.py" for name in ("audit", "augment", "compress", "evaluate")),
     *(f"stages/test_{name}.py" for name in ("explain", "fine_tune", "report", "start")),
     *(f"stages/test_{name}.py" for name in ("train", "tune")),
-    *(f"stages/test_{name}.py" for name in ("pull", "withdraw")),
+    *(f"stages/test_{name}.py" for name in ("pull_with_dvc", "withdraw")),
 )
 REFUSED = {"tensorflow", "keras"}
 

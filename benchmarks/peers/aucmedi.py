@@ -77,7 +77,7 @@ def generator(images: Images, **options: Any) -> DataGenerator:
 
 
 def one_hot(images: Images) -> np.ndarray:
-    """Targets `(N, K)` with a column a class."""
+    """Targets `(N, K)` with a column per class."""
     targets = images.targets
     return targets if targets.shape[1] > 1 else np.concatenate([1 - targets, targets], axis=1)
 

@@ -23,10 +23,10 @@ MISSING = "(missing)"
 
 
 def compare(before: pd.DataFrame, after: pd.DataFrame, groups: tuple[int, int]) -> pd.DataFrame:
-    """One row a field that both tables have and that holds anything, the largest effect first.
+    """One row per field that both tables have and that holds anything, the largest effect first.
 
     Args:
-        before: one row an image, one column a field; numbers are numeric columns.
+        before: one row per image, one column per field; numbers are numeric columns.
         after: the same of the newer images.
         groups: patients in each. Images of a patient are alike, so chance goes by these.
 

@@ -1,4 +1,4 @@
-"""The score table: one row a val or test image, with its label and its scores."""
+"""The score table: one row per val or test image, with its label and its scores."""
 
 from __future__ import annotations
 

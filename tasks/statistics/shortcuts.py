@@ -31,7 +31,7 @@ def measure(
     """Out-of-fold AUROC of a small decision tree on all fields, then on each alone, best first.
 
     Args:
-        fields: `(N, F)`, one column a field of the acquisition; what does not vary is left out.
+        fields: `(N, F)`, one column per field of the acquisition; what does not vary is left out.
         targets: `(N, K)` in {0, 1}; with several outputs the mean over them is given.
         groups: `(N,)`, the patients; no patient is in two folds.
 

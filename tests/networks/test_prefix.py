@@ -2,6 +2,7 @@ import errno
 import os
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -26,9 +27,18 @@ def views():
     return [drawn, augmentation.plain(COUNT)]
 
 
-@pytest.fixture
-def model(make):
+@pytest.fixture(scope="module")
+def built(make):
+    keras.utils.set_random_seed(3)
     return make(weights="imagenet")
+
+
+@pytest.fixture
+def model(built):
+    """The network as it was built, whatever another test has made of it."""
+    weights = built.get_weights()
+    yield built
+    built.set_weights(weights)
 
 
 def run(model, images, views, names=(CUT, "dropout")):

@@ -34,6 +34,12 @@ def test_lite0_names_what_photographs_show(make, picture, expected):
     assert logits.argmax() == expected
 
 
+@pytest.fixture
+def small():
+    """A network of one layer in place of a backbone."""
+    return keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1)])
+
+
 def square(picture):
     side = min(picture.shape[:2])
     top, left = ((length - side) // 2 for length in picture.shape[:2])
@@ -58,22 +64,22 @@ def test_an_official_file_gives_the_official_features(make, tmp_path, name, monk
 @pytest.mark.parametrize(
     "name", [name for name, b in BACKBONES.items() if isinstance(b.imagenet, Download)]
 )
-def test_a_failed_download_says_what_to_do(make, name, monkeypatch):
+def test_a_failed_download_says_what_to_do(small, name, monkeypatch):
     def fail(*_, **__):
         raise Exception("URL fetch failure")
 
     monkeypatch.setattr(keras.utils, "get_file", fail)
     with pytest.raises(WeightsError) as caught:
-        make(name, weights="imagenet")
+        load_weights(small, name, "imagenet")
     message = str(caught.value)
     assert "https://storage.googleapis.com/tensorflow/keras-applications/" in message
     assert "models/" + BACKBONES[name].imagenet.file in message
     assert "model.weights: <path>" in message
 
 
-def test_a_missing_file_is_named(make):
+def test_a_missing_file_is_named(small):
     with pytest.raises(WeightsError, match=r"nowhere\.h5"):
-        make(weights="nowhere.h5")
+        load_weights(small, "MobileNetV2", "nowhere.h5")
 
 
 def test_a_file_of_another_backbone_is_refused(make, tmp_path):
@@ -113,9 +119,8 @@ def shapes(path, **attributes):
         ("foreign", lambda path: path.write_text("x")),
     ],
 )
-def test_a_crafted_file_is_refused(tmp_path, name, make_file):
+def test_a_crafted_file_is_refused(small, tmp_path, name, make_file):
     make_file(tmp_path / name)
-    small = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1)])
     with pytest.raises(WeightsError, match=r"does not fit model\.backbone"):
         load_weights(small, "MobileNetV2", str(tmp_path / name))
 

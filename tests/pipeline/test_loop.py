@@ -1,4 +1,4 @@
-"""The loop as a person runs it: a real `dvc repro`, real records, a second clone.
+"""The loop as a person runs it: a real `dvc repro`, real records.
 
 The tests tell one story in order, in one project.
 """
@@ -9,22 +9,19 @@ import json
 import re
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 
 import mlflow
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 from ruamel.yaml import YAML
-from worlds.project import environment, finished, run, store, versions
-from worlds.readme import LANGUAGES, recipe
+from worlds.project import dvc, finished, run, store, versions
 from worlds.word_list import require_listed
 
-from tasks.common import editing, manifest, paths
+from tasks.common import manifest, paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.privacy import identifiers
@@ -32,10 +29,6 @@ from tasks.registry import record
 from tasks.sources.phantom import PLANTED_NAMES
 
 pytestmark = pytest.mark.timeout(900)
-
-
-def repro(project, *arguments):
-    return run(sys.executable, "-m", "dvc", *arguments, cwd=project).stdout
 
 
 def test_the_receipt_ends_the_log(project):
@@ -70,7 +63,7 @@ def test_the_first_version_is_champion(project):
 
 def test_a_second_repro_does_nothing_and_says_so(project):
     started = time.monotonic()
-    said = repro(project, "repro")
+    said = dvc(project, "repro")
     seconds = time.monotonic() - started
     assert said.count("Running stage") == 1
     assert "is recorded already" in said
@@ -165,103 +158,6 @@ def test_what_is_recorded_is_made_of_listed_words(project, monkeypatch):
     texts = [file.read_text("utf-8") for file in files if file.suffix in (".json", ".csv")]
     assert len(texts) > 10
     require_listed("\n".join(texts), known="\n".join([*known, "null"]))
-
-
-def test_a_touched_evaluation_gives_a_second_run_and_no_second_version(project):
-    editing.set_values(project / "params.yaml", {"evaluate.confidence": 0.9})
-    said = repro(project, "repro")
-    for untouched in ("preprocess", "split", "validate", "augment", "train", "fine_tune"):
-        assert f"Stage '{untouched}' didn't change" in said
-    assert "Running stage 'evaluate'" in said
-    assert len(finished(project)) == 2
-    run(sys.executable, "-m", "tasks.register", cwd=project)
-    assert len(versions(project)) == 1
-    first, second = finished(project)
-    assert first.data.tags["result.digest"] != second.data.tags["result.digest"]
-    assert first.data.tags["model.digest"] == second.data.tags["model.digest"]
-
-
-def test_the_owners_words_make_the_report_again_and_nothing_before_it(project):
-    (project / paths.OWNER).write_text("## Limits\nFew children.\n", encoding="utf-8")
-    said = repro(project, "repro", "report")
-    assert re.findall(r"Running stage '(\w+)'", said) == ["report"]
-    assert "Few children." in (project / paths.REPORT).read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def clone(project, tmp_path_factory):
-    """A second clone, by the README's recipe."""
-    remote = tmp_path_factory.mktemp("remote")
-    run("bash", "-ec", recipe(LANGUAGES[1], remote), cwd=project)
-    folder = tmp_path_factory.mktemp("second") / "clone"
-    run("git", "clone", "-q", str(project), str(folder), cwd=project)
-    return folder
-
-
-def test_a_second_clone_runs_nothing(clone):
-    said = repro(clone, "repro", "--pull", "report")
-    assert "Running stage" not in said
-    assert (clone / "models/model.keras").exists()
-    assert (clone / "reports/report.html").exists()
-
-
-def test_a_second_clone_trains_on_with_one_parameter_changed(clone):
-    for made in ("models", "data/processed", "reports"):
-        shutil.rmtree(clone / made)
-    editing.set_values(clone / "params.yaml", {"fine_tune.learning_rate": 2.0e-5})
-    said = repro(clone, "repro", "--pull", "fine_tune")
-    assert "Running stage 'fine_tune'" in said
-    assert "Running stage 'train'" not in said
-    assert (clone / "models/model.keras").exists()
-
-
-def test_plots_and_metrics_are_declared(project):
-    assert "auroc" in repro(project, "metrics", "show")
-    repro(project, "plots", "show", "-o", "plots")
-    assert (project / "plots/index.html").exists()
-    shutil.rmtree(project / "plots")
-
-
-def test_a_second_writer_is_told_who_holds_the_lock(project):
-    """Two at once: the second runs nothing and says which process is in the way; the first goes on
-    and is whole.
-    """
-    editing.set_values(project / "params.yaml", {"evaluate.confidence": 0.91})
-    command = [sys.executable, "-m", "dvc", "repro", "evaluate"]
-    first = subprocess.Popen(command, cwd=project, env=environment(), stdout=subprocess.DEVNULL)
-    with first, stopped(first, "tasks.evaluate"):
-        second = run(*command, cwd=project, check=False)
-    assert second.returncode == 255
-    assert f"(PID {first.pid})" in second.stderr
-    assert "Running stage" not in second.stdout
-    assert first.returncode == 0
-    assert "Running stage" not in repro(project, "repro", "evaluate")
-
-
-@contextmanager
-def stopped(dvc, module):
-    """Wait until `dvc` runs `module`, and hold that process still."""
-    end = time.monotonic() + 120
-    while not (found := running(dvc, module)):
-        assert time.monotonic() < end, f"{module} was not run"
-        time.sleep(0.05)
-    for one in found:
-        one.suspend()
-    try:
-        yield
-    finally:
-        for one in found:
-            one.resume()
-
-
-def running(dvc, module):
-    """The processes of `dvc` that run `module`."""
-    found = []
-    for one in psutil.Process(dvc.pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if one.cmdline()[-2:] == ["-m", module]:
-                found.append(one)
-    return found
 
 
 def stages(project):

@@ -67,7 +67,7 @@ def held(groups, shares, batches):
 
 
 def test_small_batches_keep_to_the_shares():
-    """One patient a pull: each batch alone could only be train."""
+    """One patient per pull: each batch alone could only be train."""
     parts = [
         {"patient_id": f"p{k}", "image_id": f"i{k}", "label": "sane", "batch": k} for k in range(60)
     ]

@@ -44,16 +44,20 @@ def test_what_is_recorded_is_made_of_listed_words():
     require_listed(" ".join(fields))
 
 
+@pytest.fixture(scope="module")
+def evaluated(tiny_once):
+    """A world in which the stage before has run."""
+    tiny_once()
+    evaluate.main()
+
+
 def everything():
     files = [file for file in paths.PACKAGE.rglob("*") if file.is_file()]
     files += [paths.COMPRESSION, paths.SERVED_SCORES]
     return {file: file.read_bytes() for file in files}
 
 
-def test_the_stage_leaves_a_package_that_answers_like_the_network(tiny, capsys, caplog):
-    tiny()
-    evaluate.main()
-    capsys.readouterr()
+def test_the_stage_leaves_a_package_that_answers_like_the_network(evaluated, capsys, caplog):
     compress.main()
     said = capsys.readouterr().out
     first, found = everything(), json.loads(paths.COMPRESSION.read_text())
@@ -81,9 +85,7 @@ def test_the_stage_leaves_a_package_that_answers_like_the_network(tiny, capsys, 
     assert [record.msg for record in caplog.records if record.name != "tensorflow"] == []
 
 
-def test_where_int8_costs_too_much_the_float_file_serves_alone(tiny, monkeypatch):
-    tiny({"compress.max_changed": 0.0})
-    evaluate.main()
+def test_where_int8_costs_too_much_the_float_file_serves_alone(evaluated, monkeypatch):
     monkeypatch.setattr(Cost, "within", lambda *_: False)
     compress.main()
     assert {file.name for file in paths.SERVING.iterdir()} == {"float.onnx", "serving.json"}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stdout
 
 import numpy as np
 import pandas as pd
@@ -30,9 +32,22 @@ def content() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
-def test_the_stage_writes_what_it_finds(tiny, capsys):
-    tiny()
-    evaluate.main()
+@pytest.fixture(scope="module")
+def evaluated(tiny_once):
+    """What the stage says; tests only look at what it has written."""
+    tiny_once()
+    with redirect_stdout(io.StringIO()) as said:
+        evaluate.main()
+    return said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def before(evaluated):
+    """Its metrics."""
+    return json.loads(paths.METRICS.read_text())
+
+
+def test_the_stage_writes_what_it_finds(evaluated):
     table = pd.read_parquet(paths.SCORES)
     test = table[table["split"] == "test"]
     assert list(table) == ["image_id", "group", "split", "label", "score_0"]
@@ -46,9 +61,8 @@ def test_the_stage_writes_what_it_finds(tiny, capsys):
     few = dict(record.metrics(json.loads(paths.SUMMARY.read_text())))
     assert len(few) == 10
     assert few.items() <= dict(record.metrics(metrics)).items()  # under the names of MLflow
-    said = capsys.readouterr().out
-    assert said.startswith("Computing on ")
-    assert f"test: AUROC {expected:.3f}" in said
+    assert evaluated.startswith("Computing on ")
+    assert f"test: AUROC {expected:.3f}" in evaluated
 
 
 def test_the_operating_point_is_that_of_val_applied_to_test(tiny):
@@ -65,9 +79,7 @@ def test_the_operating_point_is_that_of_val_applied_to_test(tiny):
     assert pairs["actual"].to_list() == test["label"].to_list()
 
 
-def test_the_temperature_is_that_of_val_and_changes_calibration_alone(tiny):
-    tiny()
-    evaluate.main()
+def test_the_temperature_is_that_of_val_and_changes_calibration_alone(evaluated):
     table = pd.read_parquet(paths.SCORES)
     val, test = (table[table["split"] == split] for split in ("val", "test"))
     degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
@@ -86,9 +98,7 @@ def test_the_temperature_is_that_of_val_and_changes_calibration_alone(tiny):
     assert fitted["calibrated"]["loss"]["value"] < fitted["loss"]["value"]
 
 
-def test_the_same_model_gives_the_same_bytes(tiny):
-    tiny()
-    evaluate.main()
+def test_the_same_model_gives_the_same_bytes(evaluated):
     first = content()
     evaluate.main()
     assert content() == first
@@ -102,9 +112,7 @@ def test_the_same_model_gives_the_same_bytes(tiny):
     }
 
 
-def test_the_net_benefit_is_that_of_the_calibrated_scores(tiny):
-    tiny()
-    evaluate.main()
+def test_the_net_benefit_is_that_of_the_calibrated_scores(evaluated):
     table = pd.read_parquet(paths.SCORES).query("split == 'test'")
     degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
     called = temperature.apply("binary", scores.values(table), degree)[:, 0] >= 0.25
@@ -115,10 +123,9 @@ def test_the_net_benefit_is_that_of_the_calibrated_scores(tiny):
     assert worth["treating_all"] == pytest.approx(1 / 2 - 1 / 2 / 3, abs=1e-6)
 
 
-def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
+def test_several_arrival_batches_are_slices_to_the_metrics_alone(before, tiny):
+    assert set(before["test"]["slices"]) == {"sex"}
     rows = tiny()
-    evaluate.main()
-    assert set(json.loads(paths.METRICS.read_text())["test"]["slices"]) == {"sex"}
     rows["batch"] = [10 if k % 40 >= 36 else 2 for k in range(len(rows))]
     manifest.write(rows, paths.MANIFEST, manifest.MANIFEST)
     evaluate.main()
@@ -138,9 +145,7 @@ def test_several_arrival_batches_are_slices_to_the_metrics_alone(tiny):
     assert set(table.slices) == {"sex=F", "sex=M"}
 
 
-def test_worse_images_are_scored_once_more_and_the_sample_is_said(tiny):
-    tiny()
-    evaluate.main()
+def test_worse_images_are_scored_once_more_and_the_sample_is_said(evaluated):
     found = json.loads(paths.METRICS.read_text())["test"]["robustness"]
     assert (found["images"], found["patients"], found["judged"]) == (40, 20, True)
     assert {kind: list(found[kind]) for kind in ("noise", "contrast", "jpeg")} == {
@@ -157,11 +162,8 @@ def test_worse_images_are_scored_once_more_and_the_sample_is_said(tiny):
     assert changed[-1] > 0
 
 
-def test_external_images_are_measured_with_what_val_has_decided(tiny, monkeypatch, capsys):
-    rows = tiny()
-    evaluate.main()
-    before = json.loads(paths.METRICS.read_text())
-    tiny({"evaluate.external": {"source": "folder", "path": "elsewhere"}})
+def test_external_images_are_measured_with_what_val_has_decided(before, tiny, monkeypatch, capsys):
+    rows = tiny({"evaluate.external": {"source": "folder", "path": "elsewhere"}})
     pixels = evaluate.open_pack()[:40] // 2 + 20
     theirs = rows[["image_id", "label", "group"]].iloc[:40]
     learned = []
@@ -192,9 +194,7 @@ def test_external_images_are_measured_with_what_val_has_decided(tiny, monkeypatc
     assert "external: AUROC" in capsys.readouterr().out
 
 
-def test_the_roc_goes_from_corner_to_corner(tiny):
-    tiny()
-    evaluate.main()
+def test_the_roc_goes_from_corner_to_corner(evaluated):
     curve = pd.read_csv(paths.ROC)
     assert curve.iloc[0].to_list() == [0, 0]
     assert curve.iloc[-1].to_list() == [1, 1]

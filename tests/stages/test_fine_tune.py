@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from worlds.project import ROOT
-from worlds.training import Recorder, contents, make_world
+from worlds.training import Recorder, contents, make_views, make_world
 
-from tasks import augment, fine_tune, train
+from tasks import fine_tune, train
 from tasks.common import digests, editing, paths
 from tasks.common.documents import read_json
 from tasks.networks import files
@@ -22,7 +22,7 @@ def after_train(tmp_path_factory):
         patch.delenv("MEDLOOP_STATE", raising=False)
         make_world(patch)
         patch.setattr("tasks.registry.live_runs.live_run", Recorder().live_run)
-        augment.main()
+        make_views(patch)
         train.main()
     return folder
 

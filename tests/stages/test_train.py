@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from worlds.training import Recorder, contents, make_world
+from worlds.training import Recorder, contents, make_views, make_world
 
-from tasks import augment, train
+from tasks import train
 from tasks.common import manifest, paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
@@ -21,7 +21,7 @@ def recorder(workspace, monkeypatch):
     make_world(monkeypatch)
     recorder = Recorder()
     monkeypatch.setattr("tasks.registry.live_runs.live_run", recorder.live_run)
-    augment.main()
+    make_views(monkeypatch)
     return recorder
 
 

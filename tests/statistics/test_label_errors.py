@@ -10,7 +10,7 @@ PLANTED = [5, 40, 77, 101]
 
 
 def made(classes, targets, seed=0):
-    """Features of which ten tell of each class, noisily; two images a patient."""
+    """Features of which ten tell of each class, noisily; two images per patient."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(IMAGES, FEATURES))
     features[:, : 10 * classes] += 2 * np.repeat(targets, 10, axis=1)

@@ -14,7 +14,7 @@ def fields(**columns):
 
 
 def labels(seed=0):
-    """One label a patient, two images each."""
+    """One label per patient, two images each."""
     drawn = np.random.default_rng(seed).integers(0, 2, PATIENTS).repeat(2)
     return drawn[:, None].astype(np.float32)
 

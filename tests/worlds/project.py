@@ -63,6 +63,11 @@ def run(
     return done
 
 
+def dvc(project: Path, *arguments: str) -> str:
+    """What a command of DVC's prints in a project."""
+    return run(sys.executable, "-m", "dvc", *arguments, cwd=project).stdout
+
+
 def make_project(folder: Path, **settings: object) -> Path:
     """A clone of the project, as small as it gets: the code as it stands, committed anew."""
     folder.mkdir(parents=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks import augment
 from tasks.common import editing, manifest, paths
 
 SIZE = 32
@@ -50,6 +51,12 @@ def make_world(monkeypatch: Any, **settings: object) -> pd.DataFrame:
     # Threads can be set once per process; tests/networks/test_device.py sees that they are.
     monkeypatch.setattr("tasks.networks.device._set_threads", lambda _: None)
     return manifest.read_manifest()
+
+
+def make_views(monkeypatch: Any) -> None:
+    """Run augment without its contact sheet, which takes longer than all the rest of it."""
+    monkeypatch.setattr(augment, "draw_sheet", lambda *_: None)
+    augment.main()
 
 
 def make_pack(labels: list[str]) -> np.ndarray:
