@@ -37,6 +37,7 @@ def read(floors: Floors) -> dict[str, Any]:
         "alarms": concerns.alarms(facts),
         "concerns": concerns.find(facts, floors),
         "weak": weak,
+        "clearly": weak_slices.CLEARLY,
         "slices": {
             column: tables.by_slice(column, values, units, weak)
             for column, values in test["slices"].items()
