@@ -96,7 +96,9 @@ def test_the_same_model_gives_the_same_bytes(tiny):
         "calibration.png",
         "net_benefit.png",
         "score_histogram.png",
-        "robustness.png",
+        "robustness_1.png",
+        "robustness_2.png",
+        "robustness_3.png",
     }
 
 

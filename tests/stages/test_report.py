@@ -31,7 +31,7 @@ from tasks.pictures.page import own_text
 @pytest.fixture
 def made(workspace, monkeypatch):
     """What the stages before report wrote. Charts are tested by themselves, and take a while."""
-    monkeypatch.setattr(charts, "history", lambda *_: PICTURE)
+    monkeypatch.setattr(charts, "history", lambda *_: {"loss": PICTURE})
     world.write()
 
 
