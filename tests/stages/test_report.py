@@ -222,8 +222,11 @@ def test_classes_of_a_multiclass_task_are_listed(made):
     assert "By class, test" in html
     shown = re.search(r'aria-label="Calibration by class".*?</table>', html, re.DOTALL)
     assert re.findall(r'role="rowheader">(\w+)<', shown[0]) == ["a", "b", "c"]
-    assert '<td role="cell" data-label="Prevalence"><span>0.3333</span>' in html
+    assert '<td role="cell" data-label="Prevalence"><span>33.3%</span>' in html
     assert "class with the highest score" in html
+    assert "Which of <b>a, b, c</b> an image shows." in first_page(html)
+    assert "accuracy at half" not in html
+    assert "the mean over the classes is shown" in html
 
 
 def test_patients_on_two_sides_are_no_secret(made):
@@ -339,7 +342,7 @@ def test_warnings_drift_and_shortcuts_are_told(made):
         *("&lt;b&gt;no&lt;/b&gt; drift", "1 rows: site"),
         *("20 images of 8 patients", "north: 40.0%", "1.37", "large"),
         "Test against train: 21 images of 8 patients against 40 images of 9 patients",
-        *("all at once", "0.81"),
+        *("All at once", "0.81"),
     ):
         assert words in html
 
