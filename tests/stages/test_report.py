@@ -129,6 +129,13 @@ def test_arrival_batches_are_listed_by_their_number(made):
     assert re.findall(r'role="rowheader">(\w+)<', listed[0]) == ["0", "1"]
 
 
+def test_no_interval_is_named_where_none_is_shown(made):
+    assert "in brackets 95% intervals" in first_page(page())
+    split = SPLIT | {"judged": False, "patients_with": 6, "patients_without": 6}
+    documents.write_json(paths.METRICS, {"test": split, "val": SPLIT})
+    assert "in brackets" not in first_page(page())
+
+
 def test_the_temperature_stands_with_what_it_changes(made):
     html = page()
     assert (
