@@ -122,6 +122,8 @@ def allowed(limits: Mapping[str, Any]) -> str:
     low, high = (_short(limits.get(end)) for end in ("min_value", "max_value"))
     if low and high:
         return low if low == high else f"{low} to {high}"
+    if high == "0":
+        return "none"
     return f"{low} or more" if low else f"{high} or less" if high else ""
 
 

@@ -90,7 +90,12 @@ RESULTS = (
         where=Place.COHORT,
         without=data.UNKNOWN,
     ),
-    Item("37", "Performance on each side", performance.internal, where=Place.PERFORMANCE),
+    Item(
+        "37",
+        "Metrics with their uncertainty, on each side",
+        performance.internal,
+        where=Place.PERFORMANCE,
+    ),
     Item("38", "Diagnostic accuracy with precision", performance.accuracy, None, Place.PERFORMANCE),
     Item("39", "Analysis of failures", performance.failures, where=Place.ERRORS),
 )

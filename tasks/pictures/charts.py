@@ -1,9 +1,13 @@
-"""Charts of one evaluation and of the training history."""
+"""Charts of one evaluation and of the training history.
+
+What has several panels, as one per class, becomes a picture per panel: a telephone shows them below
+each other, and each as large as its letters need.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +16,45 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from tasks.pictures.canvas import BLUE, FAINT, INK, ORANGE, PALETTE, drawn, panels
+from tasks.pictures.canvas import BLUE, FAINT, INK, ORANGE, PALETTE, drawn
 from tasks.statistics import Array, curves
 from tasks.statistics.curves import Confusion, Reliability
 from tasks.statistics.decision_curve import THRESHOLDS, DecisionCurve
 from tasks.statistics.metrics import Sample
 
-COLUMNS = 3  # panels in a row where every class has its own
+SQUARE, FLAT = (4.6, 4.4), (4.6, 3.2)  # width and height in inches
 ENDS = ("value", "low", "high")
+LINES = {  # column of a history -> what it is called, and its colour
+    "{}": ("train", BLUE),
+    "val_{}": ("val", ORANGE),
+    "val_calibrated_{}": ("val, calibrated", PALETTE[2]),
+}
 WORSE = {  # what is done to images -> what its strengths are
     "noise": "noise, standard deviation of 255",
     "contrast": "contrast, share that is left",
     "jpeg": "JPEG, quality of 100",
 }
+
+
+def numbered(path: Path, count: int) -> list[Path]:
+    """The files of so many panels: `path` for one, else `scores_1.png`, `scores_2.png`."""
+    if count == 1:
+        return [path]
+    return [path.with_stem(f"{path.stem}_{k + 1}") for k in range(count)]
+
+
+def files(path: Path) -> list[Path]:
+    """The files of `numbered` that are there, in their order."""
+    if path.exists():
+        return [path]
+    several = path.parent.glob(f"{path.stem}_*{path.suffix}")
+    return sorted(several, key=lambda file: int(file.stem.rpartition("_")[2]))
+
+
+def _panels(path: Path, count: int, width: float, height: float) -> Iterator[Axes]:
+    for file in numbered(path, count):
+        with drawn(file, width, height) as figure:
+            yield figure.subplots()
 
 
 def roc(path: Path, sample: Sample, classes: Sequence[str], areas: Sequence[float]) -> None:
@@ -36,7 +66,7 @@ def roc(path: Path, sample: Sample, classes: Sequence[str], areas: Sequence[floa
         classes: the class behind each output.
         areas: AUROC of each output.
     """
-    with drawn(path, 4.6, 4.4) as figure:
+    with drawn(path, *SQUARE) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 4)))
         for k, (name, area) in enumerate(zip(classes, areas, strict=True)):
@@ -57,14 +87,10 @@ def _operating_point(targets: Array, predictions: Array) -> tuple[float, float]:
 
 def confusion(path: Path, matrices: Sequence[Confusion]) -> None:
     """Confusion matrices: the share of each row by colour, the count in figures."""
-    columns = min(COLUMNS, len(matrices))
-    names = matrices[0][0]
-    side = max(3.8, 0.62 * len(names) + 1.4)
-    with drawn(path, (side + 0.6) * columns, side * -(-len(matrices) // columns)) as figure:
-        for axes, (answers, counts) in zip(
-            panels(figure, len(matrices), COLUMNS), matrices, strict=True
-        ):
-            _matrix(axes, answers, counts)
+    side = max(3.8, 0.62 * len(matrices[0][0]) + 1.4)
+    several = _panels(path, len(matrices), side + 0.6, side)
+    for axes, (answers, counts) in zip(several, matrices, strict=True):
+        _matrix(axes, answers, counts)
 
 
 def _matrix(axes: Axes, names: Sequence[str], counts: NDArray[np.int64]) -> None:
@@ -86,7 +112,7 @@ def calibration(path: Path, before: Reliability, after: Reliability) -> None:
     """Reliability diagram, with intervals, of the scores as they are and calibrated: how often what
     is scored s is there; the area of a dot says how many.
     """
-    with drawn(path, 4.6, 4.4) as figure:
+    with drawn(path, *SQUARE) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 4)))
         for diagram, color, name in ((before, ORANGE, "as scored"), (after, BLUE, "calibrated")):
@@ -105,16 +131,14 @@ def score_histogram(
     path: Path, sample: Sample, classes: Sequence[str], thresholds: Mapping[str, float] | None
 ) -> None:
     """Scores of the images with and without each class, and the threshold between them."""
-    columns = min(COLUMNS, len(classes))
-    rows = -(-len(classes) // columns)
-    with drawn(path, max(4.6, 3.4 * columns), max(4.4, 2.6 * rows)) as figure:
-        for k, axes in enumerate(panels(figure, len(classes), COLUMNS)):
-            name = classes[k]
-            _histogram(axes, sample.targets[:, k], sample.scores[:, k], name)
-            if thresholds:
-                axes.axvline(thresholds[name], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-            axes.set(xlabel=f"score of {name}", ylabel="images", title="Scores, test")
-            axes.legend(loc="upper center", frameon=True, framealpha=0.9, edgecolor="white")
+    size = SQUARE if len(classes) == 1 else FLAT
+    for k, axes in enumerate(_panels(path, len(classes), *size)):
+        name = classes[k]
+        _histogram(axes, sample.targets[:, k], sample.scores[:, k], name)
+        if thresholds:
+            axes.axvline(thresholds[name], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.set(xlabel=f"score of {name}", ylabel="images", title="Scores, test")
+        axes.legend(loc="upper center", frameon=True, framealpha=0.9, edgecolor="white")
 
 
 def _histogram(axes: Axes, targets: Array, scores: Array, name: str) -> None:
@@ -126,19 +150,15 @@ def _histogram(axes: Axes, targets: Array, scores: Array, name: str) -> None:
 
 def net_benefit(path: Path, curves: Mapping[str, DecisionCurve]) -> None:
     """Decision curve of each class: acting on the score, on all and on none."""
-    columns = min(COLUMNS, len(curves))
-    rows = -(-len(curves) // columns)
-    with drawn(path, max(4.6, 3.4 * columns), max(4.4, 2.6 * rows)) as figure:
-        for axes, (name, curve) in zip(
-            panels(figure, len(curves), COLUMNS), curves.items(), strict=True
-        ):
-            axes.axhline(0, color=INK, linewidth=1.2, label="treat none")
-            axes.plot(THRESHOLDS, curve.treat_all, color=ORANGE, linewidth=1.4, label="treat all")
-            axes.plot(THRESHOLDS, curve.model, color=BLUE, linewidth=1.8, label="by the score")
-            highest = max(float(curve.treat_all.max()), float(curve.model.max()), 0.01)
-            axes.set(xlim=(0, 1), ylim=(-0.25 * highest, 1.15 * highest), title="Net benefit, test")
-            axes.set(xlabel=f"threshold, chance of {name}", ylabel="net benefit")
-            axes.legend(loc="upper right")
+    several = _panels(path, len(curves), *(SQUARE if len(curves) == 1 else FLAT))
+    for axes, (name, curve) in zip(several, curves.items(), strict=True):
+        axes.axhline(0, color=INK, linewidth=1.2, label="treat none")
+        axes.plot(THRESHOLDS, curve.treat_all, color=ORANGE, linewidth=1.4, label="treat all")
+        axes.plot(THRESHOLDS, curve.model, color=BLUE, linewidth=1.8, label="by the score")
+        highest = max(float(curve.treat_all.max()), float(curve.model.max()), 0.01)
+        axes.set(xlim=(0, 1), ylim=(-0.25 * highest, 1.15 * highest), title="Net benefit, test")
+        axes.set(xlabel=f"threshold, chance of {name}", ylabel="net benefit")
+        axes.legend(loc="upper right")
 
 
 def robustness(path: Path, found: Mapping[str, Any]) -> None:
@@ -146,16 +166,14 @@ def robustness(path: Path, found: Mapping[str, Any]) -> None:
     and strength of what was done to them; `found` is as `robustness.summarise` gives it.
     """
     plain = {"auroc": found["auroc"], "changed": dict.fromkeys(ENDS, 0.0)}
-    with drawn(path, 3.4 * len(WORSE), 3.2) as figure:
-        for axes, (kind, amount) in zip(
-            panels(figure, len(WORSE), len(WORSE)), WORSE.items(), strict=True
-        ):
-            steps = {"none": plain, **found[kind]}
-            _course(axes, [step["auroc"] for step in steps.values()], BLUE, "AUROC")
-            _course(axes, [step["changed"] for step in steps.values()], ORANGE, "called otherwise")
-            axes.set_xticks(range(len(steps)), list(steps))
-            axes.set(xlabel=amount, ylim=(-0.03, 1.03), title="Robustness, test")
-            axes.legend(loc="center left")
+    several = _panels(path, len(WORSE), *FLAT)
+    for axes, (kind, amount) in zip(several, WORSE.items(), strict=True):
+        steps = {"none": plain, **found[kind]}
+        _course(axes, [step["auroc"] for step in steps.values()], BLUE, "AUROC")
+        _course(axes, [step["changed"] for step in steps.values()], ORANGE, "called otherwise")
+        axes.set_xticks(range(len(steps)), list(steps))
+        axes.set(xlabel=amount, ylim=(-0.03, 1.03), title="Robustness, test")
+        axes.legend(loc="center left")
 
 
 def _course(axes: Axes, steps: Sequence[Mapping[str, float]], color: str, label: str) -> None:
@@ -164,27 +182,27 @@ def _course(axes: Axes, steps: Sequence[Mapping[str, float]], color: str, label:
     axes.vlines(range(len(steps)), low, high, color=color, linewidth=1.2, alpha=0.6)
 
 
-def history(columns: Mapping[str, Array], kept: int | None) -> bytes:
-    """Loss and AUROC by epoch as PNG bytes.
+def history(columns: Mapping[str, Array], kept: int | None) -> dict[str, bytes]:
+    """Loss and AUROC by epoch, each as the bytes of a PNG.
 
     Args:
         columns: of a history: epoch, loss, val_loss, and the others where there are such.
         kept: the epoch whose weights were kept, marked with a line.
     """
     shown = [name for name in ("loss", "auroc") if f"val_{name}" in columns]
+    return {name: _history(columns, name, kept) for name in shown}
+
+
+def _history(columns: Mapping[str, Array], name: str, kept: int | None) -> bytes:
     buffer = io.BytesIO()
-    with drawn(buffer, 3.9 * len(shown), 2.7) as figure:
-        for axes, name in zip(panels(figure, len(shown), len(shown)), shown, strict=True):
-            for column, color in ((name, BLUE), (f"val_{name}", ORANGE)):
-                if column in columns:
-                    label = "val" if column.startswith("val_") else "train"
-                    axes.plot(columns["epoch"], columns[column], ".-", color=color, label=label)
-            if name == "loss" and "val_calibrated_loss" in columns:
-                least, label = columns["val_calibrated_loss"], "val, calibrated"
-                axes.plot(columns["epoch"], least, ".-", color=PALETTE[2], label=label)
-            if kept is not None:
-                axes.axvline(kept, color=INK, linewidth=1, linestyle=(0, (4, 3)), label="kept")
-            axes.set(xlabel="epoch", title={"loss": "Loss", "auroc": "AUROC"}[name])
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.legend()
+    with drawn(buffer, *FLAT) as figure:
+        axes = figure.subplots()
+        for form, (label, color) in LINES.items():
+            if (column := form.format(name)) in columns:
+                axes.plot(columns["epoch"], columns[column], ".-", color=color, label=label)
+        if kept is not None:
+            axes.axvline(kept, color=INK, linewidth=1, linestyle=(0, (4, 3)), label="kept")
+        axes.set(xlabel="epoch", title={"loss": "Loss", "auroc": "AUROC"}[name])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend()
     return buffer.getvalue()

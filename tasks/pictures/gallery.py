@@ -55,12 +55,12 @@ def beside(path: Path, pixels: Pixels, heatmap: Map, captions: tuple[str, str]) 
         scale.set_label("evidence, of its largest", fontsize=8)
 
 
-def captioned(path: Path, images: Pixels, captions: Sequence[str], columns: int = 6) -> None:
+def captioned(path: Path, images: Pixels, captions: Sequence[str]) -> None:
     """A grid of images `(N, H, W, C)`, each below its caption of up to three lines. What would run
-    into the next picture is cut off.
+    into the next picture is cut off. Of more in a row a telephone shows no caption legibly.
     """
     height, width = images.shape[1:3]
-    columns = min(columns, len(images))
+    columns = min(3, len(images))
     rows = -(-len(images) // columns)
     with drawn(path, max(1.75 * columns, 2.2), (1.7 * height / width + 0.65) * rows) as figure:
         for axes, pixels, caption in zip(

@@ -124,11 +124,11 @@ def grids(items: Mapping[str, Any]) -> dict[str, Grid]:
     return {heading(key): grid(value) for key, value in items.items() if value and _is_grid(value)}
 
 
-def grid(items: Mapping[str, Mapping[str, Any]]) -> Grid:
+def grid(items: Mapping[str, Mapping[str, Any]], fields: bool = False) -> Grid:
     """The table of a mapping of mappings. Names from the data, of rows and in inner mappings (each
-    becomes a column), stay as they are.
+    becomes a column), stay as they are; those of `fields` of ours become headings.
     """
-    rows = {name: _flat(row) for name, row in items.items()}
+    rows = {heading(name) if fields else name: _flat(row) for name, row in items.items()}
     headings = list(dict.fromkeys(heading for row in rows.values() for heading in row))
     return Grid(
         headings, [(name, [row.get(heading) for heading in headings]) for name, row in rows.items()]

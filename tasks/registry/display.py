@@ -12,7 +12,9 @@ from tasks.common import paths, wording
 from tasks.common.servers import OF_UI
 from tasks.registry import ledger, model_versions, sbom
 from tasks.registry.comparison import in_words
+from tasks.registry.floors import WHOLE
 from tasks.registry.ledger import Entry
+from tasks.reporting.weak_slices import CLEARLY
 from tasks.statistics.intervals import Interval
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from tasks.common.params.whole import Params
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as the description of a run
-CONCERN = 0.05  # AUROC of a slice below that of the whole, from which on it is named
 
 
 def show(client: MlflowClient, settings: Params, version: ModelVersion, entry: Entry) -> str:
@@ -83,8 +84,9 @@ def lines(entry: Entry) -> Iterator[str]:
 
 def measured(figures: Mapping[str, Any]) -> Iterator[str]:
     """What the version was measured at, packaged as it serves; nothing where test is too small."""
-    named = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}
-    held = [f"{named[key]} {wording.interval(figures[key])}" for key in named if key in figures]
+    held = [
+        f"{told} {wording.interval(figures[key])}" for key, told in WHOLE.items() if key in figures
+    ]
     if held:
         yield f"{', '.join(held)}, on {figures['images']:,} test images"
 
@@ -101,7 +103,7 @@ def _concerns(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The slices that are far below the whole."""
     for name, found in figures.get("slices", {}).items():
         below = figures["auroc"]["value"] - found["auroc"]["value"]
-        if below >= CONCERN:
+        if below >= CLEARLY["auroc"]:
             told = [f"{key} {wording.interval(value)}" for key, value in found.items()]
             yield name, ", ".join(told).replace("auroc", "AUROC")
 

@@ -4,11 +4,13 @@ and with what differs from machine to machine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.common import documents, paths
 from tasks.pictures.page import render
 from tasks.registry import display, environment, live_runs, model_versions
+from tasks.registry.floors import WHOLE
 from tasks.reporting.places import fill
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def write(client: MlflowClient, version: ModelVersion, entry: Entry) -> None:
     run = client.get_run(model_versions.run_of(version))
     told = _content(client, entry, run)
     page = {name: render(f"{name}.html.j2", told) for name in ("verdict", "ids", "run")}
+    page |= _served(entry.facts)
     card = {"verdict": render("verdict.md.j2", told)}
     for made, target, texts in (
         (paths.REPORT, paths.VERDICT, page),
@@ -40,6 +43,16 @@ def write(client: MlflowClient, version: ModelVersion, entry: Entry) -> None:
     ):
         documents.write_text(target, fill(made.read_text(encoding="utf-8"), texts))
         client.log_artifact(run.info.run_id, str(target), str(target.parent))
+
+
+def _served(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The first figures of what serves, in place of the network's; none where test is too small."""
+    figures = facts.get("figures", {})
+    if not WHOLE.keys() <= figures.keys():
+        return {}
+    told = {"images": figures["images"], "confidence": facts["rules"]["confidence"]}
+    tiles = {name: render("figure.html.j2", {"figure": figures[name]}) for name in WHOLE}
+    return tiles | {"scored": render("scored.html.j2", told)}
 
 
 def _content(client: MlflowClient, entry: Entry, run: Run) -> dict[str, Any]:

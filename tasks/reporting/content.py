@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tasks.common.params.gate import Floors
 
 HEADLINE = ("auroc", "sensitivity", "specificity")
-FIGURES = ("roc", "confusion", "score_histogram", "calibration", "net_benefit")
+FIGURES = ("roc", "confusion", "score_histogram", "calibration", "net_benefit", "robustness")
 
 
 def read(floors: Floors) -> dict[str, Any]:
@@ -37,6 +37,7 @@ def read(floors: Floors) -> dict[str, Any]:
         "alarms": concerns.alarms(facts),
         "concerns": concerns.find(facts, floors),
         "weak": weak,
+        "clearly": weak_slices.CLEARLY,
         "slices": {
             column: tables.by_slice(column, values, units, weak)
             for column, values in test["slices"].items()
@@ -72,8 +73,10 @@ def _pictures(facts: dict[str, Any]) -> dict[str, Any]:
     return {
         "contact_sheet": _picture(paths.CONTACT_SHEET),
         "histories": read_histories(training["kept"], training["best_epoch"]),
-        "figures": {name: _picture(paths.FIGURES / f"{name}.png") for name in FIGURES},
-        "robustness": _picture(paths.FIGURES / "robustness.png"),
+        "figures": {
+            name: [_picture(file) for file in charts.files(paths.FIGURES / f"{name}.png")]
+            for name in FIGURES
+        },
         "gallery": {
             part: [entry | {"picture": _picture(paths.EXPLAIN / entry["file"])} for entry in found]
             for part, found in gallery.items()
@@ -86,13 +89,14 @@ def _picture(path: Path) -> str:
     return data_uri(path.read_bytes())
 
 
-def read_histories(kept: str, best_epoch: int) -> dict[str, str]:
-    """Phase -> chart of its loss and AUROC, with the kept epoch marked in the kept phase."""
+def read_histories(kept: str, best_epoch: int) -> dict[str, dict[str, str]]:
+    """Phase -> charts of its loss and AUROC, with the kept epoch marked in the kept phase."""
     drawn = {}
     for phase, path in (("head", paths.HEAD_HISTORY), ("fine_tune", paths.HISTORY)):
         table = pd.read_csv(path)
         if len(table):
             values = {str(name): table[name].to_numpy(float) for name in table}
             mark = best_epoch if phase == kept else None
-            drawn[phase] = data_uri(charts.history(values, mark))
+            shown = charts.history(values, mark)
+            drawn[phase] = {name: data_uri(picture) for name, picture in shown.items()}
     return drawn

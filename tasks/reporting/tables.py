@@ -38,7 +38,11 @@ def by_class(found: Facts, images: int) -> Grid:
     rows = [
         (
             name,
-            [one["positives"], one["positives"] / images, *(one.get(f) for f in OF_CLASSES)],
+            [
+                one["positives"],
+                f"{one['positives'] / images:.1%}",
+                *(one.get(f) for f in OF_CLASSES),
+            ],
         )
         for name, one in found.items()
     ]
@@ -124,10 +128,16 @@ def of_int8(compared: Facts | None) -> Grid | None:
     if compared is None:
         return None
     rows = [
-        (heading(name), [side[name] for side in compared.values()])
+        (heading(name), [_of_int8(name, side[name]) for side in compared.values()])
         for name in next(iter(compared.values()))
     ]
     return Grid(list(compared), rows)
+
+
+def _of_int8(name: str, value: Any) -> Any:
+    if name == "changed":
+        return f"{value:.1%}"
+    return number(value) if isinstance(value, float) else value
 
 
 def external(metrics: Facts) -> dict[str, Grid]:

@@ -43,6 +43,7 @@ def test_values_are_worded(given, shown):
         ({"min_value": 5, "max_value": 250}, "5 to 250"),
         ({"min_value": 2}, "2 or more"),
         ({"max_value": 0.05}, "0.05 or less"),
+        ({"max_value": 0}, "none"),
         ({"min_value": 224, "max_value": 224}, "224"),
         ({"value_set": ["train", "val"]}, "train, val"),
     ],
@@ -65,6 +66,10 @@ def test_a_grid_keeps_the_names_of_the_data():
         ["Images", "NORMAL", "Groups"],
         [("train", [5, 2, None]), ("test", [3, None, 3])],
     )
+
+
+def test_fields_of_ours_are_headings_in_their_table():
+    assert page.grid({"age_band": {"auroc": 0.8}}, fields=True).rows == [("Age band", [0.8])]
 
 
 def test_tables_are_told_from_values():

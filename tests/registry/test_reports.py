@@ -15,6 +15,9 @@ from tasks.registry.store import connect
 
 PAGE = (
     "<h1>R</h1><!-- place: verdict -->unfilled<!-- end: verdict --><p>figures</p>"
+    "<!-- place: auroc -->0.123<!-- end: auroc --><!-- place: sensitivity -->0.123<!-- end: "
+    "sensitivity --><!-- place: specificity -->0.123<!-- end: specificity -->"
+    "<!-- place: scored -->0.123<!-- end: scored -->"
     "<!-- place: ids -->unfilled<!-- end: ids --><!-- place: run -->unfilled<!-- end: run -->"
 )
 CARD = "# R\n<!-- place: verdict -->unfilled<!-- end: verdict -->\nfigures\n"
@@ -47,6 +50,26 @@ def test_the_gate_completes_page_and_card_and_logs_both(champion):
     logged = [file.path for file in client.list_artifacts(run.info.run_id, "reports")]
     assert {str(paths.VERDICT), str(paths.MODEL_CARD)} <= set(logged)
     assert paths.REPORT.read_text() == PAGE
+
+
+def test_the_first_figures_are_those_of_the_package_that_serves(champion):
+    client, _ = judged()
+    html, version = paths.VERDICT.read_text(), client.get_model_version(NAME, "2")
+    found = ledger.verdict(ledger.read(), NAME, 2, version.tags["package.digest"]).facts
+    assert "0.123" not in html
+    for name in ("auroc", "sensitivity", "specificity"):
+        figure = found["figures"][name]
+        assert f"<b>{figure['value']:.3f}</b>\n({figure['low']:.3f} to" in html
+    assert "with the package that serves" in html
+    assert f"{found['figures']['images']} images; in brackets 95% intervals" in html
+
+
+def test_a_test_too_small_leaves_the_figures_of_the_network(champion):
+    client, _ = judged()
+    version = client.get_model_version(NAME, "2")
+    entry = ledger.verdict(ledger.read(), NAME, 2, version.tags["package.digest"])
+    reports.write(client, version, replace(entry, facts=entry.facts | {"figures": {"images": 3}}))
+    assert paths.VERDICT.read_text().count("0.123") == 4
 
 
 def test_what_stopped_a_version_stands_on_the_first_page(champion):

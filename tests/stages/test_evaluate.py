@@ -108,7 +108,9 @@ def test_the_same_model_gives_the_same_bytes(evaluated):
         "calibration.png",
         "net_benefit.png",
         "score_histogram.png",
-        "robustness.png",
+        "robustness_1.png",
+        "robustness_2.png",
+        "robustness_3.png",
     }
 
 

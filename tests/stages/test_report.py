@@ -31,7 +31,7 @@ from tasks.pictures.page import own_text
 @pytest.fixture
 def made(workspace, monkeypatch):
     """What the stages before report wrote. Charts are tested by themselves, and take a while."""
-    monkeypatch.setattr(charts, "history", lambda *_: PICTURE)
+    monkeypatch.setattr(charts, "history", lambda *_: {"loss": PICTURE})
     world.write()
 
 
@@ -129,6 +129,13 @@ def test_arrival_batches_are_listed_by_their_number(made):
     assert re.findall(r'role="rowheader">(\w+)<', listed[0]) == ["0", "1"]
 
 
+def test_no_interval_is_named_where_none_is_shown(made):
+    assert "in brackets 95% intervals" in first_page(page())
+    split = SPLIT | {"judged": False, "patients_with": 6, "patients_without": 6}
+    documents.write_json(paths.METRICS, {"test": split, "val": SPLIT})
+    assert "in brackets" not in first_page(page())
+
+
 def test_the_temperature_stands_with_what_it_changes(made):
     html = page()
     assert (
@@ -222,8 +229,11 @@ def test_classes_of_a_multiclass_task_are_listed(made):
     assert "By class, test" in html
     shown = re.search(r'aria-label="Calibration by class".*?</table>', html, re.DOTALL)
     assert re.findall(r'role="rowheader">(\w+)<', shown[0]) == ["a", "b", "c"]
-    assert '<td role="cell" data-label="Prevalence"><span>0.3333</span>' in html
+    assert '<td role="cell" data-label="Prevalence"><span>33.3%</span>' in html
     assert "class with the highest score" in html
+    assert "Which of <b>a, b, c</b> an image shows." in first_page(html)
+    assert "accuracy at half" not in html
+    assert "the mean over the classes is shown" in html
 
 
 def test_patients_on_two_sides_are_no_secret(made):
@@ -339,7 +349,7 @@ def test_warnings_drift_and_shortcuts_are_told(made):
         *("&lt;b&gt;no&lt;/b&gt; drift", "1 rows: site"),
         *("20 images of 8 patients", "north: 40.0%", "1.37", "large"),
         "Test against train: 21 images of 8 patients against 40 images of 9 patients",
-        *("all at once", "0.81"),
+        *("All at once", "0.81"),
     ):
         assert words in html
 

@@ -26,7 +26,7 @@ OPTIONS = (
     "--window-size=1400,1000",
     "--remote-debugging-port=0",
 )
-PATIENCE = 60.0
+PATIENCE = 240.0  # seconds; on a busy machine a look at a whole report takes minutes
 
 
 def program() -> str | None:

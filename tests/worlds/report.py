@@ -35,7 +35,7 @@ SPLIT = ALL | {
     "per_patient": ALL | {"images": 26},
     "slices": {"sex": {"F": ALL | {"images": 30}, "M": ALL | {"auroc": UNKNOWN, "images": 30}}},
 }
-FIGURES = [paths.FIGURES / f"{name}.png" for name in (*content.FIGURES, "robustness")]
+FIGURES = [paths.FIGURES / f"{name}.png" for name in content.FIGURES]
 COUNTS = {"images": 60, "patients": 20, "groups": 20, "classes": {"no_nodule": 30, "nodule": 30}}
 ONE = {"F": {"train": 250, "val": 30, "test": 30}, "M": {"train": 190, "val": 30, "test": 20}}
 RECEIPT = {
