@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tasks.common import editing, paths
@@ -12,7 +13,8 @@ from tasks.common.errors import WorkspaceError, command
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.networks import data, device
-from tasks.networks.tuning import Search, Trial
+from tasks.networks.trials import Trial
+from tasks.networks.tuning import Search
 from tasks.pictures import tuning as pictures
 from tasks.registry import trial_runs
 
@@ -35,7 +37,7 @@ def main() -> None:
 
 def _tune(settings: Params, apply: bool) -> None:
     device.prepare(settings.train.threads, settings.train.seed, settings.train.devices)
-    search = Search(settings, data.read(settings.task))
+    search = Search(settings, partial(data.read, settings.task))
     for trial in search.run():
         print(_line(trial, settings.tune.trials), flush=True)
     trials, best = search.trials(), search.best()
@@ -51,7 +53,7 @@ def _tune(settings: Params, apply: bool) -> None:
 
 
 def _line(trial: Trial, trials: int) -> str:
-    said = ", ".join(f"{name} {value:g}" for name, value in trial.values.items())
+    said = ", ".join(f"{name} {editing.said(value)}" for name, value in trial.values.items())
     if not trial.metrics:
         return f"Trial {trial.number} of {trials}: {trial.state}; {said}"
     loss, auroc = trial.metrics["val_loss"], trial.metrics["val_auroc"]

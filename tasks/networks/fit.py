@@ -37,7 +37,8 @@ AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly
 @dataclass(frozen=True)
 class Plan:
     """How to fit: `phase` gives epochs, batch size, learning rate and patience; `weights` are those
-    of `losses.cross_entropy`, which `penalty` is added to in training.
+    of `losses.cross_entropy`, which `penalty` is added to in training; one that is not `resumable`
+    begins anew after a kill.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Plan:
     weights: NDArray[np.float32]
     seed: int
     penalty: Penalty | None = None
+    resumable: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def fit(
 ) -> Fitted:
     """Train `model` and leave it with the weights of its best epoch.
 
-    A fit that was killed goes on after its last full epoch, with the same result.
+    A fit that was killed goes on after its last full epoch, with the same result, if it is
+    resumable.
 
     Args:
         model: activations to scores; what is trainable is marked so.
@@ -95,7 +98,7 @@ def fit(
     """
     trainer = Trainer(model, train, plan)
     before = trainer.measure(val)
-    checkpoint = Checkpoint(_key(model, train, val, plan))
+    checkpoint = Checkpoint(_key(model, train, val, plan), kept=plan.resumable)
     state, pace = checkpoint.load(model), Pace()
     while not _finished(state.history, plan.phase):
         epoch = len(state.history) + 1
