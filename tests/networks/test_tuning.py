@@ -36,7 +36,7 @@ def test_a_trial_is_what_the_stages_train_with_its_settings(workspace, monkeypat
     augment.main()
     settings = load(Params)
     bench = Bench(settings, data.read(settings.task))
-    one = dict(zip(HERE, (1e-3, "block14_expand_conv", 0.5, 2), strict=True))
+    one = dict(zip(HERE, (1e-3, "top_conv", 0.5, 2), strict=True))
     other = one | {"model.dropout": 0.0, "augment.preset": "radiograph", "augment.views": 1}
     other |= {"train.schedule": "cosine", "train.batch_normalisation": True}
     bench.train(one, lambda *_: None)
