@@ -4,6 +4,7 @@ import builtins
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from functools import partial
 from unittest import mock
@@ -230,37 +231,48 @@ def test_settings_change_where_they_stand(workspace):
 
 
 def search_in_processes():
-    """Two trials of the tiny world, by two processes."""
+    """The search of the tiny world that its parameters ask for."""
     settings = load(Params)
     device.prepare(settings.train.threads, settings.train.seed)
     return Search(settings, partial(read_world, settings.task))
 
 
-@pytest.mark.slow
-def test_processes_find_what_one_finds_and_end_with_it(workspace, monkeypatch):
-    make_world(monkeypatch, **{"train.epochs": 2, "tune.trials": 2, "tune.workers": 2})
+SCRIPT = "from networks.test_tuning import search_in_processes as begin; list(begin().run())"
+
+
+@pytest.fixture
+def begin_process(workspace, monkeypatch):
+    make_world(monkeypatch, **{"tune.trials": 2, "tune.workers": 2})
     augment.main()
     paths.PACK.parent.mkdir(parents=True, exist_ok=True)
     paths.PACK.write_text("{}")
-    script = "from networks.test_tuning import search_in_processes as begin\nlist(begin().run())\n"
-    path = {"PYTHONPATH": f"{ROOT}:{ROOT}/tests"}
-    with mock.patch.dict("os.environ", path):
-        searching = subprocess.Popen([sys.executable, "-c", script])
-        while not (begun := psutil.Process(searching.pid).children()):
-            assert searching.poll() is None
-        searching.kill()
-        searching.wait()
-        _, alive = psutil.wait_procs(begun, timeout=30)
-        assert alive == []
-        stopped = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-        while len(begun := psutil.Process(stopped.pid).children()) < 3:  # one looks after them
-            assert stopped.poll() is None
-        stopped.send_signal(signal.SIGINT)
-        _, alive = psutil.wait_procs([*begun, psutil.Process(stopped.pid)], timeout=30)
-        assert alive == []
-        subprocess.run([sys.executable, "-c", script], check=True)
-    search = search_in_processes()
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT}/tests")
+
+    def begin(epochs):
+        editing.set_values(paths.PARAMS, {"train.epochs": epochs, "train.patience": epochs})
+        return psutil.Popen([sys.executable, "-c", SCRIPT], stderr=subprocess.DEVNULL)
+
+    return begin
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_processes_end_with_who_started_them(begin_process, number):
+    search = begin_process(epochs=100_000)
+    while not list(paths.StateEntry.PREFIX.path.glob("*.npy")):  # until then they begin
+        assert search.poll() is None
+        time.sleep(0.1)
+    family = [search, *search.children(recursive=True)]
+    assert len(family) >= 3
+    search.send_signal(number)
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert alive == []
+
+
+@pytest.mark.slow
+def test_processes_find_what_one_finds(begin_process):
+    assert begin_process(epochs=2).wait() == 0
+    found = search_in_processes().trials()
     bench = Bench(load(Params), read_world(load(Params).task))
-    for trial in search.trials():
-        assert bench.run(trials.Task(trial.number, trial.values, [])) == trial
-    assert len(search.trials()) == 2
+    assert [trial.number for trial in found] == [0, 1]
+    assert [bench.run(trials.Task(each.number, each.values, [])) for each in found] == found
