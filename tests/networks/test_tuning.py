@@ -272,7 +272,11 @@ def test_processes_end_with_who_started_them(begin_process, number):
 @pytest.mark.slow
 def test_processes_find_what_one_finds(begin_process):
     assert begin_process(epochs=2).wait() == 0
-    found = search_in_processes().trials()
-    bench = Bench(load(Params), read_world(load(Params).task))
+    # Here are other threads, which give another key and other last bits.
+    (file,) = paths.StateEntry.TUNING.path.glob("*.json")
+    found = tuning.Kept(file.stem).trials()
     assert [trial.number for trial in found] == [0, 1]
-    assert [bench.run(trials.Task(each.number, each.values, [])) for each in found] == found
+    bench = Bench(load(Params), read_world(load(Params).task))
+    for trial in found:
+        again = bench.run(trials.Task(trial.number, trial.values, []))
+        assert trial.losses == pytest.approx(again.losses, rel=1e-3)
