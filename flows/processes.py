@@ -21,6 +21,7 @@ import psutil
 from tasks.common import locks, paths
 
 GRACE_SECONDS = 10.0
+STOPPED = 128 + signal.SIGINT  # the status of a flow that was stopped
 STARTED_BY = "MEDLOOP_STARTED_BY"  # of a command: the id of who started it, and the state folder
 
 

@@ -16,12 +16,10 @@ from tasks.common.errors import MedloopError
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 
-STOPPED = 128 + signal.SIGINT  # the status
-
 
 def main() -> int:
-    """Edit the parameters where asked to, run the flow, print the receipt; 1 where it failed, 130
-    where it was stopped.
+    """Edit the parameters where asked to, run the flow, print the receipt; 1 where it failed,
+    `processes.STOPPED` where it was stopped.
     """
     parser = argparse.ArgumentParser(prog="python -m flows.retrain", description=__doc__)
     parser.add_argument("--set", action="append", default=[], metavar="key=value", dest="settings")
@@ -66,7 +64,7 @@ def _report(state: Any) -> int:
 
 def _stopped() -> int:
     print("\nStopped; run it again to go on.")
-    return STOPPED
+    return processes.STOPPED
 
 
 if __name__ == "__main__":

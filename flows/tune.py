@@ -14,7 +14,9 @@ from tasks.common.errors import MedloopError
 
 
 def main() -> int:
-    """Bring the data up to date and search; 1 where that failed or was stopped."""
+    """Bring the data up to date and search; 1 where that failed, `processes.STOPPED` where it was
+    stopped.
+    """
     try:
         with processes.stoppable(signal.SIGINT, signal.SIGTERM), processes.only_flow():
             processes.end_orphans()
@@ -27,8 +29,8 @@ def main() -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except processes.StoppedError:
-        print("Stopped; run it again to go on.")
-        return 1
+        print("\nStopped; run it again to go on.")
+        return processes.STOPPED
     return 0
 
 

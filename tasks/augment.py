@@ -16,7 +16,7 @@ from tasks.common.params.loading import load
 from tasks.common.params.section import Part
 from tasks.imaging.pack import open_pack
 from tasks.networks import augmentation
-from tasks.networks.views import Views
+from tasks.networks.views import Views, asked
 from tasks.pictures.canvas import drawn, panels, plain
 
 SHOWN_IMAGES = 6
@@ -63,14 +63,7 @@ def main() -> None:
     settings = load(Settings)
     train = choose(manifest.of_split(manifest.read_manifest(), "train"), SHOWN_IMAGES)
     images = open_pack()[train["row"].to_numpy()]
-    views = Views(
-        preset=settings.augment.preset,
-        seed=settings.augment.seed,
-        count=settings.augment.views,
-        refresh=settings.augment.refresh,
-        image_ids=tuple(train["image_id"]),
-        size=images.shape[1:3],
-    )
+    views = asked(settings.augment, tuple(train["image_id"]), images.shape[1:3])
     draw_sheet(paths.CONTACT_SHEET, render_views(images, views))
     write_json(paths.VIEWS, views.settings)
     print(f"{_said(views)}, preset {views.preset}: {paths.CONTACT_SHEET}")

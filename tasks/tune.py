@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tasks.common import editing, paths
@@ -12,7 +12,8 @@ from tasks.common.errors import ParameterError, WorkspaceError, command
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.networks import data, device
-from tasks.networks.tuning import Search, Trial
+from tasks.networks.trials import Trial
+from tasks.networks.tuning import Search
 from tasks.pictures import tuning as pictures
 from tasks.registry import trial_runs
 
@@ -40,7 +41,7 @@ def main() -> None:
 
 def _tune(settings: Params, apply: bool) -> None:
     device.prepare(settings.train.threads, settings.train.seed, settings.train.devices)
-    search = Search(settings, data.read(settings.task))
+    search = Search(settings, partial(data.read, settings.task))
     for trial in search.run():
         print(_line(trial, settings.tune.trials), flush=True)
     trials, best = search.trials(), search.best()
@@ -56,17 +57,17 @@ def _tune(settings: Params, apply: bool) -> None:
 
 
 def _line(trial: Trial, trials: int) -> str:
-    said = ", ".join(f"{name} {value:g}" for name, value in trial.values.items())
+    said = ", ".join(f"{name} {editing.said(value)}" for name, value in trial.values.items())
     if not trial.metrics:
         return f"Trial {trial.number} of {trials}: {trial.state}; {said}"
-    loss, auroc = trial.metrics["val_loss"], trial.metrics["val_auroc"]
+    loss, auroc = trial.loss, trial.metrics["val_auroc"]
     return f"Trial {trial.number} of {trials}: val loss {loss:.4f}, AUROC {auroc:.4f}; {said}"
 
 
 def _draw(search: Search, trials: Sequence[Trial]) -> list[Path]:
     history, importance = paths.TUNING / "history.png", paths.TUNING / "importance.png"
     paths.TUNING.mkdir(parents=True, exist_ok=True)
-    pictures.history(history, [trial.metrics.get("val_loss", math.nan) for trial in trials])
+    pictures.history(history, [trial.loss for trial in trials])
     pictures.importance(importance, search.importance())
     return [history, importance]
 

@@ -39,6 +39,13 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise ParameterError(f"--set {key}: the value is not YAML: {error}") from None
 
 
+def said(value: float | str | None) -> str:
+    """A single value as `params.yaml` has it."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return value if isinstance(value, str) else f"{value:g}"
+
+
 def set_values(path: Path, values: Mapping[str, Any]) -> str:
     """Set dotted keys of a parameter file and return the unified diff, empty if nothing changed.
 

@@ -41,13 +41,23 @@ def build(model: Model, preprocess: PixelSettings, task: Task) -> keras.Model:
         WeightsError: the weights cannot be had or do not fit.
         ParameterError: the images do not suit the backbone.
     """
+    return with_head(trunk(model, preprocess), model.dropout, task)
+
+
+def trunk(model: Model, preprocess: PixelSettings) -> keras.Model:
+    """Pixels to features, the backbone's weights loaded; arguments and errors as in `build`."""
     channels = 1 if preprocess.color == "grey" else 3
     inputs = keras.Input((*preprocess.size, channels), name="pixels")
     if model.backbone == ONNX:
         features = extracting.layer(model, preprocess, EXTRACTED)(inputs)
     else:
         features = _features(inputs, model, preprocess)
-    return keras.Model(inputs, _head(features, model.dropout, task), name="medloop")
+    return keras.Model(inputs, features)
+
+
+def with_head(features: keras.Model, dropout: float, task: Task) -> keras.Model:
+    """The network that a new head makes of a trunk, whose layers and weights it shares."""
+    return keras.Model(features.input, _head(features.output, dropout, task), name="medloop")
 
 
 def _features(

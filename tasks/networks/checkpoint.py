@@ -38,16 +38,19 @@ class State:
 
 
 class Checkpoint:
-    """The checkpoint of one fit, in the state folder under the fit's key."""
+    """The checkpoint of one fit, in the state folder under the fit's key; one that is not `kept`
+    holds nothing.
+    """
 
-    def __init__(self, key: str) -> None:
-        self._path = StateEntry.CHECKPOINTS.path / f"{key}.npz"
+    def __init__(self, key: str, kept: bool = True) -> None:
+        self._path, self._kept = StateEntry.CHECKPOINTS.path / f"{key}.npz", kept
 
     def load(self, model: keras.Model) -> State:
         """Put the last full epoch's state into a compiled `model`, and return it; the beginning if
         there is none. Where several machines train, that of the first one holds.
         """
-        state = self._load(model) or State([], model.get_weights())
+        found = self._load(model) if self._kept else None
+        state = found or State([], model.get_weights())
         return _of_first(model, state)
 
     def _load(self, model: keras.Model) -> State | None:
@@ -90,7 +93,7 @@ class Checkpoint:
         Raises:
             TrainingError: the disk is full or cannot be written; the one before it stays.
         """
-        if device.machine() > 0:
+        if device.machine() > 0 or not self._kept:
             return
         arrays: dict[str, Any] = {f"variable_{i}": v for i, v in enumerate(_values(model))}
         arrays |= {f"best_{i}": weight for i, weight in enumerate(state.best)}

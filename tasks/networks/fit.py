@@ -43,7 +43,8 @@ class Plan:
     """How to fit: `phase` gives epochs, batch size, learning rate and patience; `weights` are those
     of `losses.cross_entropy`, which `penalty` is added to in training. What is measured and kept
     has `average` of the trained weights and the rest of those that the fit began with: that
-    generalises better to images of other acquisitions (Wortsman et al. 2022, CVPR).
+    generalises better to images of other acquisitions (Wortsman et al. 2022, CVPR). One that is not
+    `resumable` begins anew after a kill.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Plan:
     seed: int
     penalty: Penalty | None = None
     average: float = 1.0
+    resumable: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def fit(
 ) -> Fitted:
     """Train `model` and leave it with the weights of its best epoch.
 
-    A fit that was killed goes on after its last full epoch, with the same result.
+    A fit that was killed goes on after its last full epoch, with the same result, if it is
+    resumable.
 
     Args:
         model: activations to scores; what is trainable is marked so.
@@ -107,7 +110,7 @@ def fit(
     """
     trainer, start = Trainer(model, train, plan), model.get_weights()
     before = trainer.measure(val)
-    checkpoint = Checkpoint(_key(model, train, val, plan))
+    checkpoint = Checkpoint(_key(model, train, val, plan), kept=plan.resumable)
     state, pace = checkpoint.load(model), Pace()
     while not _finished(state.history, plan.phase):
         epoch = len(state.history) + 1

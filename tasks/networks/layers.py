@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import accumulate
 
 import keras
@@ -9,6 +10,8 @@ import keras
 from tasks.common.errors import ParameterError
 from tasks.networks.architecture import DROPOUT, POOLED
 from tasks.networks.backbones import BACKBONES, ONNX
+
+BLOCK = re.compile(r".*?block_?\d+[a-z]?(?=_)")  # how the name of a layer in a block begins
 
 
 def cut_layers(model: keras.Model) -> dict[str, keras.KerasTensor]:
@@ -66,6 +69,24 @@ def default_cut(backbone: str) -> str:
     computes, since nothing of that is trained.
     """
     return DROPOUT if backbone == ONNX else BACKBONES[backbone].cut_layer
+
+
+def cuts_around(model: keras.Model, backbone: str) -> list[str]:
+    """The cut layers with which fine-tuning trains twice as many blocks of the backbone as with the
+    default one, as many, and half as many, where there are such.
+    """
+    first: dict[str, str] = {}
+    for layer in cut_layers(model):
+        if block := BLOCK.match(layer):
+            first.setdefault(block[0], layer)
+    default = default_cut(backbone)
+    block = BLOCK.match(default)
+    if block is None:
+        return [default]
+    blocks = list(first)
+    trained = len(blocks) - blocks.index(block[0])
+    wanted = [count for count in (2 * trained, trained, trained // 2) if 0 < count <= len(blocks)]
+    return [default if count == trained else first[blocks[-count]] for count in wanted]
 
 
 def last_conv_layer(model: keras.Model) -> str:

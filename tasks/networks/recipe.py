@@ -37,16 +37,18 @@ class Recipe(NamedTuple):
         images: the data, in their views.
         weights: of the classes, as `losses.cross_entropy` takes them.
         train: threads, precision and seed hold for both phases, the rest for the head phase.
+        resumable: whether a phase that was killed goes on where it was.
     """
 
     kind: str
     images: passes.Data
     weights: NDArray[np.float32]
     train: Train
+    resumable: bool = True
 
     def plan(self, phase: Train | FineTune) -> Plan:
         """How to fit in a phase."""
-        return Plan(self.kind, phase, self.weights, self.train.seed)
+        return Plan(self.kind, phase, self.weights, self.train.seed, resumable=self.resumable)
 
 
 def of_data(task: Task, train: Train, images: passes.Data) -> Recipe:

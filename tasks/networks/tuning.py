@@ -1,65 +1,47 @@
-"""Search settings of training with Optuna: one process, trial after trial on the same features.
+"""Search settings of training with Optuna, on the same stored features.
 
-What passes the frozen part is stored, so a trial of the head phase takes a second or two. A trial
-trains as the stages would with its settings, bit by bit, and is judged by the loss on val of its
-best epoch; test is not read. What a trial tries follows from the seed and the trials before it, so
-a search that was killed goes on as if it had not been.
+What passes the frozen part is stored, so a trial of the head phase takes a second or two. Trials
+come in rounds, one for each worker. What a trial tries, and whether it is given up, follows from
+the seed and the trials of earlier rounds alone; so a search that was killed goes on as if it had
+not been.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext, redirect_stdout
-from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import keras
-
-from tasks.common import digests, paths
-from tasks.common.errors import MedloopError, ParameterError, TrainingError
-from tasks.networks import keyed_files, keys, recipe
-from tasks.networks.architecture import build
-from tasks.networks.fit import Fitted, Metrics
-from tasks.networks.passes import Data
+from tasks.common import digests, documents, paths
+from tasks.common.errors import ParameterError, TrainingError
+from tasks.networks import keyed_files, keys, search_space
+from tasks.networks.search_space import Values
+from tasks.networks.trials import STARTUP, Task, Trial, study
+from tasks.networks.workers import Read, Run, workers
 
 if TYPE_CHECKING:
     from tasks.common.params.whole import Params
 
-STARTUP, WARM_UP = 5, 5  # trials that are never pruned, and epochs of each later one
-DIGITS = 3  # of a setting that is tried, so that params.yaml says it in full
 KEPT = 4  # searches in the state folder
-SECTIONS = ("task", "model", "preprocess", "train", "fine_tune")
+SECTIONS = ("task", "model", "preprocess", "augment", "train", "fine_tune")
 
 
-class Range(NamedTuple):
-    """Where a setting is looked for."""
+class Kept:
+    """The trials of a search that ended, in the state folder under its key."""
 
-    low: float
-    high: float
-    log: bool = False
+    def __init__(self, key: str) -> None:
+        self._path = paths.StateEntry.TUNING.path / f"{key}.json"
 
+    def trials(self) -> list[Trial]:
+        """The first one first. What cannot be understood counts as nothing."""
+        try:
+            return [Trial(**trial) for trial in documents.read_json(self._path)]
+        except (FileNotFoundError, ValueError, TypeError, RecursionError):
+            return []
 
-SPACE = {
-    "model.dropout": Range(0.0, 0.6),
-    "train.learning_rate": Range(3e-4, 0.1, log=True),
-    "train.label_smoothing": Range(0.0, 0.2),
-    "train.l1": Range(0.0, 0.001),
-    "train.l2": Range(0.0, 0.01),
-    "fine_tune.learning_rate": Range(1e-6, 1e-3, log=True),
-    "fine_tune.label_smoothing": Range(0.0, 0.2),
-}
-Values = dict[str, float]
-
-
-class Trial(NamedTuple):
-    """What became of one: `state` is complete, pruned or fail; metrics of its best epoch."""
-
-    number: int
-    values: Values
-    state: str
-    metrics: Metrics
+    def add(self, trial: Trial) -> None:
+        """Keep one more."""
+        known = sorted([*self.trials(), trial])
+        documents.write_json(self._path, [each._asdict() for each in known])
 
 
 class Search:
@@ -69,27 +51,29 @@ class Search:
         key: of all that its trials depend on.
     """
 
-    def __init__(self, settings: Params, images: Data) -> None:
-        """Find or begin it.
+    def __init__(self, settings: Params, read: Read) -> None:
+        """Find or begin it; `read` reads the data, as `workers` takes it.
 
         Raises:
-            ParameterError: Optuna is not installed.
+            ParameterError: Optuna is not installed, or a setting that is searched has no effect.
         """
-        self._optuna, self._settings, self._images = _optuna(), settings, images
-        asked = settings.model_dump(include=set(SECTIONS)) | {"tune": settings.tune.search}
-        seen = [digests.of_file(file) for file in (paths.MANIFEST, paths.PACK, paths.VIEWS)]
-        made = keys.made_with("tasks.networks.tuning")
-        self.key = digests.of_json([asked, settings.tune.seed, seen, made])
-        self._study = open_study(self.key, self._now())
+        if search_space.tunes(settings) and not settings.fine_tune.epochs:
+            raise ParameterError(
+                "required: fine_tune.epochs of 1 or more with a key of fine_tune in tune.search; "
+                "received: 0. Set fine_tune.epochs, or leave the key out"
+            )
+        self._settings, self._read = settings, read
+        self._space, self._asked = search_space.distributions(settings), settings.tune
+        asked = settings.model_dump(include=set(SECTIONS)) | self._asked.model_dump(
+            include={"search", "seed", "workers"}
+        )
+        seen = [digests.of_file(file) for file in (paths.MANIFEST, paths.PACK)]
+        self.key = digests.of_json([asked, seen, keys.made_with("tasks.networks.tuning")])
+        self._kept = Kept(self.key)
 
     def trials(self) -> list[Trial]:
         """Those that ended, the first one first."""
-        states = self._optuna.trial.TrialState
-        ended = self._study.get_trials(states=(states.COMPLETE, states.PRUNED, states.FAIL))
-        return [
-            Trial(number, dict(each.user_attrs["values"]), each.state.name.lower(), _metrics(each))
-            for number, each in enumerate(ended)
-        ]
+        return self._kept.trials()
 
     def best(self) -> Trial:
         """The first of those with the lowest loss on val.
@@ -103,139 +87,50 @@ class Search:
                 "required: a trial that ends; received: none. Look at what ends them above, or "
                 "let tune.search name other settings"
             )
-        return min(complete, key=lambda trial: trial.metrics["val_loss"])
+        return min(complete, key=lambda trial: trial.loss)
 
     def importance(self) -> dict[str, float]:
-        """The share of each setting in how much the loss varies (Hutter et al. 2014, ICML)."""
-        evaluator = self._optuna.importance.FanovaImportanceEvaluator(seed=self._settings.tune.seed)
-        found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+        """The share of each setting in how much the loss varies (Hutter et al. 2014, ICML); nothing
+        where it does not vary.
+        """
+        trials = self.trials()
+        if len({trial.loss for trial in trials if trial.metrics}) < 2:
+            return {}
+        optuna = search_space.library()
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._asked.seed)
+        of_all = study(trials, self._space)
+        found = optuna.importance.get_param_importances(of_all, evaluator=evaluator)
         return {str(name): float(share) for name, share in found.items()}
 
     def run(self) -> Iterator[Trial]:
-        """Run what is missing of `tune.trials`, and give each trial as it ends."""
-        with keyed_files.alone(paths.StateEntry.TUNING.path, self.key):
-            yield from self._run()
-        keyed_files.make_room(paths.StateEntry.TUNING.path, KEPT)
+        """Run what is missing of `tune.trials`, and give each trial as its round ends."""
+        folder = paths.StateEntry.TUNING.path
+        with keyed_files.alone(folder, self.key):
+            known = {trial.number for trial in self.trials()}
+            missing = [number for number in range(self._asked.trials) if number not in known]
+            if missing:
+                with workers(self._settings, self._read) as run:
+                    yield from self._run(run, missing)
+        keyed_files.make_room(folder, KEPT)
 
-    def _run(self) -> Iterator[Trial]:
-        while (done := len(self.trials())) < self._settings.tune.trials:
-            self._study.sampler = self._optuna.samplers.TPESampler(
-                n_startup_trials=STARTUP,
-                seed=self._settings.tune.seed + done,
-                constant_liar=False,  # else a trial that a kill left open would count
-            )
-            self._one()
-            yield self.trials()[-1]
+    def _run(self, run: Run, missing: Sequence[int]) -> Iterator[Trial]:
+        count = self._asked.workers
+        for first in range(0, self._asked.trials, count):
+            earlier = [trial for trial in self.trials() if trial.number < first]
+            numbers = [number for number in missing if first <= number < first + count]
+            tasks = [Task(each, self._values(each, earlier), earlier) for each in numbers]
+            ended = []
+            for trial in run(tasks):
+                ended.append(trial)
+                self._kept.add(trial)
+            yield from sorted(ended)
 
-    def _one(self) -> None:
-        trial = self._study.ask(self._distributions())
-        values = {name: float(f"{value:.{DIGITS}g}") for name, value in trial.params.items()}
-        trial.set_user_attr("values", values)
-
-        def on_epoch(epoch: int, metrics: Metrics) -> None:
-            trial.report(metrics["val_loss"], epoch)
-            if trial.should_prune():
-                raise self._optuna.TrialPruned
-
-        states = self._optuna.trial.TrialState
-        try:
-            with nullcontext() if trial.number == 0 else redirect_stdout(io.StringIO()):
-                metrics = train(changed(self._settings, values), self._images, on_epoch)
-        except self._optuna.TrialPruned:
-            self._study.tell(trial, state=states.PRUNED)
-        except TrainingError as error:  # a loss that is not a number
-            print(f"{error}", flush=True)
-            self._study.tell(trial, state=states.FAIL)
-        else:
-            trial.set_user_attr("metrics", metrics)
-            self._study.tell(trial, metrics["val_loss"])
-
-    def _distributions(self) -> dict[str, Any]:
-        """The ranges, widened to what params.yaml says."""
-        found = {}
-        for name, now in self._now().items():
-            low, high, log = SPACE[name]
-            found[name] = self._optuna.distributions.FloatDistribution(
-                min(low, now), max(high, now), log=log
-            )
-        return found
-
-    def _now(self) -> Values:
-        values = self._settings.model_dump()
-        parts = (name.split(".") for name in self._settings.tune.search)
-        return {f"{section}.{key}": values[section][key] for section, key in parts}
-
-
-def open_study(key: str, first: Values) -> Any:
-    """The study of a key in the state folder, or a new one that tries `first` first. What cannot be
-    understood there counts as nothing.
-
-    Raises:
-        ParameterError: Optuna is not installed.
-    """
-    path = paths.StateEntry.TUNING.path / f"{key}.db"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return _load(path, first)
-    except MedloopError:
-        raise
-    except Exception:  # damage shows in many ways
-        path.unlink(missing_ok=True)
-        return _load(path, first)
-
-
-def _load(path: Path, first: Values) -> Any:
-    optuna = _optuna()
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    pruner = optuna.pruners.MedianPruner(STARTUP, WARM_UP)
-    study = optuna.create_study(
-        storage=storage, pruner=pruner, study_name=path.stem, load_if_exists=True
-    )
-    if not study.get_trials():
-        study.enqueue_trial(first)
-    return study
-
-
-def train(settings: Params, images: Data, on_epoch: Callable[[int, Metrics], None]) -> Metrics:
-    """The best epoch of a training as the stages run it: of both phases where both are searched,
-    and then `on_epoch` is told of the second.
-    """
-    keras.utils.set_random_seed(settings.train.seed)
-    model = build(settings.model, settings.preprocess, settings.task)
-    backbone = settings.model.backbone
-    given = recipe.of_data(settings.task, settings.train, images)
-    if not any(name.startswith("fine_tune") for name in settings.tune.search):
-        return _best(recipe.train_head(model, backbone, given, on_epoch))
-    head = _best(recipe.train_head(model, backbone, given, lambda *_: None))
-    tuned = _best(recipe.fine_tune(model, backbone, settings.fine_tune, given, on_epoch))
-    return min(head, tuned, key=lambda metrics: metrics["val_loss"])
-
-
-def _best(fitted: Fitted) -> Metrics:
-    fitted.checkpoint.remove()
-    return fitted.best
-
-
-def changed(settings: Params, values: Mapping[str, float]) -> Params:
-    """The same settings with other values of some keys, such as `train.l2`."""
-    for name, value in values.items():
-        section, key = name.split(".")
-        part = getattr(settings, section).model_copy(update={key: value})
-        settings = settings.model_copy(update={section: part})
-    return settings
-
-
-def _metrics(trial: Any) -> Metrics:
-    return dict(trial.user_attrs.get("metrics", {}))
-
-
-def _optuna() -> ModuleType:
-    try:
-        import optuna
-    except ImportError:
-        raise ParameterError(
-            "required: Optuna, which searches; received: an environment without it. "
-            "`make setup` installs it"
-        ) from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
+    def _values(self, number: int, earlier: Sequence[Trial]) -> Values:
+        """What a trial tries."""
+        if number == 0:
+            return search_space.now(self._settings)
+        made = study(earlier, self._space)
+        made.sampler = search_space.library().samplers.TPESampler(
+            n_startup_trials=STARTUP, seed=self._asked.seed + number
+        )
+        return search_space.rounded(made.ask(self._space).params, self._space)

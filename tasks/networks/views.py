@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.networks import augmentation
 from tasks.networks.augmentation import PRESETS, Transforms
+
+if TYPE_CHECKING:
+    from tasks.common.params.augment import Augment
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,8 @@ class Views:
         seeds = augmentation.view_seeds(self.seed, self.shown, generation)
         preset = PRESETS[self.preset]
         return [augmentation.draw(preset, seed, self.image_ids, self.size) for seed in seeds]
+
+
+def asked(augment: Augment, image_ids: Sequence[str], size: Sequence[int]) -> Views:
+    """The views of images of `size` (height, width) that the parameters ask for."""
+    return Views(augment.preset, augment.seed, augment.views, augment.refresh, image_ids, size)

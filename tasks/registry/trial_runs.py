@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.common import editing
 from tasks.registry import live_runs
 from tasks.registry.store import Store, open_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from tasks.networks.tuning import Trial
+    from tasks.networks.trials import Trial
 
 SEARCH, TRIAL, PARENT = "tuning.key", "tuning.trial", "mlflow.parentRunId"
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}
@@ -54,7 +55,7 @@ def _record(store: Store, search: Run, trial: Trial) -> None:
     run = half[0] if half else _new(store, tags, f"trial {trial.number}")
     now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in trial.metrics.items()]
-    params = [Param(name, f"{value:g}") for name, value in trial.values.items()]
+    params = [Param(name, editing.said(value)) for name, value in trial.values.items()]
     store.client.log_batch(run.info.run_id, metrics=metrics, params=params)
     store.client.set_terminated(run.info.run_id, STATUS[trial.state])
 

@@ -22,6 +22,15 @@ def test_the_data_are_brought_up_to_date_before_the_search(commands):
     assert commands == [["dvc", "repro", "augment"], ["tasks.tune", "--apply"]]
 
 
+def test_where_it_is_stopped_the_status_says_so(commands, monkeypatch, capsys):
+    def stopped(command, on_line):
+        raise processes.StoppedError
+
+    monkeypatch.setattr(processes, "run", stopped)
+    assert tune.main() == 130
+    assert "Stopped; run it again to go on." in capsys.readouterr().out
+
+
 def test_a_command_that_fails_ends_it(commands, monkeypatch, capsys):
     def fails(command, on_line):
         raise processes.CommandError("`-m dvc` ended with status 255")

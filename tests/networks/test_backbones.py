@@ -52,6 +52,14 @@ def test_the_default_cut_splits_the_graph_in_two(model, backbone, images):
     assert 0 < suffix.count_params() < model.count_params()
 
 
+def test_other_cuts_lie_around_the_default(model, backbone):
+    cuts, default = layers.cuts_around(model, backbone), layers.default_cut(backbone)
+    order = list(layers.cut_layers(model))
+    assert 1 < len(cuts) <= 3
+    assert default in cuts
+    assert [order.index(cut) for cut in cuts] == sorted(map(order.index, cuts))
+
+
 def test_layers_to_look_at(model, backbone):
     last, side = LAST[backbone]
     early, *late = layers.feature_layers(model)

@@ -23,6 +23,7 @@ from tasks.intake import cohort, originals
 from tasks.networks import keyed_files, tuning
 from tasks.networks.checkpoint import Checkpoint
 from tasks.networks.pass_files import PassFiles
+from tasks.networks.trials import Trial
 from tasks.registry import last_run, reports
 from tasks.sources import Listing, archive
 
@@ -97,8 +98,10 @@ def compiled():
 
 
 def searches():
-    study = tuning.open_study("key", {"train.l2": 0.5})
-    assert [trial.state.name for trial in study.get_trials()] == ["WAITING"]
+    trial = Trial(0, {"train.l2": 0.5}, "pruned", {}, [0.25])
+    kept = tuning.Kept("key")
+    kept.add(trial)
+    assert kept.trials() == [trial]
 
 
 def flow_lock():

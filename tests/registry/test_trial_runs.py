@@ -1,11 +1,13 @@
 """A search in MLflow: a run with a run per trial, the same however often it is recorded."""
 
-from tasks.networks.tuning import Trial
+from tasks.networks.trials import Trial
 from tasks.registry import live_runs, trial_runs
 
 TRIALS = [
-    Trial(0, {"train.l2": 0.5}, "complete", {"val_loss": 0.25, "val_auroc": 0.75}),
-    Trial(1, {"train.l2": 0.125}, "pruned", {}),
+    Trial(
+        0, {"train.l2": 0.5}, "complete", {"val_calibrated_loss": 0.25, "val_auroc": 0.75}, [0.25]
+    ),
+    Trial(1, {"train.l2": 0.125}, "pruned", {}, [0.5]),
 ]
 
 

@@ -6,10 +6,14 @@ from tasks import tune
 from tasks.common import paths
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
-from tasks.networks.tuning import Trial
+from tasks.networks.trials import Trial
 
-NOW = Trial(0, {"train.l2": 0.0}, "complete", {"val_loss": 0.5, "val_auroc": 0.75})
-BETTER = Trial(1, {"train.l2": 0.25}, "complete", {"val_loss": 0.25, "val_auroc": 0.875})
+NOW = Trial(
+    0, {"train.l2": 0.0}, "complete", {"val_calibrated_loss": 0.5, "val_auroc": 0.75}, [0.5]
+)
+BETTER = Trial(
+    1, {"train.l2": 0.25}, "complete", {"val_calibrated_loss": 0.25, "val_auroc": 0.875}, [0.25]
+)
 
 
 class Found:
@@ -27,7 +31,7 @@ class Found:
         return self._trials
 
     def best(self):
-        return min(self._trials, key=lambda trial: trial.metrics["val_loss"])
+        return min(self._trials, key=lambda trial: trial.metrics["val_calibrated_loss"])
 
     def importance(self):
         return {"train.l2": 1.0}
@@ -38,7 +42,6 @@ def tuned(workspace, monkeypatch, capsys):
     recorded = []
     paths.VIEWS.parent.mkdir(parents=True, exist_ok=True)
     paths.VIEWS.write_text("{}")
-    monkeypatch.setattr("tasks.networks.data.read", lambda task: None)
     monkeypatch.setattr("tasks.networks.device.prepare", lambda *_: None)
     monkeypatch.setattr("tasks.registry.trial_runs.record", lambda *given: recorded.append(given))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -89,3 +90,12 @@ class Recorder:
 def contents(*files: Path) -> list[bytes]:
     """The bytes of files."""
     return [file.read_bytes() for file in files]
+
+
+def read_world(task: Any) -> Any:
+    """What training reads of the world, also in another process than the one that made it."""
+    from tasks.networks import data
+
+    pack = make_pack(list(manifest.read_manifest()["label"]))
+    with mock.patch.object(data, "open_pack", return_value=pack):
+        return data.read(task)

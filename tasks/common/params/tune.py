@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,12 +10,19 @@ from tasks.common.params.section import Positive, Section, Seed
 
 Searched = Literal[
     "model.dropout",
+    "augment.preset",
+    "augment.views",
     "train.learning_rate",
+    "train.schedule",
+    "train.batch_size",
+    "train.batch_normalisation",
     "train.label_smoothing",
     "train.l1",
     "train.l2",
     "fine_tune.learning_rate",
+    "fine_tune.schedule",
     "fine_tune.label_smoothing",
+    "fine_tune.cut_layer",
 ]
 
 DEFAULT: tuple[Searched, ...] = (
@@ -32,5 +39,6 @@ class Tune(Section):
     """
 
     trials: Positive = 20
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     search: list[Searched] = Field(default=list(DEFAULT), min_length=1)
     seed: Seed = 29
