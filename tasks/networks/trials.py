@@ -1,7 +1,7 @@
 """One trial of a search: a training with other settings, bit by bit as the stages would run it.
 
-It is judged by the calibrated loss on val of its best epoch, and given up where it falls behind the trials
-before it.
+It is judged by the calibrated loss on val of its best epoch, and given up where it falls behind the
+trials before it.
 """
 
 from __future__ import annotations
