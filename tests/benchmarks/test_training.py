@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 from worlds.project import ROOT, environment
@@ -20,14 +21,19 @@ def measured(module, *options, **variables):
     return done.stdout
 
 
+def on(backend):
+    """The variables for it; on JAX with no more wheels than the docstring of `gpu` lists."""
+    wheels = {"PYTHONPATH": str(ROOT / "tests/worlds/few_wheels")} if backend == "jax" else {}
+    return {"KERAS_BACKEND": backend, **wheels}
+
+
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_gpu_measures_every_phase(backend):
-    """On JAX with no more wheels than its docstring lists."""
-    wheels = {"PYTHONPATH": str(ROOT / "tests/worlds/few_wheels")} if backend == "jax" else {}
     options = ("--limit", "32", "--size", "32", "--backbone", "ResNet50")
-    printed = measured("gpu", *options, KERAS_BACKEND=backend, **wheels)
+    printed = measured("gpu", *options, **on(backend))
     assert "ResNet50, 32 x 32, 32 images, on CPU" in printed
     assert f"{backend} " in printed
+    assert f"), {date.today().year}-" in printed
     for name in ("frozen part", "head", "fine-tune, stored", "fine-tune, on the fly"):
         (line,) = (line for line in printed.splitlines() if line.startswith(name))
         here, bare, share, goal = (float(part.replace(",", "")) for part in line.split()[-4:])
@@ -35,13 +41,18 @@ def test_gpu_measures_every_phase(backend):
         assert 0.9 <= goal <= 1
 
 
-def test_gpu_training_measures_a_run_with_nothing_compiled_and_one_more():
-    printed = measured("gpu_training", "--limit", "64")
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_gpu_training_measures_a_run_with_nothing_compiled_and_one_more(backend):
+    printed = measured("gpu_training", "--limit", "64", "--size", "32", **on(backend))
+    compiled = []
     for name in ("first run", "second run"):
         (line,) = (line for line in printed.splitlines() if line.startswith(name))
-        start, head, tuned, total, passes, _ = map(float, line.split()[2:])
+        start, head, tuned, total, passes, compiling, computing = map(float, line.split()[2:])
         assert 0 < passes < head + tuned
         assert total == pytest.approx(start + head + tuned, abs=0.2)
+        assert computing == pytest.approx(head + tuned - compiling, abs=0.2)
+        compiled.append(compiling)
+    assert compiled[1] < compiled[0] if backend == "jax" else compiled == [0, 0]
 
 
 def test_head_phase_measures_the_stage_against_bare_passes():
