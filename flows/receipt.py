@@ -63,8 +63,10 @@ def verdict() -> str:
 
 
 def described() -> str:
-    """What the gate said of the version, in Markdown; empty where the champion was not judged."""
-    return str(_registry().get("description", ""))
+    """What the gate said of the version, in Markdown; empty where the champion was not judged. Its
+    links, which are to places at MLflow, name where that is.
+    """
+    return str(_registry().get("description", "")).replace("](#/", f"]({_mlflow()}/#/")
 
 
 def markdown(seconds: Mapping[str, float | None]) -> str:

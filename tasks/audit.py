@@ -21,6 +21,7 @@ from tasks.imaging.pack import open_pack
 from tasks.networks import device, files
 from tasks.networks.features import pooled
 from tasks.pictures import gallery
+from tasks.pictures.explanations import SHORT
 from tasks.statistics.label_errors import LEAST_AUROC, Suspects, suspects
 
 COLUMNS = ["image_id", "split", "label", "suggested", "score"]
@@ -83,8 +84,8 @@ def summary(table: pd.DataFrame, likely: pd.DataFrame, auroc: float | None) -> d
 def draw(path: Path, pixels: NDArray[np.uint8], likely: pd.DataFrame) -> None:
     """The images of `likely`, each below what it is labelled and what others say it is."""
     captions = [
-        f"labelled {label or '-'}\nlikely {suggested or '-'}\n{split}, score {score:.3f}"
-        for _, split, label, suggested, score in likely.to_numpy().tolist()
+        f"labelled {label or '-'}\nlikely {suggested or '-'}\n{split} {score:.3f}, {image[:SHORT]}"
+        for image, split, label, suggested, score in likely.to_numpy().tolist()
     ]
     gallery.captioned(path, pixels, captions)
 

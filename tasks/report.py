@@ -26,6 +26,7 @@ from tasks.evidence import change_protocol, owner
 from tasks.evidence.checklist import fill
 from tasks.evidence.claim import CLAIM
 from tasks.evidence.stard_ai import STARD_AI
+from tasks.pictures import fonts
 from tasks.pictures.page import render
 from tasks.reporting import content
 
@@ -71,6 +72,7 @@ def settings_content(settings: Settings) -> dict[str, Any]:
         "about": {
             "kind": settings.task.kind,
             "classes": settings.task.names,
+            "spelled": fonts.spelled(settings.task.names),
             "backbone": settings.model.backbone,
             "source": settings.pull.source,
             "synthetic": settings.pull.source == "phantom",
@@ -103,7 +105,9 @@ def _without_folders(section: BaseModel) -> dict[str, Any]:
 def main() -> None:
     """Read what the stages wrote; write the page, and the same in short as Markdown."""
     settings = load(Settings)
-    facts = settings_content(settings) | content.read(settings.gate.floors)
+    facts = settings_content(settings) | content.read(
+        settings.gate.floors, settings.evaluate.coverage
+    )
     told = facts | evidence(facts)
     page = render("report.html.j2", told)
     write_text(paths.REPORT, page)

@@ -120,11 +120,11 @@ def allowed(limits: Mapping[str, Any]) -> str:
     if "value_set" in limits:
         return ", ".join(str(value) for value in limits["value_set"])
     low, high = (_short(limits.get(end)) for end in ("min_value", "max_value"))
+    if high == "0" or not (low or high):
+        return "no exception"
     if low and high:
         return low if low == high else f"{low} to {high}"
-    if high == "0":
-        return "none"
-    return f"{low} or more" if low else f"{high} or less" if high else ""
+    return f"{low} or more" if low else f"{high} or less"
 
 
 def _short(value: Any) -> str:

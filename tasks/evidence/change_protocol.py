@@ -48,12 +48,13 @@ def _of_owner(name: str, heading: Heading, answers: Answers) -> Row:
 
 def _modifications(facts: Facts, answers: Answers) -> list[Row]:
     about = facts["about"]
+    point = "the operating point, " if facts["point"]["thresholds"] else ""
     return [
         _of_owner("What the model is for", Heading.INTENDED_USE, answers),
         Row(
             "What may change",
             f"More images of the same source ({about['source']}), and what is fitted to them: the "
-            "weights, the operating point, the temperature and the sets of answers.",
+            f"weights, {point}the temperature and the sets of answers.",
         ),
         Row(
             "What stays",

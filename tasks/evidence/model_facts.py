@@ -148,6 +148,6 @@ def auditable(facts: Facts) -> str:
 def details(facts: Facts) -> str:
     """Where everything that a repetition needs stands."""
     return (
-        "The parameters end this report; params.yaml, dvc.lock, the commit and the digests of the "
+        "The parameters of this report, params.yaml, dvc.lock, the commit and the digests of the "
         "data are in the run; python -m tasks.reproduce VERSION makes a version once more."
     )

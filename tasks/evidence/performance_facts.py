@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from tasks.common import slices
 from tasks.common.wording import (
     count,
     far_below,
-    heatmaps,
     interval,
     judged,
-    leak,
     number,
-    too_small,
 )
 from tasks.evidence.checklist import Facts
 
@@ -170,8 +168,5 @@ def indeterminate(facts: Facts) -> str:
 
 def weaknesses(facts: Facts) -> str:
     """What the machine itself has found wrong; empty if nothing."""
-    metrics, receipt = facts["metrics"], facts["receipt"]
-    found = [far_below(metrics), too_small(metrics), *heatmaps(facts["explanations"]["classes"])]
-    if receipt["on_leak"] == "report" and leak(receipt):
-        found.append(f"{leak(receipt)} stand on two sides of the split")
-    return " ".join(f"{told}." for told in found if told)
+    found = [*facts["alarms"], *chain.from_iterable(facts["concerns"].values())]
+    return " ".join(f"{told}." for told in found)

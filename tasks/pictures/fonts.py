@@ -47,6 +47,14 @@ def make_legible(figure: Figure) -> None:
         _spell(axes, texts, found.left)
 
 
+def spelled(names: Iterable[str]) -> dict[str, str]:
+    """How pictures spell those names that they cannot show as they are."""
+    names = list(names)
+    lacking = lacking_in(FIRST, names)
+    left = _substitutes(lacking).left if lacking else frozenset()
+    return {name: _in_latin(name, left) for name in names if left.intersection(name)}
+
+
 def lacking_in(family: str, texts: Iterable[str]) -> frozenset[str]:
     """The letters of `texts` that a font has not."""
     letters = {letter for text in texts for letter in text if letter.isprintable()}
@@ -102,12 +110,13 @@ def _say() -> None:
 
 
 def _spell(axes: Iterable[Axis], texts: Iterable[Text], left: frozenset[str]) -> None:
-    def spelled(text: str) -> str:
-        return "".join(anyascii(letter) if letter in left else letter for letter in text)
-
     for axis in axes:  # ticks are written anew whenever they are drawn
         labels = [label.get_text() for label in axis.get_ticklabels()]
         if left.intersection("".join(labels)):
-            axis.set_ticklabels([spelled(label) for label in labels])
+            axis.set_ticklabels([_in_latin(label, left) for label in labels])
     for text in texts:
-        text.set_text(spelled(text.get_text()))
+        text.set_text(_in_latin(text.get_text(), left))
+
+
+def _in_latin(text: str, left: frozenset[str]) -> str:
+    return "".join(anyascii(letter) if letter in left else letter for letter in text)

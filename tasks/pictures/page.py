@@ -39,6 +39,7 @@ WORDS = {
     "int8": "int8",
     "jpeg": "JPEG",
     "changed": "called otherwise",
+    "judged": "enough patients",
 }
 
 

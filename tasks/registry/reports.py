@@ -61,6 +61,7 @@ def _content(client: MlflowClient, entry: Entry, run: Run) -> dict[str, Any]:
     return {
         "title": display.title(entry),
         "first": entry.kind == "first",
+        "undecided": entry.kind == "undecided",
         "measured": list(display.measured(entry.facts.get("figures", {}))),
         "compared": list(display.compared(entry.facts.get("figures", {}))),
         "reasons": entry.facts["reasons"],

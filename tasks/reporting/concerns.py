@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Facts = Mapping[str, Any]
 CHANGED = 0.01  # share of the answers that packaging may change untold
+TURNED = 0.1  # and that a change of the images may
 CHANGES = ("noise", "contrast", "jpeg")  # that robustness is measured by
 
 
@@ -23,9 +24,9 @@ def alarms(facts: Facts) -> list[str]:
     return [told for told in (wording.far_below(metrics), wording.too_small(metrics)) if told]
 
 
-def find(facts: Facts, floors: Floors) -> dict[str, list[str]]:
+def find(facts: Facts, floors: Floors, coverage: float) -> dict[str, list[str]]:
     """What the stages found wrong, by the section of the report that says more; `facts` as
-    `content.read` gives them.
+    `content.read` gives them, `coverage` what sets of answers are fitted to.
     """
     test = facts["metrics"]["test"]
     found = {
@@ -34,7 +35,10 @@ def find(facts: Facts, floors: Floors) -> dict[str, list[str]]:
             *(weak.told() for weak in weak_slices.find(test, floors)),
             *forgetting.told(facts["metrics"], facts["training"]),
         ],
-        "calibration": _of_calibration(test["calibrated"], floors.calibration_error),
+        "calibration": [
+            *_of_calibration(test["calibrated"], floors.calibration_error),
+            *_of_sets(test["conformal"], coverage),
+        ],
         "robustness": _of_robustness(test["robustness"]),
         "external": _of_external(facts["metrics"]),
         "explanations": wording.heatmaps(facts["explanations"]["classes"]),
@@ -75,6 +79,17 @@ def _of_calibration(calibrated: Facts, limit: float) -> Iterator[str]:
             yield f"{whose} are too unsure: calibration slope {wording.interval(slope)}, 1 is right"
 
 
+def _of_sets(sets: Facts, coverage: float) -> Iterator[str]:
+    wholes = {"": sets, **{f" of {name}": found for name, found in sets["classes"].items()}}
+    for whose, found in wholes.items():
+        high = found["coverage"]["high"]
+        if high is not None and high < coverage:
+            yield (
+                f"Sets of answers{whose} hold the right one too seldom: in a share of "
+                f"{wording.interval(found['coverage'])}, {coverage:g} is right"
+            )
+
+
 def _of_robustness(worse: Facts) -> Iterator[str]:
     plain = worse["auroc"]["value"]
     for kind in CHANGES:
@@ -83,6 +98,17 @@ def _of_robustness(worse: Facts) -> Iterator[str]:
             if high is not None and high < plain:
                 auroc = f"AUROC {wording.interval(found['auroc'])}, from {wording.number(plain)}"
                 yield f"{heading(kind)} {strength}: {auroc}"
+        yield from _turned(kind, worse.get(kind, {}))
+
+
+def _turned(kind: str, strengths: Facts) -> Iterator[str]:
+    """The mildest change that clearly turns more answers than may be."""
+    for strength, found in strengths.items():
+        low = found["changed"]["low"]
+        if low is not None and low > TURNED:
+            share = wording.interval(found["changed"])
+            yield f"{heading(kind)} {strength} turns a share of {share} of the answers"
+            return
 
 
 def _of_external(metrics: Facts) -> Iterator[str]:
@@ -95,7 +121,8 @@ def _of_labels(audit: Facts) -> Iterator[str]:
     if audit["likely_errors"]:
         yield (
             f"{audit['likely_errors']:,} of {audit['images']:,} labels may be wrong, "
-            f"{audit['splits'].get('test', {}).get('likely_errors', 0):,} of them in test"
+            f"{audit['splits'].get('test', {}).get('likely_errors', 0):,} of them in test, by "
+            f"features whose own AUROC is {wording.number(audit['features_auroc'])}"
         )
 
 

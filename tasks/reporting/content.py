@@ -20,11 +20,12 @@ HEADLINE = ("auroc", "sensitivity", "specificity")
 FIGURES = ("roc", "confusion", "score_histogram", "calibration", "net_benefit", "robustness")
 
 
-def read(floors: Floors) -> dict[str, Any]:
+def read(floors: Floors, coverage: float) -> dict[str, Any]:
     """Facts, and what follows from them: tables, and what is wrong in words.
 
     Args:
         floors: what the gate will hold the model to.
+        coverage: what sets of answers are fitted to.
     """
     facts = _facts()
     test = facts["metrics"]["test"]
@@ -35,7 +36,7 @@ def read(floors: Floors) -> dict[str, Any]:
         "floors": floors,
         "units": units,
         "alarms": concerns.alarms(facts),
-        "concerns": concerns.find(facts, floors),
+        "concerns": concerns.find(facts, floors, coverage),
         "weak": weak,
         "clearly": weak_slices.CLEARLY,
         "slices": {
@@ -47,6 +48,7 @@ def read(floors: Floors) -> dict[str, Any]:
         "external": tables.external(facts["metrics"]),
         "explained": tables.of_heatmaps(facts["explanations"]["classes"]),
         "package": tables.of_int8(facts["compression"].get("int8")),
+        "files": tables.of_files(facts["compression"]["files"]),
         **tables.of_metrics(facts["metrics"]),
         **_pictures(facts),
     }

@@ -18,6 +18,8 @@ PERFORMANCE = (
 )
 CALIBRATION = ("calibration_slope", "ece", "brier", "loss")
 OF_CLASSES = ("auroc", "sensitivity", "specificity", "ppv", "npv")
+BY_MASKS = ("pointing", "energy")
+BY_SCORES = ("deletion", "insertion", "shuffled_correlation")
 OF_SLICES = ("auroc", "sensitivity", "specificity")
 
 
@@ -100,27 +102,39 @@ def _share(count: int, side: Facts) -> str:
 
 
 def of_heatmaps(classes: Facts) -> Grid:
-    """What the tests of heatmaps found, by class; beside what chance gives."""
-    names = ("pointing", "energy", "deletion", "insertion", "shuffled_correlation")
-    head = ["Images with masks", *map(heading, names[:2]), "Images", *map(heading, names[2:])]
-    rows = [(name, _of_heatmap(found)) for name, found in classes.items()]
-    return Grid([*head, "Beats chance"], rows)
-
-
-def _of_heatmap(found: Facts) -> list[Any]:
-    masks, scores = found["by_masks"], found["by_scores"]
-    cells: list[Any] = [masks["images"] if masks else 0]
-    for name in ("pointing", "energy"):
-        by_chance = f"{name}_by_chance"
-        cells.append(
-            f"{interval(masks[name])}, chance {number(masks[by_chance])}" if masks else None
+    """What the tests of heatmaps found, by class, beside what chance gives; those by masks where
+    there are any.
+    """
+    masked = any(found["by_masks"] for found in classes.values())
+    head = ["Images with masks", *map(heading, BY_MASKS)] * masked
+    head += ["Images", *map(heading, BY_SCORES), "Beats chance"]
+    rows = [
+        (
+            name,
+            [
+                *_of_masks(found["by_masks"]) * masked,
+                *_of_scores(found["by_scores"]),
+                judged(found["beats_chance"]),
+            ],
         )
-    cells.append(scores["images"] if scores else 0)
-    cells += [
-        scores[name] if scores else None
-        for name in ("deletion", "insertion", "shuffled_correlation")
+        for name, found in classes.items()
     ]
-    return [*cells, judged(found["beats_chance"])]
+    return Grid(head, rows)
+
+
+def _of_masks(masks: Facts | None) -> list[Any]:
+    if not masks:
+        return [0, *[None] * len(BY_MASKS)]
+    told = [
+        f"{interval(masks[name])}, chance {number(masks[f'{name}_by_chance'])}" for name in BY_MASKS
+    ]
+    return [masks["images"], *told]
+
+
+def _of_scores(scores: Facts | None) -> list[Any]:
+    if not scores:
+        return [0, *[None] * len(BY_SCORES)]
+    return [scores["images"], *(scores[name] for name in BY_SCORES)]
 
 
 def of_int8(compared: Facts | None) -> Grid | None:
@@ -138,6 +152,12 @@ def _of_int8(name: str, value: Any) -> Any:
     if name == "changed":
         return f"{value:.1%}"
     return number(value) if isinstance(value, float) else value
+
+
+def of_files(files: Facts) -> Grid:
+    """Size of each file of the package, and the temperature that it was given."""
+    rows = [(name, [found["bytes"], number(found["temperature"])]) for name, found in files.items()]
+    return Grid(["Bytes", "Temperature"], rows)
 
 
 def external(metrics: Facts) -> dict[str, Grid]:

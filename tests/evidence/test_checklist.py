@@ -210,13 +210,10 @@ def test_counts_are_of_answers(defaults):
 
 def test_what_the_machine_finds_wrong_stands_beside_the_owners_limits(defaults):
     assert told(CLAIM, "40", facts(defaults)) == ""
-    small = with_test(judged=False, patients_with=4)
     leak = {"on_leak": "report", "patients_on_two_sides": 2, "images_of_patients_on_two_sides": 7}
-    known = facts(defaults, metrics=small, receipt=RECEIPT | leak)
-    assert told(CLAIM, "40", known) == (
-        "Test is too small to judge: required are 10 patients with the finding and 10 without, it "
-        "has 4 and 35. 2 patients (7 images) stand on two sides of the split."
-    )
+    wrong = {"alarms": ["Test is small"], "concerns": {"slices": ["M weak", "F weak"]}}
+    known = facts(defaults, receipt=RECEIPT | leak, **wrong)
+    assert told(CLAIM, "40", known) == "Test is small. M weak. F weak."
     assert told(CLAIM, "20", known).startswith("Not disjoint: 2 patients (7 images)")
 
 

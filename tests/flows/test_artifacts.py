@@ -45,10 +45,11 @@ def test_the_verdict_is_a_page_of_its_own(workspace, monkeypatch):
     documents.write_json(paths.StateEntry.LAST_RUN.path, {"verdict": "champion"})
     artifacts.publish_verdict()
     assert made == {}
-    told = {"verdict": "better", "description": "**Version 3: better**"}
+    told = {"verdict": "better", "description": "**Version 3: better** [Its run](#/r)"}
     documents.write_json(paths.StateEntry.LAST_RUN.path, told)
     artifacts.publish_verdict()
-    assert made == {"key": "verdict", "markdown": "**Version 3: better**"}
+    link = "[Its run](http://127.0.0.1:5000/#/r)"
+    assert made == {"key": "verdict", "markdown": f"**Version 3: better** {link}"}
 
 
 def test_the_model_card_is_a_page_of_its_own(workspace, monkeypatch):

@@ -55,6 +55,11 @@ def test_without_a_font_names_are_spelled_in_latin_letters_and_it_is_said_once(
     assert capsys.readouterr().err.count("fonts-noto-cjk") == 1
 
 
+def test_what_pictures_spell_otherwise_is_known(monkeypatch):
+    monkeypatch.setattr(fonts, "_files", list)
+    assert fonts.spelled(["胸片", "NORMAL"]) == {"胸片": "XiongPian"}
+
+
 def test_a_font_of_the_machine_is_taken_where_the_first_lacks_a_letter(
     tmp_path, monkeypatch, capsys
 ):

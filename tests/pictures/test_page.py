@@ -39,11 +39,12 @@ def test_values_are_worded(given, shown):
 @pytest.mark.parametrize(
     ("limits", "shown"),
     [
-        ({}, ""),
+        ({}, "no exception"),
+        ({"min_value": 0, "max_value": 0}, "no exception"),
         ({"min_value": 5, "max_value": 250}, "5 to 250"),
         ({"min_value": 2}, "2 or more"),
         ({"max_value": 0.05}, "0.05 or less"),
-        ({"max_value": 0}, "none"),
+        ({"max_value": 0}, "no exception"),
         ({"min_value": 224, "max_value": 224}, "224"),
         ({"value_set": ["train", "val"]}, "train, val"),
     ],

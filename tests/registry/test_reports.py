@@ -76,6 +76,9 @@ def test_what_stopped_a_version_stands_on_the_first_page(champion):
     client, _ = judged()
     version = client.get_model_version(NAME, "2")
     entry = ledger.verdict(ledger.read(), NAME, 2, version.tags["package.digest"])
+    assert "neither passed nor failed" not in paths.VERDICT.read_text()
+    reports.write(client, version, replace(entry, kind="undecided"))
+    assert "neither passed nor failed" in paths.VERDICT.read_text()
     facts = entry.facts | {"outcome": "failed", "missed": ["sensitivity misses <b>"]}
     reports.write(client, version, replace(entry, kind="failed", facts=facts))
     html = paths.VERDICT.read_text()

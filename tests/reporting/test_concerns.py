@@ -10,20 +10,35 @@ from tasks.reporting import concerns
 
 GOOD = {"value": 0.95, "low": 0.9, "high": 1.0}
 RIGHT = {"value": 1.0, "low": 0.8, "high": 1.2}
+FEW = {"value": 0.05, "low": 0.01, "high": 0.2}
+STEP = {"auroc": GOOD, "changed": FEW}
+SETS = {"coverage": GOOD, "classes": {"a": {"coverage": GOOD}}}
 TEST = {
     "auroc": GOOD,
     "sensitivity": GOOD,
     "judged": True,
     "slices": {},
     "calibrated": {"ece": {"value": 0.1}, "calibration_slope": RIGHT},
-    "robustness": {"auroc": GOOD, "noise": {"5": {"auroc": GOOD}}},
+    "conformal": SETS,
+    "robustness": {"auroc": GOOD, "noise": {"5": STEP, "10": STEP}},
+}
+AUDIT = {
+    "likely_errors": 0,
+    "images": 60,
+    "features_auroc": 0.9,
+    "splits": {"test": {"likely_errors": 0}},
 }
 FACTS = {
     "metrics": {"test": TEST, "val": TEST},
     "receipt": {"images_without_patient_id": 0, "images": 60, "on_leak": "fail"},
     "validation": {"warnings": []},
     "explanations": {"classes": {}},
-    "audit": {"likely_errors": 0, "images": 60, "splits": {"test": {"likely_errors": 0}}},
+    "audit": {
+        "likely_errors": 0,
+        "images": 60,
+        "features_auroc": 0.9,
+        "splits": {"test": {"likely_errors": 0}},
+    },
     "compression": {"serves": "float.onnx", "int8": {"test": {"changed": 0.5}}},
 }
 LEAK = {
@@ -33,7 +48,7 @@ LEAK = {
     "pictures_on_two_sides": 0,
 }
 LOW = {"value": 0.7, "low": 0.6, "high": 0.8}
-SURE = {"calibration_slope": LOW}
+TURNED = {"changed": LOW}
 
 
 def with_test(**values):
@@ -46,7 +61,7 @@ def floors(workspace):
 
 
 def test_where_all_is_well_nothing_is_told(floors):
-    assert concerns.find(FACTS, floors) == {}
+    assert concerns.find(FACTS, floors, 0.9) == {}
     assert concerns.alarms(FACTS) == []
 
 
@@ -78,9 +93,26 @@ def test_where_all_is_well_nothing_is_told(floors):
             "Scores of a are too sure",
         ),
         (
-            with_test(robustness=TEST["robustness"] | {"jpeg": {"20": {"auroc": LOW}}}),
+            with_test(robustness=TEST["robustness"] | {"jpeg": {"20": STEP | {"auroc": LOW}}}),
             "robustness",
             "JPEG 20: AUROC 0.700 (0.600 to 0.800), from 0.950",
+        ),
+        (
+            with_test(
+                robustness=TEST["robustness"] | {"noise": dict.fromkeys("12", STEP | TURNED)}
+            ),
+            "robustness",
+            "Noise 1 turns a share of 0.700 (0.600 to 0.800) of the answers",
+        ),
+        (
+            with_test(conformal=SETS | {"coverage": LOW}),
+            "calibration",
+            "Sets of answers hold the right one too seldom: in a share of 0.700 (0.600",
+        ),
+        (
+            with_test(conformal=SETS | {"classes": {"a": {"coverage": LOW}}}),
+            "calibration",
+            "Sets of answers of a hold the right one too seldom: in a share of 0.700",
         ),
         (
             {"metrics": FACTS["metrics"] | {"external": TEST | {"auroc": LOW}}},
@@ -90,7 +122,7 @@ def test_where_all_is_well_nothing_is_told(floors):
         (
             {"audit": FACTS["audit"] | {"likely_errors": 3, "splits": {}}},
             "errors",
-            "3 of 60 labels may be wrong, 0 of them in test",
+            "3 of 60 labels may be wrong, 0 of them in test, by features whose own AUROC is 0.900",
         ),
         (
             {"compression": FACTS["compression"] | {"serves": "int8.onnx"}},
@@ -100,7 +132,7 @@ def test_where_all_is_well_nothing_is_told(floors):
     ],
 )
 def test_what_is_wrong_is_told_in_its_section(floors, wrong, section, told):
-    ((where, lines),) = concerns.find(FACTS | wrong, floors).items()
+    ((where, lines),) = concerns.find(FACTS | wrong, floors, 0.9).items()
     assert where == section
     assert len(lines) == 1
     assert lines[0].startswith(told)

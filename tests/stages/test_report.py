@@ -24,7 +24,7 @@ from tasks import report
 from tasks.common import documents, editing, paths
 from tasks.evidence.checklist import Place
 from tasks.evidence.own_text import own_text as words_of_evidence
-from tasks.pictures import charts
+from tasks.pictures import charts, fonts
 from tasks.pictures.page import own_text
 
 
@@ -119,7 +119,7 @@ def test_robustness_is_told_with_the_sample_it_was_measured_on(made):
     assert "41 of the test images, of 20 patients" in html
     assert "<h3>JPEG</h3>" in html
     assert "Called otherwise" in html
-    assert "0.062 (0.900 to 0.980)" in html
+    assert "0.062 (0.020 to 0.100)" in html
 
 
 def test_arrival_batches_are_listed_by_their_number(made):
@@ -166,6 +166,13 @@ def test_the_page_asks_nothing_of_the_network_and_runs_nothing(made):
     assert "<script" not in html
     assert "url(" not in html
     assert "@import" not in html
+
+
+def test_names_that_pictures_spell_otherwise_are_told(made, monkeypatch):
+    assert "Pictures spell" not in page()
+    monkeypatch.setattr(fonts, "spelled", lambda names: {names[1]: "XiongPian"})
+    editing.set_values(paths.PARAMS, {"task.classes": ["well", "胸片"]})
+    assert "Pictures spell 胸片 as XiongPian, since" in page()
 
 
 def test_text_from_the_data_is_escaped(made):
@@ -234,6 +241,8 @@ def test_classes_of_a_multiclass_task_are_listed(made):
     assert "Which of <b>a, b, c</b> an image shows." in first_page(html)
     assert "accuracy at half" not in html
     assert "the mean over the classes is shown" in html
+    assert "operating point is" not in html
+    assert "weights, the temperature and the sets" in html
 
 
 def test_patients_on_two_sides_are_no_secret(made):
@@ -405,6 +414,10 @@ def test_heatmaps_that_do_not_beat_chance_are_told_on_the_first_page(made):
     assert "Heatmaps of malignant are not shown to follow the weights" in top
     assert "normal" not in top
     assert "too few to tell" in below
+    assert "Images with masks" in below
+    documents.write_json(paths.EXPLANATIONS, {"method": "gradcam", "classes": {"malignant": blind}})
+    assert "Images with masks" not in (html := page())
+    assert "Pointing" not in html
 
 
 def test_a_weak_subgroup_is_told_on_the_first_page_and_marked_in_its_table(made):

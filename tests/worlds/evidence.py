@@ -81,6 +81,8 @@ FILES: dict[str, Any] = {
     "explanations": {"method": "gradcam", "classes": {"nodule": HEATMAPS}},
     "audit": {"judged": True, "images": 958, "likely_errors": 13},
     "compression": {"serves": "int8.onnx"},
+    "alarms": [],
+    "concerns": {},
 }
 
 

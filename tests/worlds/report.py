@@ -25,7 +25,7 @@ ALL = {
 CALIBRATED = dict.fromkeys(("ece", "brier", "loss", "calibration_slope"), INTERVAL)
 SET = {"coverage": INTERVAL, "size": INTERVAL | {"value": 1.25}, "images": 60, "judged": True}
 SETS = SET | {"classes": {"no_nodule": SET, "nodule": SET}, "slices": {"sex": {"F": SET, "M": SET}}}
-STEPS = {"auroc": INTERVAL, "changed": INTERVAL | {"value": 0.0625}}
+STEPS = {"auroc": INTERVAL, "changed": {"value": 0.0625, "low": 0.02, "high": 0.1}}
 WORSE = {kind: {"1": STEPS, "2": STEPS} for kind in ("noise", "contrast", "jpeg")}
 SPLIT = ALL | {
     "robustness": {"images": 41, "patients": 20, "judged": True, "auroc": INTERVAL} | WORSE,
