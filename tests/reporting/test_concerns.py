@@ -22,6 +22,7 @@ FACTS = {
     "metrics": {"test": TEST, "val": TEST},
     "receipt": {"images_without_patient_id": 0, "images": 60, "on_leak": "fail"},
     "validation": {"warnings": []},
+    "training": {"start": None},
     "explanations": {"classes": {}},
     "audit": {"likely_errors": 0, "images": 60, "splits": {"test": {"likely_errors": 0}}},
     "compression": {"serves": "float.onnx", "int8": {"test": {"changed": 0.5}}},
