@@ -77,7 +77,7 @@ def training(facts: Facts) -> str:
 def _averaged(share: float) -> str:
     if share == 1:
         return ""
-    return f"; what counts is the mean of these weights, with a share of {share:g}, and those before"
+    return f"; what counts is the mean of these weights ({share:g}) and those before"
 
 
 def _phase(settings: Facts) -> str:
