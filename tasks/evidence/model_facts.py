@@ -67,10 +67,17 @@ def training(facts: Facts) -> str:
     phases = f"The head on the frozen backbone, {_phase(head)}"
     if later["epochs"]:
         phases += f"; then all from the layer {facts['training']['cut_layer']} on, {_phase(later)}"
+        phases += _averaged(later["average"])
     views = {"none": "No augmentation"}.get(
         augment["preset"], f"Random views of the preset {augment['preset']}"
     )
     return f"{phases}. {views}. Classes are {weighed}."
+
+
+def _averaged(share: float) -> str:
+    if share == 1:
+        return ""
+    return f"; what counts is the mean of these weights ({share:g}) and those before"
 
 
 def _phase(settings: Facts) -> str:

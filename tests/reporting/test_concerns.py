@@ -32,6 +32,7 @@ FACTS = {
     "metrics": {"test": TEST, "val": TEST},
     "receipt": {"images_without_patient_id": 0, "images": 60, "on_leak": "fail"},
     "validation": {"warnings": []},
+    "training": {"start": None},
     "explanations": {"classes": {}},
     "audit": {
         "likely_errors": 0,
