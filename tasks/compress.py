@@ -59,7 +59,7 @@ def reason(found: Int8 | None, limits: Compress) -> str:
     left = f" with {count(len(found.in_float), 'layer')} in float" if found.in_float else ""
     return (
         f"int8{left} {'stays' if found.holds else 'does not stay'} within the limits on val: AUROC "
-        f"moves by {-found.cost.auroc:+.4f} (at least {-limits.max_auroc_drop:+}), and "
+        f"moves by {-found.cost.auroc:+z.4f} (at least {-limits.max_auroc_drop:+}), and "
         f"{found.cost.changed:.2%} of the predictions change (at most {limits.max_changed:.2%})"
     )
 

@@ -74,7 +74,7 @@ def roc(path: Path, sample: Sample, classes: Sequence[str], areas: Sequence[floa
             curve = curves.roc(sample.targets[:, k], sample.scores[:, k])
             axes.plot(*curve, color=color, linewidth=1.8, label=f"{name}  {area:.3f}")
             x, y = _operating_point(sample.targets[:, k], sample.predictions[:, k])
-            axes.plot([x], [y], "+", color=color, markersize=13, markeredgewidth=2)
+            axes.plot([x], [y], "+", color=color, markersize=13, markeredgewidth=2, clip_on=False)
         axes.set(xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve, test")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.legend(title="AUROC  (+ operating point)", loc="lower right")
@@ -138,6 +138,7 @@ def score_histogram(
         if thresholds:
             axes.axvline(thresholds[name], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.set(xlabel=f"score of {name}", ylabel="images", title="Scores, test")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper center", frameon=True, framealpha=0.9, edgecolor="white")
 
 
@@ -158,7 +159,7 @@ def net_benefit(path: Path, curves: Mapping[str, DecisionCurve]) -> None:
         highest = max(float(curve.treat_all.max()), float(curve.model.max()), 0.01)
         axes.set(xlim=(0, 1), ylim=(-0.25 * highest, 1.15 * highest), title="Net benefit, test")
         axes.set(xlabel=f"threshold, chance of {name}", ylabel="net benefit")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
 
 
 def robustness(path: Path, found: Mapping[str, Any]) -> None:

@@ -133,7 +133,11 @@ def test_no_interval_is_named_where_none_is_shown(made):
     assert "in brackets 95% intervals" in first_page(page())
     split = SPLIT | {"judged": False, "patients_with": 6, "patients_without": 6}
     documents.write_json(paths.METRICS, {"test": split, "val": SPLIT})
-    assert "in brackets" not in first_page(page())
+    html = page()
+    assert "in brackets" not in first_page(html)
+    assert "intervals have" not in html
+    assert "values without intervals" in html
+    assert "in brackets" not in paths.REPORT_IN_SHORT.read_text()
 
 
 def test_the_temperature_stands_with_what_it_changes(made):
@@ -143,10 +147,10 @@ def test_the_temperature_stands_with_what_it_changes(made):
     )
     (row,) = re.findall(r">Calibration slope</th>(.*?)</tr>", html)
     assert row.count("0.958 (0.900 to 0.980)") == 3
-    for degree, words in ((0.8, "test surer"), (1.0, "test neither surer nor less sure")):
+    for degree, words in ((0.8, "makes the scores of test surer"), (1.0, "as they are")):
         split = SPLIT | {"calibrated": CALIBRATED | {"temperature": degree}}
         documents.write_json(paths.METRICS, {"test": split, "val": split})
-        assert f"makes the scores of {words}." in page()
+        assert f"{words}. AUROC and predictions" in page()
 
 
 def test_synthetic_images_are_said_to_be_synthetic(made):
