@@ -138,7 +138,7 @@ def score_histogram(
         if thresholds:
             axes.axvline(thresholds[name], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.set(xlabel=f"score of {name}", ylabel="images", title="Scores, test")
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.legend(loc="upper center", frameon=True, framealpha=0.9, edgecolor="white")
 
 

@@ -80,14 +80,15 @@ def _of_calibration(calibrated: Facts, limit: float) -> Iterator[str]:
 
 
 def _of_sets(sets: Facts, coverage: float) -> Iterator[str]:
-    wholes = {"": sets, **{f" of {name}": found for name, found in sets["classes"].items()}}
-    for whose, found in wholes.items():
-        high = found["coverage"]["high"]
-        if high is not None and high < coverage:
-            yield (
-                f"Sets of answers{whose} hold the right one too seldom: in a share of "
-                f"{wording.interval(found['coverage'])}, {coverage:g} is right"
-            )
+    wholes = {"all images": sets, **sets["classes"]}
+    low = [
+        f"{whose} {wording.interval(found['coverage'])}"
+        for whose, found in wholes.items()
+        if found["coverage"]["high"] is not None and found["coverage"]["high"] < coverage
+    ]
+    if low:
+        told = f"Sets of answers hold the right one too seldom, {coverage:g} is right"
+        yield f"{told}: {', '.join(low)}"
 
 
 def _of_robustness(worse: Facts) -> Iterator[str]:
@@ -107,7 +108,7 @@ def _turned(kind: str, strengths: Facts) -> Iterator[str]:
         low = found["changed"]["low"]
         if low is not None and low > TURNED:
             share = wording.interval(found["changed"])
-            yield f"{heading(kind)} {strength} turns a share of {share} of the answers"
+            yield f"{heading(kind)} {strength} changes a share of {share} of the answers"
             return
 
 

@@ -103,17 +103,17 @@ def test_where_all_is_well_nothing_is_told(floors):
                 robustness=TEST["robustness"] | {"noise": dict.fromkeys("12", STEP | TURNED)}
             ),
             "robustness",
-            "Noise 1 turns a share of 0.700 (0.600 to 0.800) of the answers",
+            "Noise 1 changes a share of 0.700 (0.600 to 0.800) of the answers",
         ),
         (
             with_test(conformal=SETS | {"coverage": LOW}),
             "calibration",
-            "Sets of answers hold the right one too seldom: in a share of 0.700 (0.600",
+            "Sets of answers hold the right one too seldom, 0.9 is right: all images 0.700 (0.600",
         ),
         (
             with_test(conformal=SETS | {"classes": {"a": {"coverage": LOW}}}),
             "calibration",
-            "Sets of answers of a hold the right one too seldom: in a share of 0.700",
+            "Sets of answers hold the right one too seldom, 0.9 is right: a 0.700 (0.600 to 0.800)",
         ),
         (
             {"metrics": FACTS["metrics"] | {"external": TEST | {"auroc": LOW}}},
