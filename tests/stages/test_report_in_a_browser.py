@@ -21,6 +21,7 @@ PHONE, DESK = 390, 1200
 TOLD = {
     "title": "Version 3: worse but within the margin",
     "first": False,
+    "undecided": False,
     "measured": ["AUROC 0.950 (0.900 to 0.980), on 1,200 test images"],
     "compared": ["Beside the champion, version 2: worse, AUROC -0.009"],
     "missed": ["sensitivity misses the floor"],
