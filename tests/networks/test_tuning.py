@@ -237,7 +237,12 @@ def search_in_processes():
     return Search(settings, partial(read_world, settings.task))
 
 
-SCRIPT = "from networks.test_tuning import search_in_processes as begin; list(begin().run())"
+SCRIPT = """
+import signal
+from networks.test_tuning import search_in_processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+list(search_in_processes().run())
+"""
 
 
 @pytest.fixture
@@ -266,6 +271,8 @@ def test_processes_end_with_who_started_them(begin_process, number):
     assert len(family) >= 3
     search.send_signal(number)
     _, alive = psutil.wait_procs(family, timeout=60)
+    for process in alive:
+        process.kill()
     assert alive == []
 
 
