@@ -49,6 +49,11 @@ PREPARED = Path("prepared.yaml")  # the parameters that every run begins with
 KEYS = ["set", "phase", "option", "seed"]
 FIGURES = ["val_auroc", "val_loss", "val_accuracy", "epochs", "changed_auroc"]
 DEFAULTS, GOAL, FIRST_SEED = "defaults", 2.0, 17
+SMOOTH = {
+    "fine_tune.schedule": "cosine",
+    "fine_tune.label_smoothing": 0.1,
+    "fine_tune.average": 0.5,
+}
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "train": [
         {"train.learning_rate": 1.0e-3},
@@ -66,12 +71,12 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"augment.views": 3},
     ],
     "fine_tune": [
-        {"fine_tune.learning_rate": 1.0e-5},
-        {"fine_tune.learning_rate": 1.0e-4},
-        {"fine_tune.learning_rate": 1.0e-3},
-        {"fine_tune.schedule": None},
-        {"fine_tune.label_smoothing": 0.0},
-        {"fine_tune.average": 1.0},
+        SMOOTH,
+        SMOOTH | {"fine_tune.learning_rate": 1.0e-4},
+        SMOOTH | {"fine_tune.learning_rate": 3.0e-4},
+        SMOOTH | {"fine_tune.learning_rate": 3.0e-4, "fine_tune.average": 1.0},
+        SMOOTH | {"fine_tune.learning_rate": 3.0e-4, "fine_tune.label_smoothing": 0.0},
+        SMOOTH | {"fine_tune.learning_rate": 1.0e-3},
     ],
 }
 

@@ -148,8 +148,6 @@ def test_a_file_of_before_goes_on_working(workspace):
     at = old.index("evaluate:")
     old[at + 1 : at + 1] = ["  resamples: 1000", "  seed: 19"]
     assert len(old) == len(lines) + 4 - 3 - 8
-    now = load(Params)
+    before = load(Params)
     paths.PARAMS.write_text("\n".join(old) + "\n")
-    as_ever = {"schedule": None, "label_smoothing": 0.0, "average": 1.0}
-    fine_tune = now.fine_tune.model_copy(update=as_ever)
-    assert load(Params) == now.model_copy(update={"fine_tune": fine_tune})
+    assert load(Params) == before
