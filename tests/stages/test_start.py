@@ -87,7 +87,8 @@ def test_training_goes_on_from_the_version_and_stands_beside_a_fresh_one(start):
 
 @pytest.mark.slow
 def test_a_start_that_is_not_lowered_stays_and_is_told(start, capsys):
-    rates = {"train.learning_rate": 1.0, "fine_tune.learning_rate": 1.0}
+    # Steps too small to change a bit.
+    rates = {"train.learning_rate": 1e-15, "fine_tune.learning_rate": 1e-15}
     editing.set_values(paths.PARAMS, rates | {"train.epochs": 1, "fine_tune.epochs": 1})
     trained()
     told = capsys.readouterr().out
