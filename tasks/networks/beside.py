@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
@@ -32,26 +29,14 @@ def train_fresh(
     them on val. Where nothing is learnt, as it began.
     """
     print("A fresh training, to compare with:", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        head = Path(folder) / paths.HEAD_MODEL.name
-        _train_head(model, pixels, task, given, head)
-        network = _as_a_stage(given, lambda: files.load(head))
-        later = recipe.fine_tune(network, model.backbone, phase, given, _silent)
-        later.checkpoint.remove()
-        return network if later.better else files.load(head)
-
-
-def _train_head(model: Model, pixels: PixelSettings, task: Task, given: Recipe, head: Path) -> None:
-    network = _as_a_stage(given, lambda: build(model, pixels, task))
-    recipe.train_head(network, model.backbone, given, _silent, must_learn=False).checkpoint.remove()
-    files.save(network, head)
-
-
-def _as_a_stage(given: Recipe, make: Callable[[], keras.Model]) -> keras.Model:
-    """A network as at the start of a stage: what dropout draws follows from that."""
     keras.utils.set_random_seed(given.train.seed)
     with device.scope():
-        return make()
+        head = build(model, pixels, task)
+    recipe.train_head(head, model.backbone, given, _silent, must_learn=False).checkpoint.remove()
+    network = files.handed_on(head, given.train.seed)
+    later = recipe.fine_tune(network, model.backbone, phase, given, _silent)
+    later.checkpoint.remove()
+    return network if later.better else head
 
 
 def score(fresh: keras.Model) -> pd.DataFrame:

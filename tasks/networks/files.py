@@ -14,7 +14,10 @@ import keras
 
 from tasks.common import documents
 from tasks.common.errors import TrainingError
-from tasks.networks import extracting  # noqa: F401 - a saved network may hold its layer
+from tasks.networks import (
+    device,
+    extracting,  # noqa: F401 - a saved network may hold its layer
+)
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can name
 FLEETING = {"date_saved", "shared_object_id"}
@@ -52,6 +55,18 @@ def writing() -> Iterator[None]:
 def load(path: Path) -> keras.Model:
     """Read a `.keras` file; the model is not compiled."""
     return keras.saving.load_model(path, compile=False)
+
+
+def handed_on(model: keras.Model, seed: int) -> keras.Model:
+    """A network as the next stage finds it: saved, and loaded once the seed is set, which decides
+    what dropout draws.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        save(model, path)
+        keras.utils.set_random_seed(seed)
+        with device.scope():
+            return load(path)
 
 
 def _without_dates(dated: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ gets too sure, which the temperature undoes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from tasks.common.errors import TrainingError
 from tasks.common.progress import Pace
 from tasks.networks import device, keys
 from tasks.networks.calibrated_loss import NAME, CalibratedLoss
-from tasks.networks.checkpoint import METRICS, Checkpoint, State, Weights
+from tasks.networks.checkpoint import Checkpoint, State, Weights
 from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import Loss, Penalty, cross_entropy, penalised
 from tasks.networks.optimisation import adam, follow
@@ -118,7 +118,6 @@ def fit(
         metrics = trainer.one_epoch(epoch)
         with averaged(model, start, plan.average) as weights:
             metrics |= {f"val_{name}": value for name, value in trainer.measure(val).items()}
-        metrics = {name: metrics[name] for name in METRICS}
         _require_finite(metrics, epoch, plan)
         history = [*state.history, metrics]
         best = weights if best_epoch(history) == epoch else state.best
@@ -150,34 +149,36 @@ def averaged(model: keras.Model, start: Weights, share: float) -> Iterator[Weigh
 
 
 def compile_for(
-    model: keras.Model, plan: Plan, optimizer: keras.optimizers.Optimizer, loss: Loss
+    model: keras.Model,
+    plan: Plan,
+    optimizer: keras.optimizers.Optimizer,
+    loss: Loss,
+    more: Sequence[keras.metrics.Metric] = (),
 ) -> None:
-    """Compile with the task's metrics."""
+    """Compile with the task's metrics and more of them."""
     if plan.kind == "multiclass":
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     else:
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
     several = model.output_shape[-1] > 1
     auroc = keras.metrics.AUC(AUROC_THRESHOLDS, multi_label=several, name="auroc")
-    calibrated = CalibratedLoss(cross_entropy(plan.kind, plan.weights), plan.kind)
-    metrics = [accuracy, auroc, calibrated]
-    model.compile(optimizer, loss=loss, metrics=metrics, jit_compile=JIT)
+    model.compile(optimizer, loss=loss, metrics=[accuracy, auroc, *more], jit_compile=JIT)
 
 
 def compiled(model: keras.Model, train: Feed, plan: Plan) -> keras.Model:
-    """What is fitted, compiled, and `model` for measuring, by the plain cross-entropy; where these
-    are two, one optimiser serves both.
+    """What is fitted, compiled, and `model` for measuring, by the plain cross-entropy and the
+    calibrated loss. They share layers and optimiser.
     """
     phase, rows = plan.phase, train.examples(1).rows
     optimizer = adam(model, phase, phase.epochs * math.ceil(rows / phase.batch_size))
-    compile_for(model, plan, optimizer, cross_entropy(plan.kind, plan.weights))
-    network, own_loss = train.network(model), bool(phase.label_smoothing or plan.penalty)
+    plain = cross_entropy(plan.kind, plan.weights)
+    compile_for(model, plan, optimizer, plain, [CalibratedLoss(plain, plan.kind)])
+    network = train.network(model)
     with device.scope():
-        if device.replicas() or (network is model and own_loss):
+        if device.replicas() or network is model:
             # The same layers, in a network that knows of the other devices or has another loss.
             network = keras.Model(network.input, network.output)
-        if network is not model:
-            compile_for(network, plan, optimizer, _trained_by(plan))
+        compile_for(network, plan, optimizer, _trained_by(plan))
     return network
 
 

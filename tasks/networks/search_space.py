@@ -66,7 +66,8 @@ def distributions(settings: Params) -> dict[str, Any]:
     for name, value in now(settings).items():
         where = _cut_layers(settings) if name == CUT_LAYER else SPACE[name]
         if isinstance(where, Range):
-            low, high = min(where.low, value), max(where.high, value)  # type: ignore[type-var]
+            assert isinstance(value, float)  # held by its section
+            low, high = min(where.low, value), max(where.high, value)
             found[name] = optuna.distributions.FloatDistribution(low, high, log=where.log)
         else:
             choices = where if value in where else (*where, value)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 
 from tasks.common.errors import TrainingError
-from tasks.networks import recipe, search_space, views
+from tasks.networks import files, recipe, search_space, views
 from tasks.networks.architecture import trunk, with_head
 from tasks.networks.fit import CHOSEN_BY, Fitted, Metrics
 from tasks.networks.passes import Data
@@ -106,6 +106,7 @@ class Bench:
         if not search_space.tunes(settings):
             return _best(recipe.train_head(model, backbone, given, on_epoch))
         head = _best(recipe.train_head(model, backbone, given, lambda *_: None))
+        model = files.handed_on(model, settings.train.seed)
         tuned = _best(recipe.fine_tune(model, backbone, settings.fine_tune, given, on_epoch))
         return min(head, tuned, key=lambda metrics: metrics[CHOSEN_BY])
 

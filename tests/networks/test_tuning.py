@@ -29,16 +29,16 @@ HERE = "fine_tune.learning_rate", "fine_tune.cut_layer", "model.dropout", "augme
 
 
 def test_a_trial_is_what_the_stages_train_with_its_settings(workspace, monkeypatch):
-    """Each in a network that the one before has fine-tuned. Without dropout Keras draws other
-    seeds.
+    """Each in a network that the one before has fine-tuned, and without dropout, with which Keras
+    draws other seeds.
     """
     make_world(monkeypatch, **{"train.epochs": 2, "tune.search": list(HERE)})
     monkeypatch.setattr("tasks.registry.live_runs.live_run", Recorder().live_run)
     augment.main()
     settings = load(Params)
     bench = Bench(settings, data.read(settings.task))
-    one = dict(zip(HERE, (1e-3, "top_conv", 0.5, 2), strict=True))
-    other = one | {"model.dropout": 0.0, "augment.preset": "radiograph", "augment.views": 1}
+    one = dict(zip(HERE, (1e-3, "top_conv", 0.0, 2), strict=True))
+    other = one | {"model.dropout": 0.5, "augment.preset": "radiograph", "augment.views": 1}
     other |= {"train.schedule": "cosine", "train.batch_normalisation": True}
     bench.train(one, lambda *_: None)
     losses = []

@@ -15,13 +15,6 @@ def repro(project, *arguments):
     return dvc(project, "repro", *arguments)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def unedited(project):
-    """What the tests leave to those of other modules: the result of the code as it is."""
-    yield
-    repro(project)
-
-
 @contextmanager
 def edited(project, module):
     """A comment more in a module, for a while."""

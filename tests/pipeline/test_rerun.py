@@ -1,6 +1,6 @@
 """What a change makes run again: here, in a second clone, and beside another writer.
 
-The tests tell one story in order, in the project of `test_loop`.
+The tests tell one story in order, in one project.
 """
 
 from __future__ import annotations

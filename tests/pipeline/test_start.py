@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 
@@ -15,14 +14,12 @@ SETTINGS = ("train.start=champion", "pull.phantom.patients=74")
 
 
 @pytest.fixture(scope="module")
-def started(project, tmp_path_factory):
-    """A copy of the project with a second version; its log is in `second.log`."""
-    folder = tmp_path_factory.mktemp("start") / "project"
-    shutil.copytree(project, folder, symlinks=True)
+def started(project):
+    """The project with a second version; its log is in `second.log`."""
     asked = [word for setting in SETTINGS for word in ("--set", setting)]
-    done = run(sys.executable, "-m", "flows.retrain", *asked, cwd=folder)
-    (folder / "second.log").write_text(done.stdout + done.stderr)
-    return folder
+    done = run(sys.executable, "-m", "flows.retrain", *asked, cwd=project)
+    (project / "second.log").write_text(done.stdout + done.stderr)
+    return project
 
 
 def test_the_run_and_the_report_name_the_version_and_each_batch(started):

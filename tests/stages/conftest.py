@@ -104,3 +104,12 @@ def make_world(
     files.save(make_model(), paths.HEAD_MODEL)
     files.save(make_model(), paths.MODEL)
     return manifest.read_manifest()
+
+
+@pytest.fixture
+def before_report(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the stages before report wrote. Charts are tested by themselves, and take a while."""
+    from worlds import report
+
+    monkeypatch.setattr("tasks.pictures.charts.history", lambda *_: {"loss": report.PICTURE})
+    report.write()

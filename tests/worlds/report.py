@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from tasks import report
 from tasks.common import documents, editing, paths
 from tasks.reporting import content
 
@@ -168,3 +169,14 @@ def write_every_part() -> None:
     documents.write_json(paths.EXPLANATIONS, {"method": "gradcam", "classes": {"nodule": blind}})
     (paths.AUDIT / "gallery.png").write_bytes(PICTURE)
     documents.write_json(paths.AUDIT / "summary.json", AUDIT | {"likely_errors": 3})
+
+
+def page() -> str:
+    """The page that the stage makes of them."""
+    report.main()
+    return paths.REPORT.read_text(encoding="utf-8")
+
+
+def first_page(html: str) -> str:
+    """What stands above the contents."""
+    return html.partition("<nav")[0]
