@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tasks.common import labels
-from tasks.statistics import conformal, operating_point, scores, summary, temperature
+from tasks.statistics import conformal, scores, summary, temperature, thresholds
 from tasks.statistics.conformal import Sets
 from tasks.statistics.operating_point import OperatingPoint
 
@@ -38,7 +38,7 @@ def fit(val: pd.DataFrame, task: Task, settings: Evaluate) -> Fitted:
     """
     outputs, rule = labels.scored(task.kind, task.names), settings.operating_point
     seen = scores.targets(val, task), scores.values(val)
-    point = operating_point.fit(task.kind, outputs, *seen, rule.rule, rule.target)
+    point = thresholds.fit(task.kind, outputs, *seen, rule.rule, rule.target)
     degree = temperature.fit(task.kind, *seen)
     calibrated = scores.sample(val, task, point).at(degree)
     return Fitted(point, degree, conformal.fit(task.names, calibrated, settings.coverage))
