@@ -62,6 +62,7 @@ def make_model(folder: Path, backbone: str) -> None:
     from tasks.compression.int8 import Quantiser
     from tasks.compression.whole_graph import complete
     from tasks.networks import architecture, layers
+    from tasks.statistics import recalibration
     from tasks.statistics.operating_point import OperatingPoint
 
     chosen = Model.model_validate({"backbone": backbone, "weights": "none", "dropout": 0.0})
@@ -72,9 +73,10 @@ def make_model(folder: Path, backbone: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (8, *batching.image_shape(PIXELS)), np.uint8)
     Quantiser(source, noise).write(trunks[settings.INT8])
     weights = model.get_layer(architecture.LOGITS).get_weights()[0]
+    as_it_is = recalibration.identity(TASK.kind, 1)
     point, files = OperatingPoint("youden", 0.9, {"b": 0.5}), {}
     for name, trunk in trunks.items():
-        onnx.save(complete(onnx.load(trunk), TASK.kind, 1.0, weights), folder / name)
+        onnx.save(complete(onnx.load(trunk), TASK.kind, as_it_is, weights), folder / name)
         made = probe.images(*batching.image_shape(PIXELS))
         fingerprint = Session(folder / name).fingerprint(made)
         files[name] = settings.File(1.0, point, {"a": 0.1, "b": 0.1}, fingerprint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,8 +86,8 @@ def _auroc(side: Side, found: Candidate) -> float | None:
 
 
 def describe(found: Candidate) -> dict[str, Any]:
-    """Size and temperature of a file."""
-    return {"bytes": found.path.stat().st_size, "temperature": found.temperature}
+    """Size of a file, and what calibrates inside it."""
+    return {"bytes": found.path.stat().st_size, **asdict(found.recalibration)}
 
 
 def fitted(found: Candidate, val: Side, settings: Settings) -> serving.File:
@@ -96,7 +97,10 @@ def fitted(found: Candidate, val: Side, settings: Settings) -> serving.File:
     sets = conformal.fit(task.names, sample, settings.evaluate.coverage)
     made = probe.images(height, width, val.images.shape[-1])
     fingerprint = Session(found.path).fingerprint(made)
-    return serving.File(found.temperature, found.point, sets.least_scores, fingerprint)
+    inside = found.recalibration
+    return serving.File(
+        inside.temperature, found.point, sets.least_scores, fingerprint, [*inside.shifts]
+    )
 
 
 def read_network(model: keras.Model, rows: pd.DataFrame, task: Task) -> Network:

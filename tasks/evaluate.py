@@ -5,7 +5,7 @@ the same model on worse images, and on other people's where `evaluate.external` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,7 @@ class Evaluation:
 
 
 def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Evaluate) -> Evaluation:
-    """Fit operating point, temperature and sets on val and measure both splits with them.
+    """Fit operating point, recalibration and sets on val and measure both splits with them.
 
     Args:
         table: the score table, val and test rows.
@@ -193,7 +193,7 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
 
 def decision_curves(found: Evaluation, task: Task) -> dict[str, DecisionCurve]:
     """Class behind an output -> the decision curve of its calibrated scores."""
-    sample = found.test.at(found.fitted.temperature)
+    sample = found.test.at(found.fitted.recalibration)
     pairs = zip(sample.targets.T, sample.scores.T, strict=True)
     return {
         name: decision_curve.curve(y, s)
@@ -225,7 +225,7 @@ def draw(folder: Path, found: Evaluation, task: Task, confidence: float) -> None
     charts.confusion(folder / "confusion.png", matrices)
     diagrams = [
         curves.calibration(sample.targets, sample.scores, found.groups, confidence)
-        for sample in (found.test, found.test.at(found.fitted.temperature))
+        for sample in (found.test, found.test.at(found.fitted.recalibration))
     ]
     charts.calibration(folder / "calibration.png", *diagrams)
     charts.net_benefit(folder / "net_benefit.png", decision_curves(found, task))
@@ -244,7 +244,7 @@ def write(found: Evaluation, table: pd.DataFrame, settings: Settings) -> None:
     write_csv(paths.CONFUSION, confusion_table(found.test, settings.task))
     write_csv(paths.NET_BENEFIT, net_benefit_table(found, settings.task))
     decided = found.fitted
-    calibration = {"temperature": decided.temperature, "conformal": decided.sets.to_json()}
+    calibration = asdict(decided.recalibration) | {"conformal": decided.sets.to_json()}
     write_json(paths.OPERATING_POINT, decided.point.to_json())
     write_json(paths.CALIBRATION, calibration)
     write_json(paths.METRICS, found.metrics)

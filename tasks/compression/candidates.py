@@ -17,9 +17,10 @@ from tasks.compression.whole_graph import complete, head_scores
 from tasks.imaging.images import Images
 from tasks.serving.session import Session
 from tasks.serving.settings import FLOAT, INT8
-from tasks.statistics import Array, temperature
+from tasks.statistics import Array, recalibration
 from tasks.statistics.metrics import auroc
 from tasks.statistics.operating_point import OperatingPoint
+from tasks.statistics.recalibration import Recalibration
 
 if TYPE_CHECKING:
     import keras
@@ -70,12 +71,12 @@ class Network:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A whole file, the temperature inside it, the operating point in terms of its scores, and its
-    scores `(N, K)` of one side, of val as it is made.
+    """A whole file, the recalibration inside it, the operating point in terms of its scores, and
+    its scores `(N, K)` of one side, of val as it is made.
     """
 
     path: Path
-    temperature: float
+    recalibration: Recalibration
     point: OperatingPoint
     scores: Array
 
@@ -141,31 +142,31 @@ def make(
 
 
 def candidate(network: Network, trunk: Path, target: Path) -> Candidate:
-    """Make the file `target` of a trunk, with its own temperature, fitted on val. The trunk runs
-    once: its logits make the scores of the whole file at any temperature.
+    """Make the file `target` of a trunk, with its own recalibration, fitted on val. The trunk runs
+    once: its logits make the scores of the whole file by any recalibration.
     """
     graph, found = onnx.load(trunk), logits(trunk, network.val.images)
 
-    def at(degree: float) -> Array:
-        return head_scores(graph, network.kind, degree, found).astype(np.float64)
+    def by(recalibration: Recalibration) -> Array:
+        return head_scores(graph, network.kind, recalibration, found).astype(np.float64)
 
-    degree = temperature.fit(network.kind, network.val.targets, at(1.0))
-    onnx.save(complete(graph, network.kind, degree, network.weights), target)
-    point = tempered(network.point, network.kind, degree)
-    return Candidate(target, degree, point, at(degree))
+    outputs = network.val.targets.shape[1]
+    as_they_are = by(recalibration.identity(network.kind, outputs))
+    fitted = recalibration.fit(network.kind, network.val.targets, as_they_are)
+    onnx.save(complete(graph, network.kind, fitted, network.weights), target)
+    return Candidate(target, fitted, moved(network.point, network.kind, fitted), by(fitted))
 
 
-def tempered(point: OperatingPoint, kind: str, degree: float) -> OperatingPoint:
-    """The same decisions in terms of scores at a temperature; a threshold that no score or every
-    score reaches stays.
+def moved(point: OperatingPoint, kind: str, found: Recalibration) -> OperatingPoint:
+    """The same decisions in terms of recalibrated scores; a threshold that no score or every score
+    reaches stays.
     """
     if point.thresholds is None:
         return point
-    moved = {
-        name: float(temperature.apply(kind, np.array([[t]]), degree)[0, 0]) if 0 < t < 1 else t
-        for name, t in point.thresholds.items()
-    }
-    return replace(point, thresholds=moved)
+    before = np.array([[*point.thresholds.values()]])
+    after = recalibration.apply(kind, before, found)
+    pairs = zip(point.thresholds.items(), after[0].tolist(), strict=True)
+    return replace(point, thresholds={name: b if 0 < a < 1 else a for (name, a), b in pairs})
 
 
 def cost(side: Side, exact: Candidate, other: Candidate) -> Cost:

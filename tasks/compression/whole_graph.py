@@ -10,20 +10,21 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tasks.graphs.canonical import INPUT
 from tasks.serving.session import BATCH_SIZE
+from tasks.statistics.recalibration import Recalibration
 
-CAST, TEMPERATURE, WEIGHTS = "pixels", "temperature", "head_weights"
+CAST, TEMPERATURE, SHIFTS, WEIGHTS = "pixels", "temperature", "shifts", "head_weights"
 ACTIVATIONS = {"binary": "Sigmoid", "multilabel": "Sigmoid", "multiclass": "Softmax"}
 
 
 def complete(
-    trunk: onnx.ModelProto, kind: str, temperature: float, weights: NDArray[np.float32]
+    trunk: onnx.ModelProto, kind: str, found: Recalibration, weights: NDArray[np.float32]
 ) -> onnx.ModelProto:
     """The graph that serves.
 
     Args:
         trunk: from `export` or int8: float `images` to `logits` and `maps`.
         kind: of the task: which activation makes scores of logits.
-        temperature: what logits are divided by (`statistics.temperature`).
+        found: what calibrates the scores.
         weights: `(channels, K)` of the last dense layer.
 
     Returns:
@@ -38,14 +39,13 @@ def complete(
     for node in graph.node:
         node.input[:] = [CAST if name == INPUT else name for name in node.input]
     graph.node.insert(0, helper.make_node("Cast", [INPUT], [CAST], name=CAST, to=TensorProto.FLOAT))
-    graph.node.extend(_scores(kind))
+    graph.node.extend(_scores(kind, found))
     graph.node.append(helper.make_node("Identity", [WEIGHTS], ["weights"], name="weights"))
     graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
     graph.output[0].name = "scores"
     graph.output.append(helper.make_tensor_value_info("weights", TensorProto.FLOAT, weights.shape))
     graph.initializer.extend(
-        numpy_helper.from_array(np.asarray(value, np.float32), name)
-        for name, value in ((TEMPERATURE, temperature), (WEIGHTS, weights))
+        [*_constants(found), numpy_helper.from_array(np.asarray(weights, np.float32), WEIGHTS)]
     )
     del whole.metadata_props[:]
     onnx.checker.check_model(whole)
@@ -53,18 +53,17 @@ def complete(
 
 
 def head_scores(
-    trunk: onnx.ModelProto, kind: str, temperature: float, logits: NDArray[np.float32]
+    trunk: onnx.ModelProto, kind: str, found: Recalibration, logits: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """The scores `(N, K)` that the whole graph makes of such logits of its trunk, by the same
     nodes, in the same batches.
     """
     shape = ["images", logits.shape[1]]
-    given, found = (
+    given, made = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name in ("logits", "scores")
     )
-    degree = numpy_helper.from_array(np.float32(temperature), TEMPERATURE)
-    graph = helper.make_graph(_scores(kind), "head", [given], [found], [degree])
+    graph = helper.make_graph(_scores(kind, found), "head", [given], [made], _constants(found))
     model = helper.make_model(graph, opset_imports=trunk.opset_import, ir_version=trunk.ir_version)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -75,9 +74,17 @@ def head_scores(
     )
 
 
-def _scores(kind: str) -> list[onnx.NodeProto]:
+def _scores(kind: str, found: Recalibration) -> list[onnx.NodeProto]:
     axis = {"axis": 1} if ACTIVATIONS[kind] == "Softmax" else {}
-    return [
-        helper.make_node("Div", ["logits", TEMPERATURE], ["tempered"], name="tempered"),
-        helper.make_node(ACTIVATIONS[kind], ["tempered"], ["scores"], name="scores", **axis),
-    ]
+    nodes = [helper.make_node("Div", ["logits", TEMPERATURE], ["tempered"], name="tempered")]
+    if found.shifts:
+        nodes.append(helper.make_node("Add", ["tempered", SHIFTS], ["shifted"], name="shifted"))
+    last = nodes[-1].output[0]
+    return [*nodes, helper.make_node(ACTIVATIONS[kind], [last], ["scores"], name="scores", **axis)]
+
+
+def _constants(found: Recalibration) -> list[onnx.TensorProto]:
+    constants = [numpy_helper.from_array(np.float32(found.temperature), TEMPERATURE)]
+    if found.shifts:
+        constants.append(numpy_helper.from_array(np.array(found.shifts, np.float32), SHIFTS))
+    return constants

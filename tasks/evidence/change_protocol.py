@@ -54,7 +54,7 @@ def _modifications(facts: Facts, answers: Answers) -> list[Row]:
         Row(
             "What may change",
             f"More images of the same source ({about['source']}), and what is fitted to them: the "
-            f"weights, {point}the temperature and the sets of answers.",
+            f"weights, {point}the recalibration and the sets of answers.",
         ),
         Row(
             "What stays",

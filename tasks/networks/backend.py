@@ -81,8 +81,10 @@ class Backend(Protocol):
         no gradient passes it.
         """
 
-    def over_rows(self, network: Any, step: str, batch: Any) -> OverRows:
-        """Make a call that steps over batches of rows of arrays on the device."""
+    def over_rows(self, network: Any, batch: Any) -> OverRows:
+        """Make a call that trains on batches of rows of arrays on the device."""
 
-    def over_batches(self, network: Any, step: str, batch: Any) -> OverBatches:
-        """Make a call that steps over batches of an epoch, from fresh metrics to their results."""
+    def over_batches(self, network: Any, batch: Any) -> OverBatches:
+        """Make a call that trains on batches that the host makes, from fresh metrics to their
+        results.
+        """

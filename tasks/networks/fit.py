@@ -1,15 +1,14 @@
 """Fit what is trainable on a feed: stored activations, or pixels on the fly.
 
 An epoch shows every view of every image once, in an order drawn from (seed, epoch).
-The best epoch is the one with the lowest calibrated loss on val, class weights included: on a small
-val set AUROC moves in steps and saturates early, and the plain loss rises where the network only
-gets too sure, which the temperature undoes.
+The best epoch is the one with the lowest calibrated loss on val (`measuring`), class weights
+included: on a small val set AUROC moves in steps and saturates early.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,10 +20,10 @@ from numpy.typing import NDArray
 from tasks.common.errors import TrainingError
 from tasks.common.progress import Pace
 from tasks.networks import device, keys
-from tasks.networks.calibrated_loss import NAME, CalibratedLoss
 from tasks.networks.checkpoint import Checkpoint, State, Weights
 from tasks.networks.feeds import Examples, Feed, order
 from tasks.networks.losses import Loss, Penalty, cross_entropy, penalised
+from tasks.networks.measuring import CALIBRATED, Scorer, measured
 from tasks.networks.optimisation import adam, follow
 from tasks.networks.prediction import JIT
 from tasks.networks.steps import Steps
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
     from tasks.common.params.train import Train
 
 Metrics = dict[str, float]
-CHOSEN_BY = f"val_{NAME}"
-AUROC_THRESHOLDS = 1000  # of the running estimate; evaluate measures exactly
+CHOSEN_BY = f"val_{CALIBRATED}"
+AUROC_THRESHOLDS = 1000  # of the running estimate in training; val is measured exactly
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Fitted:
     @property
     def loss_before(self) -> float:
         """The calibrated loss on val that it began with."""
-        return self.before[NAME]
+        return self.before[CALIBRATED]
 
     @property
     def better(self) -> bool:
@@ -148,38 +147,25 @@ def averaged(model: keras.Model, start: Weights, share: float) -> Iterator[Weigh
     model.set_weights(trained)
 
 
-def compile_for(
-    model: keras.Model,
-    plan: Plan,
-    optimizer: keras.optimizers.Optimizer,
-    loss: Loss,
-    more: Sequence[keras.metrics.Metric] = (),
-) -> None:
-    """Compile with the task's metrics and more of them."""
-    if plan.kind == "multiclass":
-        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
-    else:
-        accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
-    several = model.output_shape[-1] > 1
-    auroc = keras.metrics.AUC(AUROC_THRESHOLDS, multi_label=several, name="auroc")
-    model.compile(optimizer, loss=loss, metrics=[accuracy, auroc, *more], jit_compile=JIT)
-
-
 def compiled(model: keras.Model, train: Feed, plan: Plan) -> keras.Model:
-    """What is fitted, compiled, and `model` for measuring, by the plain cross-entropy and the
-    calibrated loss. They share layers and optimiser.
-    """
+    """What is fitted, compiled, and `model` with the same optimiser."""
     phase, rows = plan.phase, train.examples(1).rows
     optimizer = adam(model, phase, phase.epochs * math.ceil(rows / phase.batch_size))
-    plain = cross_entropy(plan.kind, plan.weights)
-    compile_for(model, plan, optimizer, plain, [CalibratedLoss(plain, plan.kind)])
+    model.compile(optimizer, jit_compile=JIT)
     network = train.network(model)
     with device.scope():
-        if device.replicas() or network is model:
-            # The same layers, in a network that knows of the other devices or has another loss.
+        if device.replicas():  # the same layers, in a network that knows of them
             network = keras.Model(network.input, network.output)
-        compile_for(network, plan, optimizer, _trained_by(plan))
+        metrics = _running_metrics(plan.kind, model.output_shape[-1])
+        network.compile(optimizer, loss=_trained_by(plan), metrics=metrics, jit_compile=JIT)
     return network
+
+
+def _running_metrics(kind: str, outputs: int) -> list[keras.metrics.Metric]:
+    several = kind == "multiclass"
+    accuracy = keras.metrics.CategoricalAccuracy if several else keras.metrics.BinaryAccuracy
+    auroc = keras.metrics.AUC(AUROC_THRESHOLDS, multi_label=outputs > 1, name="auroc")
+    return [accuracy(name="accuracy"), auroc]
 
 
 def _trained_by(plan: Plan) -> Loss:
@@ -197,7 +183,7 @@ class Trainer:
     def __init__(self, model: keras.Model, train: Feed, plan: Plan) -> None:
         self.network = compiled(model, train, plan)
         self._train, self._plan = train, plan
-        self._trained, self._measured = Steps(self.network), Steps(model)
+        self._steps, self._scorer = Steps(self.network), Scorer(model, plan.phase.batch_size)
 
     def one_epoch(self, epoch: int) -> Metrics:
         """Show every view of an epoch, counted from 1; the running metrics."""
@@ -206,12 +192,12 @@ class Trainer:
         together = device.replicas()
         if together:
             return together.one_epoch(self.network, examples.batches(rows, size))
-        return self._trained.over("train_step", examples, rows, size)
+        return self._steps.over(examples, rows, size)
 
     def measure(self, examples: Examples) -> Metrics:
-        """Loss, accuracy and AUROC of the model, each image in its first view."""
-        size, rows = self._plan.phase.batch_size, np.arange(len(examples.targets))
-        return self._measured.over("test_step", examples, rows, size)
+        """What `measured` finds of the model, each image in its first view."""
+        scores = self._scorer.scores(examples)
+        return measured(self._plan.kind, examples.targets, scores, self._plan.weights)
 
 
 def best_epoch(history: list[Metrics]) -> int:

@@ -146,14 +146,14 @@ def on_host(function: Callable[[Any], Any], inputs: Any, shape: Sequence[int]) -
     return jax.pure_callback(function, made, jax.lax.stop_gradient(inputs))
 
 
-def over_rows(network: Any, step: str, batch: Any) -> Callable[[Any, Any, int], dict[str, Any]]:
-    """The `train_step` or `test_step` of a compiled Keras network over batches of rows, from fresh
+def over_rows(network: Any, batch: Any) -> Callable[[Any, Any, int], dict[str, Any]]:
+    """The `train_step` of a compiled Keras network over batches of rows, from fresh
     metrics to their results, all in one call.
 
     What is given takes examples, their rows in their order, and the size of a batch. Examples are
     arrays nested like `batch`; row r is the row `r % len` of each.
     """
-    one_step = _one_step(network, step, batch)
+    one_step = _one_step(network, batch)
 
     def steps(state: Any, examples: Any, rows: Any, batch_size: int) -> Any:
         def of_rows(state: Any, chosen: Any) -> tuple[Any, None]:
@@ -167,16 +167,14 @@ def over_rows(network: Any, step: str, batch: Any) -> Callable[[Any, Any, int], 
     compiled = _compiled(steps, static_argnames="batch_size")
 
     def run(examples: Any, rows: Any, batch_size: int) -> dict[str, Any]:
-        return _epoch(network, step, lambda state: compiled(state, examples, rows, batch_size))
+        return _epoch(network, lambda state: compiled(state, examples, rows, batch_size))
 
     return run
 
 
-def over_batches(
-    network: Any, step: str, batch: Any
-) -> Callable[[keras.utils.PyDataset], dict[str, Any]]:
+def over_batches(network: Any, batch: Any) -> Callable[[keras.utils.PyDataset], dict[str, Any]]:
     """The same over batches like `batch`, each made while the one before is computed with."""
-    one_step = _compiled(_one_step(network, step, batch))
+    one_step = _compiled(_one_step(network, batch))
 
     def run(batches: keras.utils.PyDataset) -> dict[str, Any]:
         def steps(state: Any) -> Any:
@@ -185,7 +183,7 @@ def over_batches(
                 jax.block_until_ready(before)  # else all batches would wait on the device
             return state
 
-        return _epoch(network, step, steps)
+        return _epoch(network, steps)
 
     return run
 
@@ -209,19 +207,17 @@ def _say_when_compiling() -> None:
     jax.monitoring.register_event_duration_secs_listener(say)
 
 
-def _one_step(network: Any, step: str, batch: Any) -> Callable[[Any, Any], Any]:
+def _one_step(network: Any, batch: Any) -> Callable[[Any, Any], Any]:
     """State and batch to the state after it. The metrics' variables must be there before."""
     make_metrics(network, batch)
-    stateless = getattr(network, step)
-    return lambda state, data: stateless(state, _shared_out(data))[1]
+    return lambda state, data: network.train_step(state, _shared_out(data))[1]
 
 
-def _epoch(network: Any, step: str, steps: Callable[[Any], Any]) -> dict[str, Any]:
+def _epoch(network: Any, steps: Callable[[Any], Any]) -> dict[str, Any]:
     """Run steps from state to state, and put the last one into the network."""
     network.reset_metrics()
     groups = [network.trainable_variables, network.non_trainable_variables]
-    groups += [network.optimizer.variables] if step == "train_step" else []
-    groups += [network.metrics_variables]
+    groups += [network.optimizer.variables, network.metrics_variables]
     after = steps(tuple([variable.value for variable in group] for group in groups))
     for variable, value in zip(chain(*groups), chain(*after), strict=True):
         variable.assign(value)

@@ -132,21 +132,20 @@ def on_host(function: Callable[[Any], Any], inputs: Any, shape: Sequence[int]) -
     return found
 
 
-def over_rows(network: Any, step: str, batch: Any) -> Callable[[Any, Any, int], dict[str, Any]]:
-    """The `train_step` or `test_step` of a compiled Keras network over batches of rows, from fresh
+def over_rows(network: Any, batch: Any) -> Callable[[Any, Any, int], dict[str, Any]]:
+    """The `train_step` of a compiled Keras network over batches of rows, from fresh
     metrics to their results, all in one call.
 
     What is given takes examples, their rows in their order, and the size of a batch. Examples are
     arrays nested like `batch`; row r is the row `r % len` of each.
     """
     make_metrics(network, batch)
-    one_step = getattr(network, step)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def steps(examples: Any, rows: Any, batch_size: int) -> dict[str, Any]:
         network.reset_metrics()
         for start in tf.range(0, tf.size(rows), batch_size):
-            one_step(_gathered(examples, rows[start : start + batch_size]))
+            network.train_step(_gathered(examples, rows[start : start + batch_size]))
         found: dict[str, Any] = network.get_metrics_result()
         return found
 
@@ -160,10 +159,8 @@ def _gathered(examples: Any, rows: Any) -> Any:
     )
 
 
-def over_batches(
-    network: Any, step: str, batch: Any
-) -> Callable[[keras.utils.PyDataset], dict[str, Any]]:
-    """The `train_step` or `test_step` of a compiled Keras network over batches of an epoch, from
+def over_batches(network: Any, batch: Any) -> Callable[[keras.utils.PyDataset], dict[str, Any]]:
+    """The `train_step` of a compiled Keras network over batches of an epoch, from
     fresh metrics to their results; each batch is made while the one before is computed with.
 
     What is given takes batches like `batch`, of any number of rows. Keras's own feeding would let
@@ -173,7 +170,7 @@ def over_batches(
     shapes = keras.tree.map_structure(
         lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), batch
     )
-    one_step = tf.function(getattr(network, step), input_signature=[shapes])
+    one_step = tf.function(network.train_step, input_signature=[shapes])
 
     def run(batches: keras.utils.PyDataset) -> dict[str, Any]:
         def tensors(index: int) -> Any:

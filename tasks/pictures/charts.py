@@ -124,7 +124,7 @@ def calibration(path: Path, before: Reliability, after: Reliability) -> None:
             axes.scatter(diagram.score, diagram.rate, s=areas, color=color, alpha=0.75)
         axes.set(xlabel="mean score", ylabel="share of positives", title="Calibration, test")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
 
 
 def score_histogram(

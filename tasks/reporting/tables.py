@@ -155,9 +155,12 @@ def _of_int8(name: str, value: Any) -> Any:
 
 
 def of_files(files: Facts) -> Grid:
-    """Size of each file of the package, and the temperature that it was given."""
-    rows = [(name, [found["bytes"], number(found["temperature"])]) for name, found in files.items()]
-    return Grid(["Bytes", "Temperature"], rows)
+    """Size of each file of the package, and the recalibration that it was given."""
+    rows = [
+        (name, [found["bytes"], number(found["temperature"]), [*map(number, found["shifts"])]])
+        for name, found in files.items()
+    ]
+    return Grid(["Bytes", "Temperature", "Shift"], rows)
 
 
 def external(metrics: Facts) -> dict[str, Grid]:

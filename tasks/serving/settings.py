@@ -4,7 +4,7 @@ serves.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ class File:
         point: the operating point, in terms of its calibrated scores.
         least_scores: answer -> the score from which it is in the conformal set.
         fingerprint: what the file said of `probe.images` where it was made.
+        shifts: of the logits, of each output, in the file too; files made before have none.
     """
 
     temperature: float
     point: OperatingPoint
     least_scores: dict[str, float]
     fingerprint: list[float]
+    shifts: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

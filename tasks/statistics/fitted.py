@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tasks.common import labels
-from tasks.statistics import conformal, scores, summary, temperature, thresholds
+from tasks.statistics import conformal, recalibration, scores, summary, thresholds
 from tasks.statistics.conformal import Sets
 from tasks.statistics.operating_point import OperatingPoint
+from tasks.statistics.recalibration import Recalibration
 
 if TYPE_CHECKING:
     from tasks.common.params.evaluate import Evaluate
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The operating point, the temperature that scores are calibrated with, and what makes sets of
-    answers of them.
-    """
+    """The operating point, what calibrates scores, and what makes sets of answers of them."""
 
     point: OperatingPoint
-    temperature: float
+    recalibration: Recalibration
     sets: Sets
 
 
@@ -39,9 +38,9 @@ def fit(val: pd.DataFrame, task: Task, settings: Evaluate) -> Fitted:
     outputs, rule = labels.scored(task.kind, task.names), settings.operating_point
     seen = scores.targets(val, task), scores.values(val)
     point = thresholds.fit(task.kind, outputs, *seen, rule.rule, rule.target)
-    degree = temperature.fit(task.kind, *seen)
-    calibrated = scores.sample(val, task, point).at(degree)
-    return Fitted(point, degree, conformal.fit(task.names, calibrated, settings.coverage))
+    found = recalibration.fit(task.kind, *seen)
+    calibrated = scores.sample(val, task, point).at(found)
+    return Fitted(point, found, conformal.fit(task.names, calibrated, settings.coverage))
 
 
 def figures(
@@ -69,10 +68,9 @@ def figures(
         settings.prevalence,
     )
     calibrated = summary.of_calibrated(
-        sample.at(fitted.temperature), groups, outputs, settings.confidence
+        sample, fitted.recalibration, groups, outputs, settings.confidence
     )
-    degree = {"temperature": fitted.temperature}
-    return found | {"per_patient": per_patient, "calibrated": degree | calibrated}
+    return found | {"per_patient": per_patient, "calibrated": calibrated}
 
 
 def sets(
@@ -83,7 +81,7 @@ def sets(
     slices: Mapping[str, ArrayLike],
 ) -> dict[str, Any]:
     """Coverage and size of the sets of answers of a score table, as `conformal.summarise`."""
-    calibrated = scores.sample(table, task, fitted.point).at(fitted.temperature)
+    calibrated = scores.sample(table, task, fitted.point).at(fitted.recalibration)
     groups = table["group"].to_numpy(str)
     return conformal.summarise(
         fitted.sets, calibrated, groups, task.names, slices, settings.confidence

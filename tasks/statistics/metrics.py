@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.statistics import Array, areas, calibration, proportions, temperature
+from tasks.statistics import Array, areas, calibration, proportions, recalibration
 from tasks.statistics.intervals import UNDEFINED, Estimate, Interval, combine, deviate
 from tasks.statistics.patients import Patients, enough
 from tasks.statistics.precision_recall import auprc
+from tasks.statistics.recalibration import Recalibration
 
 AtPoint = Callable[[Array, Array, Patients, float], Estimate]
 AT_POINT: dict[str, AtPoint] = {
@@ -44,9 +45,9 @@ class Sample:
             self.kind, self.targets[chosen], self.scores[chosen], self.predictions[chosen]
         )
 
-    def at(self, degree: float) -> Sample:
-        """With its scores at a temperature, and the same predictions."""
-        return replace(self, scores=temperature.apply(self.kind, self.scores, degree))
+    def at(self, found: Recalibration) -> Sample:
+        """With its scores recalibrated, and the same predictions."""
+        return replace(self, scores=recalibration.apply(self.kind, self.scores, found))
 
 
 @dataclass(frozen=True)

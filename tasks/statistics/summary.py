@@ -12,6 +12,7 @@ from tasks.common.slices import nested
 from tasks.statistics.intervals import Interval
 from tasks.statistics.metrics import Figures, Sample, measure
 from tasks.statistics.patients import Patients
+from tasks.statistics.recalibration import Recalibration
 
 SLICED = ("auroc", "sensitivity", "specificity")
 CALIBRATED = ("ece", "brier", "loss")
@@ -51,17 +52,27 @@ def summarise(
 
 
 def of_calibrated(
-    sample: Sample, groups: ArrayLike, classes: Sequence[str], confidence: float
+    sample: Sample,
+    found: Recalibration,
+    groups: ArrayLike,
+    classes: Sequence[str],
+    confidence: float,
 ) -> dict[str, Any]:
-    """What a temperature changes, of a sample with calibrated scores; arguments as in `summarise`.
-    The slope stands where that of the scores as they are does: with several outputs in `classes`.
+    """What recalibration does, and what it changes; the other arguments as in `summarise`. Shift
+    and slope stand where the slope of the scores as they are does: with several outputs in
+    `classes`.
     """
-    figures = measure(sample, groups, confidence)
-    slopes = [_json({"calibration_slope": one["calibration_slope"]}) for one in figures.outputs]
+    figures = measure(sample.at(found), groups, confidence)
+    shifts = [{"shift": shift} for shift in found.shifts] or [{} for _ in classes]
+    each = [
+        shift | _json({"calibration_slope": one["calibration_slope"]})
+        for shift, one in zip(shifts, figures.outputs, strict=True)
+    ]
     whole = _json({name: figures.whole[name] for name in CALIBRATED})
+    whole |= {"temperature": found.temperature}
     if len(classes) == 1:
-        return whole | slopes[0]
-    return whole | {"classes": dict(zip(classes, slopes, strict=True))}
+        return whole | each[0]
+    return whole | {"classes": dict(zip(classes, each, strict=True))}
 
 
 def _json(figures: Mapping[str, Interval]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tasks.networks import layers, scoring
 from tasks.networks.architecture import LOGITS, build
 from tasks.networks.gradcam import GradCam
 from tasks.serving.session import Session
+from tasks.statistics import recalibration
 
 SIZE = 64
 
@@ -25,7 +26,8 @@ def test_scores_and_heatmaps_are_those_of_the_network(name, tmp_path):
     network = build(Model(backbone=name, weights="none", dropout=0.2), pixels, task)
     export(network, LOGITS, layers.last_conv_layer(network), tmp_path / "trunk.onnx")
     weights = network.get_layer(LOGITS).get_weights()[0]
-    whole = complete(onnx.load(tmp_path / "trunk.onnx"), task.kind, 1.0, weights)
+    inside = recalibration.identity(task.kind, 1)
+    whole = complete(onnx.load(tmp_path / "trunk.onnx"), task.kind, inside, weights)
     onnx.save(whole, tmp_path / "whole.onnx")
     images = np.random.default_rng(0).integers(0, 256, (8, SIZE, SIZE, 1)).astype(np.uint8)
     session = Session(tmp_path / "whole.onnx")

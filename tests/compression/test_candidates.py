@@ -8,16 +8,18 @@ import pytest
 from tasks.common.params.compress import Compress
 from tasks.compression import candidates
 from tasks.compression.candidates import Candidate, Cost, Int8, Side
-from tasks.statistics import temperature
+from tasks.statistics import recalibration
 from tasks.statistics.operating_point import OperatingPoint
+from tasks.statistics.recalibration import Recalibration
 
+AS_IT_IS = recalibration.identity("binary", 1)
 LIMITS = Compress(calibration_images=8)
 POINT = OperatingPoint("youden", 0.9, {"nodule": 0.5})
 SIDE = Side(None, np.array([[0.0], [0.0], [1.0], [1.0]]), np.array(["a", "b", "c", "d"]))
 
 
 def scored(*values):
-    return Candidate(None, 1.0, POINT, np.array(values)[:, None])
+    return Candidate(None, AS_IT_IS, POINT, np.array(values)[:, None])
 
 
 def test_the_cost_is_auroc_and_other_predictions():
@@ -40,15 +42,17 @@ def test_both_limits_must_hold(cost, holds):
     assert cost.within(LIMITS) is holds
 
 
-def test_a_threshold_at_a_temperature_decides_the_same():
-    scores = np.random.default_rng(0).random((200, 1))
+def test_recalibrated_scores_and_thresholds_decide_the_same():
+    """Each output with a shift of its own."""
+    scores = np.random.default_rng(0).random((200, 2))
+    inside = Recalibration(2.5, (1.5, -0.75))
+    calibrated = recalibration.apply("multilabel", scores, inside)
     for threshold in (0.0, 0.031, 0.5, 0.97, 1.5):
-        point = OperatingPoint("youden", 0.9, {"nodule": threshold})
-        moved = candidates.tempered(point, "binary", 2.5)
-        calibrated = temperature.apply("binary", scores, 2.5)
+        point = OperatingPoint("youden", 0.9, {"nodule": threshold, "cyst": 0.4})
+        moved = candidates.moved(point, "multilabel", inside)
         assert (moved.predict(calibrated) == point.predict(scores)).all()
     highest = OperatingPoint("argmax", 0.9, None)
-    assert candidates.tempered(highest, "multiclass", 2.5) == highest
+    assert candidates.moved(highest, "multiclass", Recalibration(2.5, ())) == highest
 
 
 class Quantised:

@@ -13,6 +13,7 @@ from tasks.compression.int8 import Quantiser, logits
 from tasks.compression.whole_graph import complete, head_scores
 from tasks.networks.gradcam import GradCam
 from tasks.serving.session import Session
+from tasks.statistics.recalibration import Recalibration
 
 
 def make_network() -> keras.Model:
@@ -47,9 +48,13 @@ def trunk(network, tmp_path_factory):
     return path
 
 
-def whole(network, trunk, tmp_path, degree=1.0):
+AS_IT_IS, COOLED = Recalibration(1.0, ()), Recalibration(2.0, ())
+MOVED = Recalibration(2.0, (0.5, -1.0, 0.0))
+
+
+def whole(network, trunk, tmp_path, inside=AS_IT_IS, kind="multiclass"):
     weights = network.get_layer("logits").get_weights()[0]
-    onnx.save(complete(onnx.load(trunk), "multiclass", degree, weights), tmp_path / "whole.onnx")
+    onnx.save(complete(onnx.load(trunk), kind, inside, weights), tmp_path / "whole.onnx")
     return Session(tmp_path / "whole.onnx")
 
 
@@ -64,15 +69,25 @@ def test_the_file_takes_bytes_and_gives_the_networks_scores(network, trunk, imag
     assert [output.name for output in graph.output] == ["scores", "maps", "weights"]
 
 
-def test_the_temperature_is_inside(network, trunk, images, tmp_path):
-    found = whole(network, trunk, tmp_path, 2.0).scores(images)
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_recalibration_is_inside(network, trunk, images, tmp_path, kind):
+    inside = COOLED if kind == "multiclass" else MOVED
+    found = whole(network, trunk, tmp_path, inside, kind).scores(images)
     z = logits(trunk, images).astype(float) / 2
-    np.testing.assert_allclose(found, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), atol=1e-6)
+    if kind == "multiclass":
+        expected = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    else:
+        expected = 1 / (1 + np.exp(-z - [0.5, -1.0, 0.0]))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_the_logits_of_a_trunk_make_the_scores_of_the_whole_file(network, trunk, images, tmp_path):
-    expected = whole(network, trunk, tmp_path, 2.0).scores(images)
-    found = head_scores(onnx.load(trunk), "multiclass", 2.0, logits(trunk, images))
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_the_logits_of_a_trunk_make_the_scores_of_the_whole_file(
+    network, trunk, images, tmp_path, kind
+):
+    inside = COOLED if kind == "multiclass" else MOVED
+    expected = whole(network, trunk, tmp_path, inside, kind).scores(images)
+    found = head_scores(onnx.load(trunk), kind, inside, logits(trunk, images))
     assert (found == expected).all()
 
 

@@ -34,6 +34,7 @@ from tasks.networks.gradcam import GradCam
 from tasks.networks.prefix import Prefix
 from tasks.networks.views import Views
 from tasks.serving.session import Session
+from tasks.statistics import recalibration
 
 SIZE = 32
 TASK = Task(kind="binary", classes=["a", "b"])
@@ -54,7 +55,8 @@ def served(network, folder):
     maps, extractor = layers.last_conv_layer(network), extracting.graph_of(network)
     export(network, LOGITS, maps, folder / "trunk.onnx", extractor)
     weights = network.get_layer(LOGITS).get_weights()[0]
-    whole = complete(onnx.load(folder / "trunk.onnx"), TASK.kind, 1.0, weights)
+    inside = recalibration.identity(TASK.kind, 1)
+    whole = complete(onnx.load(folder / "trunk.onnx"), TASK.kind, inside, weights)
     onnx.save(whole, folder / "whole.onnx")
     return Session(folder / "whole.onnx")
 

@@ -52,7 +52,7 @@ def test_metrics_are_those_of_the_weights():
     assert best["val_accuracy"] == pytest.approx((picked > 0.5).mean())
 
 
-def test_the_best_epoch_is_the_one_that_a_temperature_leaves_the_smallest_loss():
+def test_the_best_epoch_is_the_one_that_recalibration_leaves_the_smallest_loss():
     losses = [(0.30, 0.29), (0.45, 0.20), (0.60, 0.25)]
     history = [{"val_loss": plain, "val_calibrated_loss": least} for plain, least in losses]
     assert best_epoch(history) == 2

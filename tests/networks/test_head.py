@@ -9,7 +9,7 @@ from tasks.common.params.train import Train
 from tasks.networks import recipe
 from tasks.networks.architecture import DROPOUT, LOGITS, SCORES
 from tasks.networks.feeds import Stored
-from tasks.networks.fit import compiled
+from tasks.networks.fit import Trainer, compiled
 from tasks.networks.head import NORM, fold, normalised
 from tasks.networks.losses import penalty
 
@@ -60,6 +60,7 @@ def test_a_penalty_is_trained_by_and_not_measured_with():
     plan = replace(make_plan(), penalty=penalty(kernel, 0.5, 0.25))
     network = compiled(head, Stored(lambda _: examples), plan)
     given = {"x": examples.inputs.astype(np.float32), "y": examples.targets}
-    plain = head.evaluate(**given, verbose=0, return_dict=True)["loss"]
     penalised = network.evaluate(**given, verbose=0, return_dict=True)["loss"]
+    measured = Trainer(head, Stored(lambda _: examples), plan).measure(examples)
+    plain = measured["loss"]
     assert penalised - plain == pytest.approx(0.5 * 9 + 0.25 * 19, rel=1e-5)

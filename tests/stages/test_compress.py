@@ -16,7 +16,8 @@ from tasks.compression.candidates import Cost, Int8
 from tasks.compression.int8 import LAYERS
 from tasks.serving import settings
 from tasks.serving.classifier import Classifier
-from tasks.statistics import scores, temperature
+from tasks.statistics import recalibration, scores
+from tasks.statistics.recalibration import Recalibration
 
 
 def test_calibration_images_are_spread_over_the_training_images():
@@ -66,8 +67,9 @@ def test_the_stage_leaves_a_package_that_answers_like_the_network(evaluated, cap
     test, calibration = found["int8"]["test"], json.loads(paths.CALIBRATION.read_text())
     assert test["float_auroc"] == pytest.approx(metrics["test"]["auroc"]["value"], abs=1e-6)
     assert (test["images"], abs(test["auroc_difference"]["value"]) < 0.05) == (40, True)
-    degree = found["files"]["float.onnx"]["temperature"]
-    assert degree == pytest.approx(calibration["temperature"], abs=1e-3)
+    exact = found["files"]["float.onnx"]
+    assert exact["temperature"] == pytest.approx(calibration["temperature"], abs=1e-3)
+    assert exact["shifts"] == pytest.approx(calibration["shifts"], abs=2e-3) != [0.0]
 
     known = settings.read(paths.SERVING)
     assert known.serves == found["serves"]
@@ -75,7 +77,8 @@ def test_the_stage_leaves_a_package_that_answers_like_the_network(evaluated, cap
         scores.values(pd.read_parquet(path).sort_values("image_id"))
         for path in (paths.SCORES, paths.SERVED_SCORES)
     )
-    own = temperature.apply("binary", keras, known.files[known.serves].temperature)
+    file = known.files[known.serves]
+    own = recalibration.apply("binary", keras, Recalibration(file.temperature, tuple(file.shifts)))
     allowed = {settings.FLOAT: 1e-4, settings.INT8: 0.1}[known.serves]
     np.testing.assert_allclose(served, own, atol=allowed)
 

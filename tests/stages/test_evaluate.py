@@ -19,7 +19,8 @@ from tasks.imaging.external import External
 from tasks.imaging.images import Images
 from tasks.networks import files, scoring
 from tasks.registry import cases, record
-from tasks.statistics import scores, temperature
+from tasks.statistics import recalibration, scores
+from tasks.statistics.recalibration import Recalibration
 
 OUTS = (
     *(paths.SCORES, paths.OPERATING_POINT, paths.CALIBRATION, paths.METRICS, paths.SUMMARY),
@@ -79,23 +80,29 @@ def test_the_operating_point_is_that_of_val_applied_to_test(tiny):
     assert pairs["actual"].to_list() == test["label"].to_list()
 
 
-def test_the_temperature_is_that_of_val_and_changes_calibration_alone(evaluated):
+def fitted_on_val():
+    """What calibrates, as it is stored."""
+    stored = json.loads(paths.CALIBRATION.read_text())
+    return Recalibration(stored["temperature"], tuple(stored["shifts"]))
+
+
+def test_recalibration_is_that_of_val_and_changes_calibration_alone(evaluated):
     table = pd.read_parquet(paths.SCORES)
     val, test = (table[table["split"] == split] for split in ("val", "test"))
-    degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
     ill = (val[["label"]] == "nodule").to_numpy(float)
-    assert degree == temperature.fit("binary", ill, scores.values(val)) != 1
-    after = temperature.apply("binary", scores.values(test), degree)[:, 0]
+    fitted = recalibration.fit("binary", ill, scores.values(val))
+    assert fitted_on_val() == fitted != recalibration.identity("binary", 1)
+    after = recalibration.apply("binary", scores.values(test), fitted)[:, 0]
     metrics = json.loads(paths.METRICS.read_text())
     found = metrics["test"]["calibrated"]
-    assert found["temperature"] == degree
+    assert (found["temperature"], found["shift"]) == (fitted.temperature, *fitted.shifts)
     assert found["loss"]["value"] == pytest.approx(log_loss(test["label"], after), abs=1e-6)
     assert found["brier"]["value"] == pytest.approx(
         brier_score_loss(test["label"], after, pos_label="nodule"), abs=1e-6
     )
-    assert set(found) == {"temperature", "ece", "brier", "loss", "calibration_slope"}
-    fitted = metrics["val"]
-    assert fitted["calibrated"]["loss"]["value"] < fitted["loss"]["value"]
+    assert set(found) == {"temperature", "shift", "ece", "brier", "loss", "calibration_slope"}
+    known = metrics["val"]
+    assert known["calibrated"]["loss"]["value"] < known["loss"]["value"]
 
 
 def test_the_same_model_gives_the_same_bytes(evaluated):
@@ -116,8 +123,7 @@ def test_the_same_model_gives_the_same_bytes(evaluated):
 
 def test_the_net_benefit_is_that_of_the_calibrated_scores(evaluated):
     table = pd.read_parquet(paths.SCORES).query("split == 'test'")
-    degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
-    called = temperature.apply("binary", scores.values(table), degree)[:, 0] >= 0.25
+    called = recalibration.apply("binary", scores.values(table), fitted_on_val())[:, 0] >= 0.25
     ill = table["label"] == "nodule"
     worth = pd.read_csv(paths.NET_BENEFIT).set_index("threshold").loc[0.25]
     expected = ((called & ill).sum() - (called & ~ill).sum() / 3) / len(table)
@@ -185,9 +191,8 @@ def test_external_images_are_measured_with_what_val_has_decided(before, tiny, mo
     assert found["auroc"]["value"] == pytest.approx(roc_auc_score(ill, given), abs=1e-6)
     threshold = json.loads(paths.OPERATING_POINT.read_text())["thresholds"]["nodule"]
     assert found["sensitivity"]["value"] == pytest.approx((given[ill] >= threshold).mean())
-    degree = json.loads(paths.CALIBRATION.read_text())["temperature"]
-    assert found["calibrated"]["temperature"] == degree
-    sure = temperature.apply("binary", given[:, None].astype(float), degree)[:, 0]
+    assert found["calibrated"]["temperature"] == fitted_on_val().temperature
+    sure = recalibration.apply("binary", given[:, None].astype(float), fitted_on_val())[:, 0]
     assert found["calibrated"]["loss"]["value"] == pytest.approx(log_loss(ill, sure), abs=1e-6)
     assert found["left_out"] == {"copies": 1, "unusable": 2}
     assert found["conformal"]["images"] == found["images"] == 40
@@ -238,7 +243,9 @@ def test_several_outputs(kind, defaults, tmp_path):
     worth = evaluate.net_benefit_table(found, task)
     assert worth.groupby("class", sort=False).size().to_dict() == dict.fromkeys(names, 99)
     calibrated = found.metrics["test"]["calibrated"]
-    assert calibrated["temperature"] == found.fitted.temperature > 0
+    assert calibrated["temperature"] == found.fitted.recalibration.temperature > 0
+    shifts = [each.pop("shift", None) for each in calibrated["classes"].values()]
+    assert shifts == [*(found.fitted.recalibration.shifts or [None] * 3)]
     assert set(calibrated["classes"]["a"]) == {"calibration_slope"}
     recorded = json.dumps(found.metrics, allow_nan=False)
     require_listed(recorded, known="a b c north south west null true false")

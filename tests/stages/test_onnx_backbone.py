@@ -20,7 +20,8 @@ from tasks.common.params.whole import Params
 from tasks.compression.int8 import Quantiser
 from tasks.networks import files, scoring
 from tasks.serving.classifier import Classifier
-from tasks.statistics import scores, temperature
+from tasks.statistics import recalibration, scores
+from tasks.statistics.recalibration import Recalibration
 
 SETTINGS = {
     "model.backbone": "onnx",
@@ -69,8 +70,9 @@ def test_what_serves_says_what_the_network_says(ended):
     found = classifier.answer(ended)["score_nodule"].to_numpy()
     report = read(paths.COMPRESSION)
     own = scoring.score(files.load(paths.MODEL), ended).astype(float)
-    degree = report["files"][classifier.file]["temperature"]
-    expected = temperature.apply("binary", own, degree)[:, 0]
+    file = report["files"][classifier.file]
+    inside = Recalibration(file["temperature"], tuple(file["shifts"]))
+    expected = recalibration.apply("binary", own, inside)[:, 0]
     assert classifier.file == report["serves"]
     allowed = {"float.onnx": 1e-4, "int8.onnx": 0.1}[report["serves"]]
     np.testing.assert_allclose(found, expected, atol=allowed)

@@ -80,7 +80,7 @@ def test_a_test_far_below_val_is_said_before_any_figure(before_report):
 
 def test_a_test_too_small_to_judge_is_said_before_any_figure(before_report):
     assert "too small to judge" not in page()
-    right = {"ece": UNKNOWN, "calibration_slope": UNKNOWN, "temperature": 1.0}
+    right = {"ece": UNKNOWN, "calibration_slope": UNKNOWN, "temperature": 1.0, "shift": 0.0}
     test = SPLIT | {"judged": False, "patients_with": 4, "calibrated": CALIBRATED | right}
     documents.write_json(paths.METRICS, {"test": test, "val": SPLIT})
     documents.write_json(paths.COMPRESSION, COMPRESSION | {"serves": "float.onnx"})

@@ -55,15 +55,23 @@ def test_arrival_batches_are_listed_by_their_number(before_report):
     assert re.findall(r'role="rowheader">(\w+)<', listed[0]) == ["0", "1"]
 
 
-def test_the_temperature_stands_with_what_it_changes(before_report):
+def test_recalibration_stands_with_what_it_changes(before_report):
     html = page()
-    assert (
-        "A temperature of <b>1.523</b>, fitted on val, makes the scores of test less sure" in html
+    told = (
+        "Fitted on val, a temperature of <b>1.523</b> makes the scores of test less sure, and a "
+        "shift of their logits by <b>-0.250</b> lowers them. AUROC and"
     )
+    assert told in html
     (row,) = re.findall(r">Calibration slope</th>(.*?)</tr>", html)
     assert row.count("0.958 (0.900 to 0.980)") == 3
-    for degree, words in ((0.8, "makes the scores of test surer"), (1.0, "as they are")):
-        split = SPLIT | {"calibrated": CALIBRATED | {"temperature": degree}}
+    surer = (
+        "makes the scores of test surer, and a shift of their logits by <b>+0.500</b> raises them"
+    )
+    for degree, shift, words in (
+        (0.8, 0.5, surer),
+        (1.0, 0.0, "leaves the scores of test as they are"),
+    ):
+        split = SPLIT | {"calibrated": CALIBRATED | {"temperature": degree, "shift": shift}}
         documents.write_json(paths.METRICS, {"test": split, "val": split})
         assert f"{words}. AUROC and predictions" in page()
 
@@ -95,7 +103,7 @@ def test_classes_of_a_multiclass_task_are_listed(before_report):
     assert "accuracy at half" not in html
     assert "the mean over the classes is shown" in html
     assert "operating point is" not in html
-    assert "weights, the temperature and the sets" in html
+    assert "weights, the recalibration and the sets" in html
 
 
 def test_external_images_stand_apart_beside_test(before_report):

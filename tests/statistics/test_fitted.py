@@ -25,14 +25,17 @@ def test_what_val_decides_is_applied_to_any_images_unchanged(table, defaults):
     called = others["score_0"] >= decided.point.thresholds["nodule"]
     assert found["auroc"]["value"] == pytest.approx(roc_auc_score(ill, others["score_0"]), abs=1e-6)
     assert found["sensitivity"]["value"] == pytest.approx(recall_score(ill, called), abs=1e-6)
-    assert found["calibrated"]["temperature"] == decided.temperature
+    inside = decided.recalibration
+    assert found["calibrated"]["temperature"] == inside.temperature
+    assert found["calibrated"]["shift"] == inside.shifts[0]
     assert (found["images"], found["per_patient"]["images"], found["patients"]) == (120, 60, 60)
     assert "slices" not in found
 
 
 def test_sets_are_those_of_the_calibrated_scores(table, defaults):
     decided = fitted.fit(table, defaults.task, defaults.evaluate)
-    sure = scores.sample(table, defaults.task, decided.point).at(decided.temperature).scores[:, 0]
+    sample = scores.sample(table, defaults.task, decided.point)
+    sure = sample.at(decided.recalibration).scores[:, 0]
     least = decided.sets.least_scores
     ill = (table["label"] == "nodule").to_numpy()
     held = np.where(ill, sure >= least["nodule"], 1 - sure >= least["no_nodule"])

@@ -32,7 +32,7 @@ SPLIT = ALL | {
     "robustness": {"images": 41, "patients": 20, "judged": True, "auroc": INTERVAL} | WORSE,
     "conformal": SETS,
     "calibration_slope": INTERVAL,
-    "calibrated": CALIBRATED | {"temperature": 1.52345},
+    "calibrated": CALIBRATED | {"temperature": 1.52345, "shift": -0.25},
     "per_patient": ALL | {"images": 26},
     "slices": {"sex": {"F": ALL | {"images": 30}, "M": ALL | {"auroc": UNKNOWN, "images": 30}}},
 }
@@ -89,7 +89,7 @@ COMPRESSION = {
     "reason": "int8 stays within the limits",
     "calibration_images": 8,
     "int8_layers_in_float": ["Conv_6"],
-    "files": {"float.onnx": {"bytes": 13_422_090, "temperature": 1.0}},
+    "files": {"float.onnx": {"bytes": 13_422_090, "temperature": 1.0, "shifts": [-0.25]}},
     "int8": {"val": INT8, "test": INT8},
 }
 PICTURE = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()

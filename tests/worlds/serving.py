@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tasks.compression.whole_graph import complete
 from tasks.serving import packing, probe, settings
 from tasks.serving.session import Session
+from tasks.statistics import recalibration
 from tasks.statistics.operating_point import OperatingPoint
 
 BINARY = {"kind": "binary", "classes": ["no_nodule", "nodule"]}
@@ -65,9 +66,9 @@ def write_serving(
     least = dict.fromkeys([*task["classes"], *(f"not {x}" for x in task["classes"])], 0.1)
     by_class = dict.fromkeys(scored, threshold)
     point = OperatingPoint("youden", 0.9, None if task["kind"] == "multiclass" else by_class)
-    files = {}
+    as_it_is, files = recalibration.identity(task["kind"], outputs), {}
     for name in {settings.FLOAT, serves}:
-        onnx.save(complete(graph, task["kind"], 1.0, weights), folder / name)
+        onnx.save(complete(graph, task["kind"], as_it_is, weights), folder / name)
         fingerprint = Session(folder / name).fingerprint(probe.images(size, size, 1))
         files[name] = settings.File(1.0, point, least, fingerprint)
     preprocess = {"size": [size, size], "color": "grey", "window": None}
