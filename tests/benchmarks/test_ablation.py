@@ -18,7 +18,7 @@ ROWS = [
 
 
 def table():
-    rows = [(*row, 0.5, 0.75, 3, 0.7) for row in ROWS]
+    rows = [(*row, 0.5, 0.75, 3, 0.7, 0.4) for row in ROWS]
     return pd.DataFrame(rows, columns=ablation.KEYS + ablation.FIGURES)
 
 
