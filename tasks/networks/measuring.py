@@ -1,10 +1,10 @@
 """What a network says of val between two epochs, measured on the host: exactly, and in one way
 wherever the examples lie.
 
-An epoch is chosen by its *calibrated* loss: what the best temperature and shifts would leave of the
-cross-entropy. Training on goes from right to sure, and class weights move all scores to one side:
-the loss on val rises while the order of the scores still gets better. What `evaluate` sets right
-afterwards anyway shall not count against an epoch.
+An epoch is chosen by its *calibrated* loss: what recalibration leaves of the cross-entropy, with
+the class weights of training. Training on goes from right to sure, and class weights move all
+scores to one side: the loss on val rises while the order of the scores still gets better. What
+`evaluate` sets right afterwards anyway shall not count against an epoch.
 """
 
 from __future__ import annotations
@@ -40,15 +40,17 @@ class Scorer:
         """
         with memory.fitting("Lower batch_size in train or fine_tune"):
             inputs = self._inputs(examples)
-            each = [self._of(inputs, rows) for rows in slices(len(examples.targets), self._size)]
-            return np.concatenate([np.asarray(scores) for scores in each])
+            batches = slices(len(examples.targets), self._size)
+            return np.concatenate([self._of(inputs, rows) for rows in batches])
 
-    def _of(self, inputs: Any, rows: slice) -> Any:
-        """A short batch is filled up, so that there is one shape to compile for."""
+    def _of(self, inputs: Any, rows: slice) -> NDArray[np.float32]:
+        """A short batch is filled up, so that there is one shape to compile for. It is waited for:
+        else all would be on the device at once.
+        """
         missing = self._size - (rows.stop - rows.start)
         chosen = np.arange(rows.start, rows.stop + missing)
         chosen[rows.stop - rows.start :] = rows.start
-        return self._forward(_taken(inputs, chosen))[: rows.stop - rows.start]
+        return np.asarray(self._forward(_taken(inputs, chosen)))[: rows.stop - rows.start]
 
     def _inputs(self, examples: Examples) -> Any:
         if not residence.of_steps(examples):
@@ -66,16 +68,15 @@ def measured(
     weights: NDArray[np.float32],
 ) -> dict[str, float]:
     """Loss, accuracy at 0.5, AUROC and calibrated loss of targets and scores `(N, K)`; both losses
-    with the class weights `(2, K)` of `losses.cross_entropy`. The AUROC is
-    the mean over the outputs that have both classes, 0.5 where none has. Without finite scores
-    there are no figures: all are NaN.
+    with the class weights `(2, K)` of `losses.cross_entropy`. The AUROC is the mean over the
+    outputs that have both classes, 0.5 where none has. Without finite scores all figures are NaN.
     """
     if not np.isfinite(scores).all():
         return dict.fromkeys(MEASURED, math.nan)
     given = targets.astype(float), scores.astype(float)
     weighted = (kind, *given, weights.astype(float))
-    loss, least = recalibration.loss(*weighted), recalibration.least_loss(*weighted)
-    figures = loss, _accuracy(kind, *given), _auroc(*given), least
+    loss, left = recalibration.loss(*weighted), recalibration.loss_left(*weighted)
+    figures = loss, _accuracy(kind, *given), _auroc(*given), left
     return dict(zip(MEASURED, figures, strict=True))
 
 

@@ -69,7 +69,7 @@ class Bench:
         keras.utils.set_random_seed(settings.train.seed)
         self._settings, self._images = settings, images
         self._trunk = trunk(settings.model, settings.preprocess)
-        self._weights, self._drawn = self._trunk.get_weights(), random.getstate()
+        self._drawn = random.getstate()
 
     def run(self, task: Task) -> Trial:
         """Run one; the first one shows its epochs."""
@@ -114,7 +114,6 @@ class Bench:
         """The untrained network that `build` gives right after the seed is set."""
         keras.utils.set_random_seed(settings.train.seed)
         random.setstate(self._drawn)  # of which Keras draws the seed of each layer
-        self._trunk.set_weights(self._weights)
         return with_head(self._trunk, settings.model.dropout, settings.task)
 
     def _viewed(self, settings: Params) -> Data:

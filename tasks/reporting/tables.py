@@ -156,10 +156,10 @@ def _of_int8(name: str, value: Any) -> Any:
 
 def of_files(files: Facts) -> Grid:
     """Size of each file of the package, and the recalibration that it was given."""
-    rows = [
-        (name, [found["bytes"], number(found["temperature"]), [*map(number, found["shifts"])]])
-        for name, found in files.items()
-    ]
+    rows = []
+    for name, found in files.items():
+        shifts = [number(shift) for shift in found.get("shifts", [])]
+        rows.append((name, [found["bytes"], number(found["temperature"]), shifts]))
     return Grid(["Bytes", "Temperature", "Shift"], rows)
 
 

@@ -9,6 +9,10 @@ the shift that brings scores back to how frequent they are in val.
 The order of one output's scores stays, and with the threshold moved along every prediction. In a
 multiclass task a shift would change which class is the highest, so there is the temperature alone;
 the order of images by one class may change a little, as its scores share one sum.
+
+Val is small and may be parted wholly by its scores, which would make any probability sure. So
+targets are what a further image of the class would leave of them (Platt 1999, Advances in Large
+Margin Classifiers): of N images with the finding each counts as (N + 1) / (N + 2).
 """
 
 from __future__ import annotations
@@ -45,15 +49,10 @@ def identity(kind: str, outputs: int) -> Recalibration:
 
 
 def fit(kind: str, targets: Array, scores: Array) -> Recalibration:
-    """What has the least cross-entropy on the images given, those of val: targets and scores
-    `(N, K)`.
-
-    It changes nothing where no temperature is best: where every score lies on the right side, the
-    surer the better; where none says more than its class's share does, the less sure.
+    """What has the least cross-entropy of Platt's targets on the images given, those of val:
+    targets and scores `(N, K)`. It changes nothing where scores say no more than how frequent each class is.
     """
-    logits = _logits(kind, scores)
-    weights = np.ones((2, scores.shape[1]))
-    slope, shifts, _ = _least(_objective(kind, targets, logits, weights), kind, logits.shape[1])
+    slope, *shifts = _best(kind, targets, _logits(kind, scores), np.ones((2, scores.shape[1])))
     low, high = TEMPERATURES
     if not low * 1.001 < 1 / slope < high / 1.001:
         return identity(kind, scores.shape[1])
@@ -74,39 +73,54 @@ def loss(kind: str, targets: Array, scores: Array, weights: Array) -> float:
     """
     logits = _logits(kind, scores)
     as_it_is = np.array([1.0, *identity(kind, logits.shape[1]).shifts])
-    return _objective(kind, targets, logits, weights)(as_it_is)[0]
+    return _objective(kind, targets, targets, logits, weights)(as_it_is)[0]
 
 
-def least_loss(kind: str, targets: Array, scores: Array, weights: Array) -> float:
-    """What the best temperature and shifts would leave of `loss`."""
+def loss_left(kind: str, targets: Array, scores: Array, weights: Array) -> float:
+    """What recalibration with these weights leaves of `loss`."""
     logits = _logits(kind, scores)
-    return _least(_objective(kind, targets, logits, weights), kind, logits.shape[1])[2]
+    best = _best(kind, targets, logits, weights)
+    return _objective(kind, targets, targets, logits, weights)(best)[0]
 
 
-def _least(objective: Objective, kind: str, outputs: int) -> tuple[float, list[float], float]:
-    """Slope, that is one over the temperature, and shifts where the loss is least, and it there."""
+def _best(kind: str, targets: Array, logits: Array, weights: Array) -> Array:
+    """Slope, that is one over the temperature, and shifts of the least loss by Platt's targets."""
     low, high = TEMPERATURES
-    shifts = identity(kind, outputs).shifts
+    shifts = identity(kind, logits.shape[1]).shifts
     bounds = [(1 / high, 1 / low), *((-MOST_SHIFT, MOST_SHIFT) for _ in shifts)]
+    objective = _objective(kind, targets, _platt(kind, targets), logits, weights)
     start = np.array([1.0, *shifts])
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, tol=EXACT)
-    slope, *best = found.x.tolist()
-    return slope, best, float(found.fun)
+    return np.asarray(found.x)
 
 
-def _objective(kind: str, targets: Array, logits: Array, weights: Array) -> Objective:
-    """The loss, and its gradient, by slope and shifts: convex in these."""
+def _platt(kind: str, targets: Array) -> Array:
+    """Targets as if each class had been met once more with every answer."""
+    present, count = targets.sum(axis=0), len(targets)
+    if kind == "multiclass":
+        answers, images = targets.shape[1], targets @ present
+        return np.asarray((targets * images[:, None] + 1) / (images + answers)[:, None])
+    above, below = (present + 1) / (present + 2), 1 / (count - present + 2)
+    return np.asarray(np.where(targets > 0, above, below))
+
+
+def _objective(
+    kind: str, classes: Array, targets: Array, logits: Array, weights: Array
+) -> Objective:
+    """The loss, and its gradient, by slope and shifts: convex in these. `classes` are those that
+    the weights are of.
+    """
     absent, present = weights
 
     def categorical(x: Array) -> tuple[float, Array]:
-        z, weight = logits * x[0], targets @ present / len(targets)
+        z, weight = logits * x[0], classes @ present / len(classes)
         value = weight @ (logsumexp(z, axis=1) - (targets * z).sum(axis=1))
         off = weight[:, None] * (softmax(z, axis=1) - targets)
         return float(value), np.array([(off * logits).sum()])
 
     def binary(x: Array) -> tuple[float, Array]:
         z = logits * x[0] + x[1:]
-        weight = np.where(targets > 0, present, absent) / targets.size
+        weight = np.where(classes > 0, present, absent) / classes.size
         off = weight * (expit(z) - targets)
         value = (weight * (np.logaddexp(0, z) - targets * z)).sum()
         return float(value), np.array([(off * logits).sum(), *off.sum(axis=0)])

@@ -26,7 +26,9 @@ def threshold(targets: Array, scores: Array) -> float:
     points = np.linspace(logits.min(), logits.max(), POINTS)
     index = _above(logits[there], points) - _above(logits[~there], points)
     best = np.flatnonzero(index > index.max() - CLOSE)
-    return float(expit(points[best[len(best) // 2]]))
+    chosen = points[best[len(best) // 2]]
+    # What the lowest logit comes back to may lie above its score by the last bit.
+    return float(expit(chosen) if chosen > points[0] else scores.min())
 
 
 def _above(logits: Array, points: Array) -> Array:

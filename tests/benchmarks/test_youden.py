@@ -11,6 +11,12 @@ def test_of_the_images_is_the_best_sum_of_both_rates_halfway():
     assert found == pytest.approx(0.35)  # among equals the lowest
 
 
+def test_the_threshold_loses_less_than_the_reference(monkeypatch):
+    monkeypatch.setattr(youden, "ALL", 20_000)
+    ours, steps = youden.losses("unequally wide", 150, 0.5, draws=40)
+    assert 0 < ours < 0.7 * steps
+
+
 def test_every_kind_and_size_is_measured(monkeypatch, capsys):
     monkeypatch.setattr(youden, "ALL", 2000)
     monkeypatch.setattr(youden, "GOAL", 100.0)

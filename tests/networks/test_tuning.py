@@ -29,9 +29,7 @@ HERE = "fine_tune.learning_rate", "fine_tune.cut_layer", "model.dropout", "augme
 
 
 def test_a_trial_is_what_the_stages_train_with_its_settings(workspace, monkeypatch):
-    """Each in a network that the one before has fine-tuned, and without dropout, with which Keras
-    draws other seeds.
-    """
+    """The one before has no dropout, with which Keras draws other seeds."""
     make_world(monkeypatch, **{"train.epochs": 2, "tune.search": list(HERE)})
     monkeypatch.setattr("tasks.registry.live_runs.live_run", Recorder().live_run)
     augment.main()

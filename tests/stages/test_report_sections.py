@@ -69,6 +69,7 @@ def test_recalibration_stands_with_what_it_changes(before_report):
     )
     for degree, shift, words in (
         (0.8, 0.5, surer),
+        (1.0, 0.5, "as sure as they are, and a shift of their logits by <b>+0.500</b> raises them"),
         (1.0, 0.0, "leaves the scores of test as they are"),
     ):
         split = SPLIT | {"calibrated": CALIBRATED | {"temperature": degree, "shift": shift}}

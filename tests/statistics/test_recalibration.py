@@ -34,10 +34,14 @@ def test_what_the_outcomes_were_drawn_with_is_found(kind, true):
     assert recalibration.fit(kind, targets, scores) == found
 
 
-def test_it_is_the_logistic_regression_on_the_logit():
-    targets, scores = draw("binary", 2.5, shifts=(-1.5,))
-    logits = np.log(scores / (1 - scores))
-    line = LogisticRegression(C=np.inf, tol=1e-10).fit(logits, targets[:, 0])
+def test_it_is_platts_logistic_regression_on_the_logit():
+    targets, scores = draw("binary", 2.5, count=60, shifts=(-1.5,))
+    logits, ill = np.log(scores / (1 - scores)), targets[:, 0]
+    many, others = ill.sum(), (1 - ill).sum()
+    share = np.where(ill > 0, (many + 1) / (many + 2), 1 / (others + 2))
+    line = LogisticRegression(C=np.inf, tol=1e-10).fit(
+        np.tile(logits, (2, 1)), np.repeat([1, 0], 60), np.concatenate([share, 1 - share])
+    )
     found = recalibration.fit("binary", targets, scores)
     assert found.temperature == pytest.approx(1 / line.coef_[0, 0], abs=1e-3)
     assert found.shifts[0] == pytest.approx(line.intercept_[0], abs=1e-3)
@@ -82,13 +86,26 @@ def test_neither_the_area_nor_the_answer_changes(kind):
     assert ((changed >= past) == (scores >= 0.3)).all()
 
 
-@pytest.mark.parametrize("right", [True, False])
-def test_without_a_best_temperature_nothing_changes(right):
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+@pytest.mark.parametrize(("gap", "moved"), [(0.5, 0.0), (3.0, 0.0), (12.0, 0.0), (1.5, 2.0)])
+def test_scores_that_part_val_get_as_sure_as_its_images_can_vouch_for(kind, gap, moved):
     targets = np.repeat([[0.0], [1.0]], 20, axis=0)
-    sure = np.linspace(0.6, 0.9, 20)
-    scores = np.concatenate([1 - sure, sure])[:, None]
-    found = recalibration.fit("binary", targets if right else 1 - targets, scores)
-    assert found == recalibration.identity("binary", 1)
+    logits = np.concatenate([-gap - np.linspace(0, 1, 20), gap + np.linspace(0, 1, 20)]) + moved
+    scores = expit(logits)[:, None]
+    if kind == "multiclass":
+        targets, scores = np.hstack([1 - targets, targets]), np.hstack([1 - scores, scores])
+        scores = np.clip(scores, 1e-7, None)
+    after = recalibration.apply(kind, scores, recalibration.fit(kind, targets, scores))[:, -1]
+    if kind == "binary" or not moved:
+        assert after[20:].mean() == pytest.approx(21 / 22, abs=0.015)
+        assert after[:20].mean() == pytest.approx(1 / 22, abs=0.015)
+    assert after[20:].max() < 0.9999
+
+
+def test_scores_that_tell_nothing_stay_as_they_are():
+    targets = np.repeat([[0.0], [1.0]], 20, axis=0)
+    scores = np.concatenate([np.linspace(0.6, 0.9, 20), np.linspace(0.1, 0.4, 20)])[:, None]
+    assert recalibration.fit("binary", targets, scores) == recalibration.identity("binary", 1)
 
 
 def test_scores_of_nought_and_one_stay_finite():
@@ -97,13 +114,27 @@ def test_scores_of_nought_and_one_stay_finite():
 
 
 @pytest.mark.parametrize("kind", ["binary", "multilabel", "multiclass"])
-def test_the_least_loss_is_that_of_the_fitted_scores(kind):
+def test_the_loss_left_is_that_of_the_recalibrated_scores(kind):
     targets, scores = draw(kind, 2.5, shifts=SHIFTS[kind])
     ones = np.ones((2, scores.shape[1]))
     after = recalibration.apply(kind, scores, recalibration.fit(kind, targets, scores))
-    least = recalibration.least_loss(kind, targets, scores, ones)
-    assert least == pytest.approx(recalibration.loss(kind, targets, after, ones), rel=1e-5)
-    assert least < 0.9 * recalibration.loss(kind, targets, scores, ones)
+    left = recalibration.loss_left(kind, targets, scores, ones)
+    assert left == pytest.approx(recalibration.loss(kind, targets, after, ones), rel=1e-5)
+    assert left < 0.9 * recalibration.loss(kind, targets, scores, ones)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_of_scores_that_part_val_the_further_apart_leave_less(kind):
+    targets = np.repeat([[0.0], [1.0]], 20, axis=0)
+    left = []
+    for gap in (0.1, 1.0, 4.0):
+        away = gap + np.linspace(0, 1, 20)
+        scores = expit(np.concatenate([-away, away]))[:, None]
+        given = targets, scores
+        if kind == "multiclass":
+            given = tuple(np.hstack([1 - one, one]) for one in given)
+        left.append(recalibration.loss_left(kind, *given, np.ones((2, given[0].shape[1]))))
+    assert left[0] > left[1] + 1e-3 > left[2] + 2e-3
 
 
 def test_the_loss_weighs_classes():
@@ -114,11 +145,11 @@ def test_the_loss_weighs_classes():
     assert recalibration.loss("binary", targets, scores, weights) == pytest.approx(expected)
 
 
-def test_neither_sureness_nor_a_move_of_all_scores_counts_in_the_least_loss():
+def test_neither_sureness_nor_a_move_of_all_scores_counts_in_the_loss_left():
     targets, scores = draw("multilabel", 2.5)
     ones = np.ones((2, 3))
     other = recalibration.apply("multilabel", scores, Recalibration(0.8, (1.0, -0.5, 0.25)))
     found = [
-        recalibration.least_loss("multilabel", targets, given, ones) for given in (scores, other)
+        recalibration.loss_left("multilabel", targets, given, ones) for given in (scores, other)
     ]
     assert found[0] == pytest.approx(found[1], rel=1e-4)

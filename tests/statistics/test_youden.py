@@ -37,7 +37,9 @@ def test_classes_that_scores_part_are_parted():
 def test_few_images_and_equal_scores_have_one_too(count):
     targets = np.repeat([0.0, 1.0], count)
     assert 0.2 < threshold(targets, np.repeat([0.2, 0.9], count)) <= 0.9
-    assert threshold(targets, np.full(2 * count, 0.7)) == pytest.approx(0.7)
+    for score in np.linspace(0, 1, 23, dtype=np.float32):
+        equal = np.full(2 * count, score)
+        assert (equal >= threshold(targets, equal)).all()
     saturated = threshold(targets, np.repeat([0.0, 1.0], count).astype(np.float32))
     assert 0 < saturated < 1
 
