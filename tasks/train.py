@@ -48,8 +48,8 @@ def begin(settings: Settings) -> keras.Model:
     return starting.network(*made_for)
 
 
-def _told(fitted: Fitted) -> str:
-    if not fitted.better:
+def _told(fitted: Fitted, from_version: bool) -> str:
+    if from_version and not fitted.better:
         lowest, before = fitted.best[CHOSEN_BY], fitted.loss_before
         return (
             f"No epoch lowered the loss on val ({before:.4f} before, {lowest:.4f} at best): the "
@@ -79,7 +79,7 @@ def main() -> None:
         files.save(model, paths.HEAD_MODEL)
         history.write(paths.HEAD_HISTORY, fitted.epochs)
     fitted.checkpoint.remove()
-    print(_told(fitted))
+    print(_told(fitted, phase.start is not None))
 
 
 if __name__ == "__main__":

@@ -80,6 +80,14 @@ class Fitted:
         return bool(self.epochs) and self.best[CHOSEN_BY] < self.loss_before
 
     @property
+    def learnt(self) -> bool:
+        """Whether an epoch lowered the loss on val. Of an untrained network the calibrated loss
+        says little: by chance it may rank few images well.
+        """
+        lowest = min((metrics["val_loss"] for metrics in self.epochs), default=math.inf)
+        return self.better or lowest < self.before["loss"]
+
+    @property
     def best(self) -> Metrics:
         """The metrics of the best epoch."""
         return self.epochs[best_epoch(self.epochs) - 1]

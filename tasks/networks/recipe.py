@@ -15,7 +15,7 @@ from tasks.common.errors import TrainingError
 from tasks.networks import device, passes
 from tasks.networks.architecture import DROPOUT, LOGITS
 from tasks.networks.feeds import Examples, Feed
-from tasks.networks.fit import CHOSEN_BY, Fitted, Metrics, Plan, fit
+from tasks.networks.fit import Fitted, Metrics, Plan, fit
 from tasks.networks.head import fold, normalised
 from tasks.networks.layers import cut, default_cut, train_only
 from tasks.networks.losses import class_weights, penalty
@@ -78,10 +78,10 @@ def train_head(
         train_only(model, head)
         began = head.get_weights()
         fitted = _fit_head(head, train, val, recipe, on_epoch)
-        if not fitted.better:
+        if not must_learn and not fitted.better:
             head.set_weights(began)
     if must_learn:
-        _require_better(fitted, plan)
+        _require_learnt(fitted, plan)
     return fitted
 
 
@@ -128,12 +128,13 @@ def _fit_head(
     return fitted
 
 
-def _require_better(fitted: Fitted, plan: Plan) -> None:
-    if fitted.better:
+def _require_learnt(fitted: Fitted, plan: Plan) -> None:
+    if fitted.learnt:
         return
+    lowest = min(metrics["val_loss"] for metrics in fitted.epochs)
     raise TrainingError(
-        f"required: a calibrated loss on val below {fitted.loss_before:.4f}, where training began; "
-        f"received: {fitted.best[CHOSEN_BY]:.4f} at best in {len(fitted.epochs)} epochs. Nothing "
+        f"required: a loss on val below {fitted.before['loss']:.4f}, where training began; "
+        f"received: {lowest:.4f} at best in {len(fitted.epochs)} epochs. Nothing "
         "was learnt. The usual causes: labels that do not go with the images (look at "
         f"{paths.CONTACT_SHEET} and at the labels of the source), a learning rate too high or too "
         f"low (train.learning_rate: {plan.phase.learning_rate:g}), or too few images "

@@ -50,7 +50,8 @@ def identity(kind: str, outputs: int) -> Recalibration:
 
 def fit(kind: str, targets: Array, scores: Array) -> Recalibration:
     """What has the least cross-entropy of Platt's targets on the images given, those of val:
-    targets and scores `(N, K)`. It changes nothing where scores say no more than how frequent each class is.
+    targets and scores `(N, K)`. It changes nothing where scores say no more than how frequent each
+    class is.
     """
     slope, *shifts = _best(kind, targets, _logits(kind, scores), np.ones((2, scores.shape[1])))
     low, high = TEMPERATURES

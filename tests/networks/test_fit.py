@@ -8,7 +8,7 @@ from worlds.fit import make_examples, make_model, make_plan, same
 from tasks.common.errors import TrainingError
 from tasks.networks.checkpoint import METRICS
 from tasks.networks.feeds import Examples, Stored, order
-from tasks.networks.fit import Plan, best_epoch, fit
+from tasks.networks.fit import Fitted, Plan, best_epoch, fit
 from tasks.networks.residence import of_steps
 from tasks.networks.steps import Steps
 
@@ -166,9 +166,22 @@ def test_a_fit_knows_whether_it_lowered_the_loss():
     train, plan = stored(make_examples(views=2)), make_plan(epochs=3)
     learnt = fit(make_model(), train, val, plan, lambda *_: None)
     assert learnt.better
+    assert learnt.learnt
     assert learnt.best["val_calibrated_loss"] < learnt.loss_before
-    assert not fit(make_model(), train, contrary, plan, lambda *_: None).better
+    nothing = fit(make_model(), train, contrary, plan, lambda *_: None)
+    assert not nothing.better
+    assert not nothing.learnt
     assert not fit(make_model(), train, val, make_plan(epochs=0), lambda *_: None).better
+
+
+def test_an_untrained_network_that_ranks_val_by_chance_has_yet_to_learn():
+    """Its calibrated loss is no bar to training, its loss is."""
+    epoch = {"val_loss": 0.6, "val_calibrated_loss": 0.65}
+    before = {"loss": 0.7, "calibrated_loss": 0.62}
+    fitted = Fitted([epoch], before, None)
+    assert (fitted.better, fitted.learnt) == (False, True)
+    worse = Fitted([epoch | {"val_loss": 0.8}], before, None)
+    assert (worse.better, worse.learnt) == (False, False)
 
 
 class Killed(BaseException):
