@@ -11,6 +11,8 @@ from tasks.common import digests, editing, paths
 from tasks.common.documents import read_json
 from tasks.networks import files
 
+SHORT = {"train.epochs": 1}  # a head that fine-tuning can still better
+
 
 @pytest.fixture(scope="module")
 def after_train(tmp_path_factory):
@@ -20,7 +22,7 @@ def after_train(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MEDLOOP_STATE", raising=False)
-        make_world(patch)
+        make_world(patch, **SHORT)
         patch.setattr("tasks.registry.live_runs.live_run", Recorder().live_run)
         make_views(patch)
         train.main()
@@ -30,7 +32,7 @@ def after_train(tmp_path_factory):
 @pytest.fixture
 def recorder(workspace, monkeypatch, after_train):
     shutil.copytree(after_train, workspace, dirs_exist_ok=True)
-    make_world(monkeypatch)
+    make_world(monkeypatch, **SHORT)
     recorder = Recorder()
     monkeypatch.setattr("tasks.registry.live_runs.live_run", recorder.live_run)
     return recorder

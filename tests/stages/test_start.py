@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from worlds.project import ROOT
 from worlds.start import put
-from worlds.training import Recorder, contents, make_world
+from worlds.training import Recorder, make_world
 
 from tasks import augment, fine_tune, train
 from tasks.common import digests, editing, manifest, paths
@@ -22,7 +22,7 @@ TESTED = 12  # images of val that are test here
 
 
 def enter(patch):
-    make_world(patch)
+    make_world(patch, **{"train.epochs": 1})  # which leaves something to learn
     table = manifest.read(paths.MANIFEST, manifest.MANIFEST)
     table.loc[table.index[-TESTED:], "split"] = "test"
     manifest.write(table, paths.MANIFEST, manifest.MANIFEST)
@@ -63,7 +63,6 @@ def scored(path):
 
 @pytest.mark.slow
 def test_training_goes_on_from_the_version_and_stands_beside_a_fresh_one(start):
-    without = contents(paths.MODEL)
     before = pd.read_csv(paths.HEAD_HISTORY)["val_loss"]
     fresh, begun = scored(paths.MODEL), files.load(paths.START_MODEL)
     trained()
@@ -73,7 +72,6 @@ def test_training_goes_on_from_the_version_and_stands_beside_a_fresh_one(start):
         if layer.name != "logits":
             pairs = zip(layer.get_weights(), head.get_layer(layer.name).get_weights(), strict=True)
             assert all(np.array_equal(a, b) for a, b in pairs), layer.name
-    assert contents(paths.MODEL) != without
     said = read_json(paths.TRAINING)
     assert said["start"] == {
         **{"model_name": "medloop", "version": 3},
