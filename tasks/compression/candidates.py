@@ -147,8 +147,8 @@ def candidate(network: Network, trunk: Path, target: Path) -> Candidate:
     """
     graph, found = onnx.load(trunk), logits(trunk, network.val.images)
 
-    def by(recalibration: Recalibration) -> Array:
-        return head_scores(graph, network.kind, recalibration, found).astype(np.float64)
+    def by(inside: Recalibration) -> Array:
+        return head_scores(graph, network.kind, inside, found).astype(np.float64)
 
     outputs = network.val.targets.shape[1]
     as_they_are = by(recalibration.identity(network.kind, outputs))

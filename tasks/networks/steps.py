@@ -22,7 +22,7 @@ class Steps:
     def __init__(self, network: keras.Model) -> None:
         self._network = network
         self._held: list[tuple[Any, Any]] = []  # arrays, and themselves on the device
-        self._compiled: dict[Any, Any] = {}  # way of the backend -> what it made
+        self._compiled: dict[Any, Any] = {}  # a call of the backend -> what it made
 
     def over(self, examples: Examples, rows: Rows, batch_size: int) -> dict[str, float]:
         """Over batches of some rows of the examples, in their order.
