@@ -64,6 +64,7 @@ def make(backbone: str, folder: Path) -> str:
 
     from tasks.compression.candidates import Network, Side
     from tasks.compression.candidates import make as make_files
+    from tasks.compression.test_time import NO_VIEWS
     from tasks.networks import architecture, files, layers
 
     task = Task(kind="binary", classes=["a", "b"])
@@ -80,7 +81,7 @@ def make(backbone: str, folder: Path) -> str:
     val = Side(Images(images, rows), (rows[:, None] % 2).astype(np.float64), rows.astype(str))
     point = OperatingPoint("youden", 0.9, {"b": 0.5})
     maps = layers.last_conv_layer(model)
-    network = Network(model, architecture.LOGITS, maps, task.kind, point, val)
+    network = Network(model, architecture.LOGITS, maps, task.kind, point, val, NO_VIEWS)
     limits = load(Params, Path(__file__).resolve().parent.parent / paths.PARAMS).compress
     exact, quick = make_files(network, images, limits, folder)
     assert quick is not None  # no network of Keras goes without

@@ -15,7 +15,7 @@ from tasks.common.params.augment import Augment
 from tasks.common.params.loading import load
 from tasks.common.params.section import Part
 from tasks.imaging.pack import open_pack
-from tasks.networks import augmentation
+from tasks.networks import augmentation, test_time
 from tasks.networks.views import Views, asked
 from tasks.pictures.canvas import drawn, panels, plain
 
@@ -59,13 +59,16 @@ def draw_sheet(path: Path, columns: list[NDArray[np.uint8]]) -> None:
 
 @command
 def main() -> None:
-    """Read manifest and pack; write what draws the views, and the contact sheet."""
+    """Read manifest and pack; write what draws the views, those of test time, and the contact
+    sheet.
+    """
     settings = load(Settings)
     train = choose(manifest.of_split(manifest.read_manifest(), "train"), SHOWN_IMAGES)
     images = open_pack()[train["row"].to_numpy()]
     views = asked(settings.augment, tuple(train["image_id"]), images.shape[1:3])
     draw_sheet(paths.CONTACT_SHEET, render_views(images, views))
     write_json(paths.VIEWS, views.settings)
+    test_time.write(test_time.drawn(settings.augment, images.shape[1:3]))
     print(f"{_said(views)}, preset {views.preset}: {paths.CONTACT_SHEET}")
 
 

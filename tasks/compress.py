@@ -24,7 +24,7 @@ from tasks.compression import cpu
 from tasks.compression.candidates import Candidate, Int8, Network, Side, cost, make
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
-from tasks.networks import extracting, files, layers
+from tasks.networks import extracting, files, layers, test_time
 from tasks.networks.architecture import LOGITS
 from tasks.serving import packing, probe, pyfunc
 from tasks.serving import settings as serving
@@ -107,7 +107,8 @@ def read_network(model: keras.Model, rows: pd.DataFrame, task: Task) -> Network:
     """The network, with the operating point and the images that its files are held to."""
     point = OperatingPoint(**read_json(paths.OPERATING_POINT))
     maps, val = layers.last_conv_layer(model), read_side(rows, "val", task)
-    return Network(model, LOGITS, maps, task.kind, point, val, extracting.graph_of(model))
+    seen = test_time.read()
+    return Network(model, LOGITS, maps, task.kind, point, val, seen, extracting.graph_of(model))
 
 
 def read_side(rows: pd.DataFrame, name: str, task: Task) -> Side:

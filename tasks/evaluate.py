@@ -27,7 +27,7 @@ from tasks.imaging import external as external_images
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.imaging.perturbation import CHANGES, Perturbed
-from tasks.networks import device, files, scoring
+from tasks.networks import device, files, scoring, test_time
 from tasks.pictures import charts
 from tasks.statistics import (
     curves,
@@ -266,7 +266,7 @@ def main() -> None:
     device.prepare(settings.train.threads, settings.train.seed)
     own = manifest.read_manifest()
     rows = own[own["split"].isin(["val", "test"])].reset_index(drop=True)
-    model, pack = files.load(paths.MODEL), open_pack()
+    model, pack = test_time.averaged(files.load(paths.MODEL), test_time.read()), open_pack()
     images = Images(pack, rows["row"].to_numpy(np.int64))
     table = scores.make(rows, scoring.score(model, images))
     found = evaluate(table, rows, settings.task, settings.evaluate)

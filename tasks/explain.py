@@ -29,7 +29,7 @@ from tasks.common.params.train import Train
 from tasks.imaging import masks
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
-from tasks.networks import device, features, files, heatmaps, layers, methods, scoring
+from tasks.networks import device, features, files, heatmaps, layers, methods, scoring, test_time
 from tasks.networks.explanation_checks import Explained, check
 from tasks.networks.heatmaps import Explainer
 from tasks.pictures import explanations
@@ -189,7 +189,8 @@ def explain_chosen(given: Sequence[str], chosen: str | None, names: Sequence[str
         )
     explain, shown = methods.explainer(world.model, method), world.pictures(ids)
     paths.EXPLAINED.mkdir(parents=True, exist_ok=True)
-    said = scoring.score(world.model, world.pixels(ids))
+    judges = test_time.averaged(world.model, test_time.read())
+    said = scoring.score(judges, world.pixels(ids))
     drawn = []
     for k, name in enumerate(world.outputs):
         found = explain(world.pixels(ids), k, False)

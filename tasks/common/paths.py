@@ -82,6 +82,7 @@ FINDINGS = Path("reports/findings.json")
 DATA_DOCS = Path("reports/data_docs")  # of earlier versions: pages that load from the network
 
 VIEWS = Path("data/views.json")
+TEST_VIEWS = Path("data/test_views.json")
 CONTACT_SHEET = Path("reports/augment/contact_sheet.png")
 
 HEAD_MODEL = Path("models/head.keras")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.compression.export import export
 from tasks.compression.int8 import Pixels, Quantiser, logits
+from tasks.compression.test_time import averaged
 from tasks.compression.whole_graph import complete, head_scores
 from tasks.imaging.images import Images
 from tasks.serving.session import Session
@@ -51,6 +52,7 @@ class Network:
         kind: of the task.
         point: the operating point, in terms of the scores as the network gives them.
         val: what the files are fitted and held to.
+        seen: the views at test time, `(V, 8)` as `test_time.averaged` takes them.
         extractor: the graph from pixels to the maps, where Keras does not know it.
     """
 
@@ -60,6 +62,7 @@ class Network:
     kind: str
     point: OperatingPoint
     val: Side
+    seen: NDArray[np.float32]
     extractor: bytes | None = None
 
     @property
@@ -145,7 +148,8 @@ def candidate(network: Network, trunk: Path, target: Path) -> Candidate:
     """Make the file `target` of a trunk, with its own recalibration, fitted on val. The trunk runs
     once: its logits make the scores of the whole file by any recalibration.
     """
-    graph, found = onnx.load(trunk), logits(trunk, network.val.images)
+    graph = averaged(onnx.load(trunk), network.seen, network.model.input_shape[1:])
+    found = logits(graph.SerializeToString(), network.val.images)
 
     def by(inside: Recalibration) -> Array:
         return head_scores(graph, network.kind, inside, found).astype(np.float64)

@@ -71,7 +71,14 @@ def training(facts: Facts) -> str:
     views = {"none": "No augmentation"}.get(
         augment["preset"], f"Random views of the preset {augment['preset']}"
     )
-    return f"{phases}. {views}. Classes are {weighed}."
+    return f"{phases}. {views}. Classes are {weighed}.{_judged(augment.get('test_views', 0))}"
+
+
+def _judged(views: int) -> str:
+    if not views:
+        return ""
+    seen = f"the image and {count(views, 'view')} of it, the same for every image"
+    return f" A score is that of the mean of the logits of {seen}."
 
 
 def _averaged(share: float) -> str:

@@ -8,7 +8,7 @@ import keras
 import pandas as pd
 
 from tasks.common import paths
-from tasks.networks import data, device, files, recipe, scoring
+from tasks.networks import data, device, files, recipe, scoring, test_time
 from tasks.networks.architecture import build
 from tasks.statistics import scores
 
@@ -44,9 +44,11 @@ def score(fresh: keras.Model) -> pd.DataFrame:
     by which of the two.
     """
     rows, images = data.held_out()
-    others = {"start": files.load(paths.START_MODEL), "fresh": fresh}
+    others, views = {"start": files.load(paths.START_MODEL), "fresh": fresh}, test_time.read()
     tables = [
-        scores.make(rows, scoring.score(network, images)).assign(network=name)
+        scores.make(rows, scoring.score(test_time.averaged(network, views), images)).assign(
+            network=name
+        )
         for name, network in others.items()
     ]
     return pd.concat(tables, ignore_index=True)

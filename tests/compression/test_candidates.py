@@ -8,6 +8,7 @@ import pytest
 from tasks.common.params.compress import Compress
 from tasks.compression import candidates
 from tasks.compression.candidates import Candidate, Cost, Int8, Side
+from tasks.compression.test_time import NO_VIEWS
 from tasks.statistics import recalibration
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.recalibration import Recalibration
@@ -79,7 +80,7 @@ def test_as_few_layers_as_needed_stay_float(tmp_path, monkeypatch, spoiling, tri
         return scored(0.1, 0.4, 0.6, 0.9) if good else scored(0.1, 0.7, 0.6, 0.9)
 
     monkeypatch.setattr(candidates, "candidate", candidate)
-    network = candidates.Network(None, "", "", "binary", POINT, SIDE)
+    network = candidates.Network(None, "", "", "binary", POINT, SIDE, NO_VIEWS)
     exact = scored(0.1, 0.4, 0.6, 0.9)
     found = candidates.search(network, quantiser, exact, tmp_path / "int8.onnx", LIMITS)
     assert isinstance(found, Int8)

@@ -101,6 +101,7 @@ def make_world(
     from tasks.networks import files
 
     pd.DataFrame({"image_id": [], "network": []}, dtype="str").to_parquet(paths.BESIDE)
+    paths.TEST_VIEWS.write_text('{"affine": []}')
     files.save(make_model(), paths.HEAD_MODEL)
     files.save(make_model(), paths.MODEL)
     return manifest.read_manifest()

@@ -15,6 +15,7 @@ def table(workspace, monkeypatch):
 def test_it_writes_seeds_and_a_sheet_that_repeat(table):
     augment.main()
     assert read_json(paths.VIEWS) == {"preset": "tutorial", "seed": 13, "count": 2, "refresh": None}
+    assert read_json(paths.TEST_VIEWS) == {"affine": []}
     first = contents(paths.VIEWS, paths.CONTACT_SHEET)
     augment.main()
     assert contents(paths.VIEWS, paths.CONTACT_SHEET) == first

@@ -14,8 +14,10 @@ from tasks.common.params.compress import Compress
 from tasks.compression import cpu
 from tasks.compression.candidates import Cost, Int8
 from tasks.compression.int8 import LAYERS
+from tasks.networks import augmentation, files, scoring, test_time
 from tasks.serving import settings
 from tasks.serving.classifier import Classifier
+from tasks.serving.session import Session
 from tasks.statistics import recalibration, scores
 from tasks.statistics.recalibration import Recalibration
 
@@ -86,6 +88,25 @@ def test_the_stage_leaves_a_package_that_answers_like_the_network(evaluated, cap
     assert everything() == first
     # TensorFlow counts the functions that earlier tests have traced, and may warn of them here.
     assert [record.msg for record in caplog.records if record.name != "tensorflow"] == []
+
+
+def test_the_package_looks_at_the_same_views_as_evaluate(tiny):
+    tiny()
+    images = compress.open_pack()[40:]  # val and test
+    affine = augmentation.draw(augmentation.PRESETS["tutorial"], 5, ["a", "b"], (32, 32)).affine
+    test_time.write(affine)
+    evaluate.main()
+    seen = pd.read_parquet(paths.SCORES)
+    plain = scoring.score(files.load(paths.MODEL), images)
+    assert np.abs(scores.values(seen) - plain).max() > 0.01
+    compress.main()
+    found = json.loads(paths.COMPRESSION.read_text())
+    metrics = json.loads(paths.METRICS.read_text())
+    assert found["int8"]["test"]["float_auroc"] == metrics["test"]["auroc"]["value"]
+    session, file = Session(paths.SERVING / "float.onnx"), settings.read(paths.SERVING).files
+    inside = Recalibration(file["float.onnx"].temperature, tuple(file["float.onnx"].shifts))
+    own = recalibration.apply("binary", scores.values(seen), inside)
+    np.testing.assert_allclose(session.scores(images), own, atol=1e-4)
 
 
 def test_where_int8_costs_too_much_the_float_file_serves_alone(evaluated, monkeypatch):

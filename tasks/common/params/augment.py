@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tasks.common.params.section import Positive, Section, Seed
 
 
 class Augment(Section):
     """Random views of the training images. `views: 0` draws one anew every epoch and stores none of
-    its activations; `refresh` is the number of epochs after which views are drawn anew.
+    its activations; `refresh` is the number of epochs after which views are drawn anew. A score is
+    that of the image and of `test_views` views of it, the same for every image.
     """
 
     preset: Literal["none", "radiograph", "tutorial"]
     views: Annotated[int, Field(ge=0, le=64)]
     refresh: Positive | None
     seed: Seed
+    test_views: Annotated[int, Field(ge=0, le=16)] = 0  # earlier files have none
+
+    @model_validator(mode="after")
+    def _views_differ(self) -> Self:
+        if self.test_views and self.preset == "none":
+            raise ValueError(
+                "views at test time need a preset that changes something, such as radiograph"
+            )
+        return self
