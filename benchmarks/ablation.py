@@ -37,9 +37,10 @@ from tasks.common.params.augment import Augment
 from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.imaging.perturbation import CHANGES, Perturbed
-from tasks.networks import data, device, recipe
+from tasks.networks import data, device, recipe, test_time
 from tasks.networks.architecture import build
 from tasks.networks.fit import Fitted
+from tasks.networks.measuring import measured
 from tasks.networks.scoring import score
 from tasks.statistics.areas import auroc
 
@@ -81,6 +82,9 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"fine_tune.learning_rate": 1.0e-3},
         {"fine_tune.label_smoothing": 0.0},
         {"fine_tune.schedule": None},
+        {"fine_tune.cut_layer": "block6_expand_conv"},
+        {"model.backbone": "EfficientNetLite2"},
+        {"augment.test_views": 4},
     ],
 }
 
@@ -95,13 +99,15 @@ class Laboratory:
             shutil.copy(paths.PARAMS, PREPARED)
         shutil.copy(PREPARED, paths.PARAMS)  # a run that was killed has left its own
         self._augmented: Augment | None = None
-        self._heads: dict[int, Any] = {}
+        self._heads: dict[tuple[str, int], Any] = {}  # backbone and seed -> weights
 
     def run(self, phase: str, changes: dict[str, Any], seed: int) -> dict[str, float]:
         """The figures of a phase with some settings changed, at its best epoch."""
         model, fitted = self.train(phase, changes, seed)
-        best = fitted.best | {"epochs": len(fitted.epochs), "changed_auroc": on_changed(model)}
-        return {name: round(best[name], 6) for name in FIGURES}
+        judges = test_time.averaged(model, test_time.read())
+        found = on_val(judges) | {"changed_auroc": on_changed(judges)}
+        found["epochs"] = len(fitted.epochs)
+        return {name: round(found[name], 6) for name in FIGURES}
 
     def train(self, phase: str, changes: dict[str, Any], seed: int) -> tuple[keras.Model, Fitted]:
         """Run a phase with some settings changed; the fine-tune phase begins with the head of the
@@ -123,14 +129,25 @@ class Laboratory:
     def _fit(
         self, phase: str, model: keras.Model, settings: Params, given: recipe.Recipe
     ) -> Fitted:
-        backbone, seed = settings.model.backbone, settings.train.seed
+        backbone = settings.model.backbone
         if phase == "train":
             return recipe.train_head(model, backbone, given, lambda *_: None)
-        if seed not in self._heads:
+        key = backbone, settings.train.seed
+        if key not in self._heads:
             recipe.train_head(model, backbone, given, lambda *_: None).checkpoint.remove()
-            self._heads[seed] = model.get_weights()
-        model.set_weights(self._heads[seed])
+            self._heads[key] = model.get_weights()
+        model.set_weights(self._heads[key])
         return recipe.fine_tune(model, backbone, settings.fine_tune, given, lambda *_: None)
+
+
+def on_val(model: keras.Model) -> dict[str, float]:
+    """What `measured` finds of val in the current folder, under the names of a history."""
+    settings = load(Params)
+    images = data.read(settings.task)
+    weights = recipe.of_data(settings.task, settings.train, images).weights
+    scores = score(model, images.val.images)
+    found = measured(settings.task.kind, images.val.targets, scores, weights)
+    return {f"val_{name}": value for name, value in found.items()}
 
 
 def on_changed(model: keras.Model) -> float:
