@@ -1,13 +1,14 @@
 """How much of a difference between two models is chance, beside what the gate can tell.
 
-    python -m benchmarks.seeds DATA [--limit 1500] [--seeds 5]
+    python -m benchmarks.seeds DATA [--limit 1500] [--seeds 5] [--preset quality]
 
 DATA as in `benchmarks.ablation`. Both phases run from stored activations with each seed, with the
-settings of params.yaml. AUROC and accuracy at 0.5 of both on val and test, their means and standard
-deviations; nothing is chosen by what stands there. The figure is the standard deviation of the
-AUROC on test of what the fine-tune phase leaves, over half of the gate's 95% interval between two
-such models: at most 1, chance alone rarely looks like a difference. The workspace keeps the scores:
-delete it after a change of code or settings.
+settings of params.yaml, or of a preset. AUROC, accuracy at the operating point and accuracy at 0.5
+of both on val and test, their means and standard deviations; operating point and recalibration are
+fitted on val, as by the stages, and nothing is chosen by what stands there. The figure is the
+standard deviation of the AUROC on test of what the fine-tune phase leaves, over half of the gate's
+95% interval between two such models: at most 1, chance alone rarely looks like a difference. The
+workspace keeps the scores: delete it after a change of code or settings.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -30,14 +31,16 @@ from benchmarks.result import report
 from benchmarks.time_to_quality import ROOT
 from tasks.common import documents, labels, manifest, paths
 from tasks.common.params.loading import load
+from tasks.common.params.presets import PRESETS
 from tasks.common.params.whole import Params
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
-from tasks.networks import device
+from tasks.networks import device, test_time
 from tasks.networks.scoring import score
-from tasks.statistics import Array
+from tasks.statistics import Array, recalibration, thresholds
 from tasks.statistics.areas import auroc
 from tasks.statistics.paired_difference import paired_auroc_difference
+from tasks.statistics.recalibration import Recalibration
 
 CONFIDENCE = 0.95
 
@@ -56,28 +59,46 @@ class Split:
         """Of a binary task: `(N,)`."""
         return score(model, self._images)[:, 0].astype(float)
 
-    def figures(self, scores: Array) -> dict[str, float]:
-        """AUROC, and accuracy at 0.5."""
-        right = (scores > 0.5) == (self.targets[:, 0] > 0)
+    def figures(self, scores: Array, fitted: Fitted) -> dict[str, float]:
+        """AUROC, and accuracy at the operating point and where recalibrated scores are 0.5."""
+        there = self.targets[:, 0] > 0
+        calibrated = recalibration.apply("binary", scores[:, None], fitted.recalibration)[:, 0]
         return {
-            "AUROC": auroc(self.targets[:, 0].astype(float), scores),
-            "accuracy": float(right.mean()),
+            "AUROC": auroc(there.astype(float), scores),
+            "accuracy": float(((scores >= fitted.threshold) == there).mean()),
+            "at 0.5": float(((calibrated > 0.5) == there).mean()),
         }
 
 
-def measure(laboratory: Laboratory, seeds: int) -> Iterator[dict[str, Any]]:
+class Fitted(NamedTuple):
+    """What is fitted on val."""
+
+    threshold: float
+    recalibration: Recalibration
+
+
+def fit(val: Split, scores: Array) -> Fitted:
+    """By the scores `(N,)` of val, as the stage evaluate does by the rule `youden`."""
+    targets = val.targets.astype(float)
+    at = thresholds.threshold(targets[:, 0], scores, "youden", 0.0)
+    return Fitted(at, recalibration.fit("binary", targets, scores[:, None]))
+
+
+def measure(laboratory: Laboratory, seeds: int, preset: str) -> Iterator[dict[str, Any]]:
     """A row per seed, phase and split, with the scores; what a killed run has left is taken up."""
     splits = {name: Split(name) for name in ("val", "test")}
     for seed, phase in product(range(FIRST_SEED, FIRST_SEED + seeds), ("train", "fine_tune")):
-        file = Path(f"scores_{phase}_{seed}.npz")
+        file = Path(f"scores_{preset}_{phase}_{seed}.npz")
         if not file.exists():
-            model, _ = laboratory.train(phase, {}, seed)
-            found = {name: split.scores(model) for name, split in splits.items()}
+            model, _ = laboratory.train(phase, dict(PRESETS[preset]), seed)
+            judges = test_time.averaged(model, test_time.read())
+            found = {name: split.scores(judges) for name, split in splits.items()}
             documents.replace(file, partial(_save, scores=found))
         with np.load(file) as stored:
+            fitted = fit(splits["val"], stored["val"])
             for name, split in splits.items():
                 said = {"seed": seed, "phase": phase, "split": name, "scores": stored[name]}
-                yield said | split.figures(stored[name])
+                yield said | split.figures(stored[name], fitted)
 
 
 def _save(draft: Path, scores: dict[str, Any]) -> None:
@@ -102,14 +123,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--limit", type=int, default=1500, help="train and val images")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--preset", choices=list(PRESETS), default="fast")
     parser.add_argument("--workspace", type=Path, default=HOME, help="keeps what is prepared")
     options = parser.parse_args(arguments)
     device.prepare(load(Params, ROOT / paths.PARAMS).train.threads, seed=0)
     with laboratory_of(options.data.resolve(), options.workspace, options.limit) as laboratory:
-        found = pd.DataFrame(measure(laboratory, options.seeds))
+        found = pd.DataFrame(measure(laboratory, options.seeds, options.preset))
         kept = found[(found["phase"] == "fine_tune") & (found["split"] == "test")]
         half, spread = told_apart(kept), float(kept["AUROC"].std())
-    table = found.groupby(["phase", "split"], sort=False)[["AUROC", "accuracy"]]
+    table = found.groupby(["phase", "split"], sort=False)[["AUROC", "accuracy", "at 0.5"]]
     print(table.agg(["mean", "std", "min", "max"]).to_string(float_format="{:.4f}".format))
     print(f"AUROC on test: standard deviation {spread:.4f}, half of the gate's interval {half:.4f}")
     report("seeds", spread / half, 1.0, at_most=True)

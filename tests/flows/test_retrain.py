@@ -6,6 +6,9 @@ from prefect.states import Cancelled, Failed
 from flows import receipt, retrain
 from tasks.common import editing, paths
 from tasks.common.errors import WorkspaceError
+from tasks.common.params.loading import load
+from tasks.common.params.presets import QUALITY
+from tasks.common.params.whole import Params
 
 
 def interval(value, low, high):
@@ -161,6 +164,17 @@ def test_ctrl_c_is_told_in_one_line(repository, monkeypatch, capsys, state):
 def test_prefect_that_does_not_start_is_told_in_one_line(repository, monkeypatch, capsys):
     assert retrained(monkeypatch, state=WorkspaceError("required: Prefect's server")) == 1
     assert capsys.readouterr().err == "WorkspaceError: required: Prefect's server\n"
+
+
+def test_a_preset_is_written_into_the_parameters_and_back(repository, monkeypatch, capsys):
+    before = paths.PARAMS.read_text()
+    asked = ("--preset", "quality", "--set", "augment.views=2")
+    assert retrained(monkeypatch, *asked, state=Cancelled()) == 130
+    changed = load(Params).augment
+    assert (changed.test_views, changed.views) == (QUALITY["augment.test_views"], 2)
+    assert "+  test_views: " in capsys.readouterr().out
+    assert retrained(monkeypatch, "--preset", "fast", state=Cancelled()) == 130
+    assert paths.PARAMS.read_text() == before
 
 
 def test_in_another_folder_nothing_is_made(tmp_path, monkeypatch, capsys):
