@@ -116,4 +116,4 @@ lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
 
 .PHONY: clean
 clean: ## delete what runs made, except data/raw, dvc.lock, the DVC cache, mlruns and phantom
-	rm -rf .medloop code models reports data/processed data/manifest.parquet data/views.json data/scores.parquet data/served_scores.parquet .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .medloop code models reports data/processed data/manifest.parquet data/views.json data/test_views.json data/beside_scores.parquet data/scores.parquet data/served_scores.parquet .pytest_cache .mypy_cache .ruff_cache

@@ -3,9 +3,9 @@
     python -m benchmarks.seeds DATA [--limit 1500] [--seeds 5] [--preset quality]
 
 DATA as in `benchmarks.ablation`. Both phases run from stored activations with each seed, with the
-settings of params.yaml, or of a preset. AUROC, accuracy at the operating point and accuracy at 0.5
-of both on val and test, their means and standard deviations; operating point and recalibration are
-fitted on val, as by the stages, and nothing is chosen by what stands there. The figure is the
+settings of params.yaml, and those of a preset. AUROC, and accuracy at the operating point and at
+0.5 of both on val and test, their means and standard deviations; operating point and recalibration
+are fitted on val, as by the stages, and nothing is chosen by what stands there. The figure is the
 standard deviation of the AUROC on test of what the fine-tune phase leaves, over half of the gate's
 95% interval between two such models: at most 1, chance alone rarely looks like a difference. The
 workspace keeps the scores: delete it after a change of code or settings.
@@ -84,13 +84,13 @@ def fit(val: Split, scores: Array) -> Fitted:
     return Fitted(at, recalibration.fit("binary", targets, scores[:, None]))
 
 
-def measure(laboratory: Laboratory, seeds: int, preset: str) -> Iterator[dict[str, Any]]:
+def measure(laboratory: Laboratory, seeds: int, preset: str | None) -> Iterator[dict[str, Any]]:
     """A row per seed, phase and split, with the scores; what a killed run has left is taken up."""
     splits = {name: Split(name) for name in ("val", "test")}
     for seed, phase in product(range(FIRST_SEED, FIRST_SEED + seeds), ("train", "fine_tune")):
         file = Path(f"scores_{preset}_{phase}_{seed}.npz")
         if not file.exists():
-            model, _ = laboratory.train(phase, dict(PRESETS[preset]), seed)
+            model, _ = laboratory.train(phase, dict(PRESETS.get(preset or "", {})), seed)
             judges = test_time.averaged(model, test_time.read())
             found = {name: split.scores(judges) for name, split in splits.items()}
             documents.replace(file, partial(_save, scores=found))
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--limit", type=int, default=1500, help="train and val images")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--preset", choices=list(PRESETS), default="fast")
+    parser.add_argument("--preset", choices=list(PRESETS), help="none: params.yaml as it is")
     parser.add_argument("--workspace", type=Path, default=HOME, help="keeps what is prepared")
     options = parser.parse_args(arguments)
     device.prepare(load(Params, ROOT / paths.PARAMS).train.threads, seed=0)

@@ -29,7 +29,7 @@ from tasks.compression.export import OUTPUTS
 from tasks.graphs.canonical import INPUT, canonical
 from tasks.imaging.batching import cores
 from tasks.imaging.images import Images
-from tasks.serving.session import BATCH_SIZE
+from tasks.serving.session import batch_size
 
 Pixels = NDArray[np.uint8]
 POOLING = ("GlobalAveragePool", "ReduceMean")
@@ -142,8 +142,9 @@ def logits(model: Path | bytes, images: Images | Pixels, threads: int = 0) -> ND
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    size = batch_size(session.get_modelmeta().custom_metadata_map)
     parts = [
-        session.run(OUTPUTS[:1], {INPUT: images[k : k + BATCH_SIZE].astype(np.float32)})[0]
-        for k in range(0, len(images), BATCH_SIZE)
+        session.run(OUTPUTS[:1], {INPUT: images[k : k + size].astype(np.float32)})[0]
+        for k in range(0, len(images), size)
     ]
     return np.concatenate(parts)

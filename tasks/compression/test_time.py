@@ -12,8 +12,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, version_converter
 
+from tasks.common.errors import ParameterError
 from tasks.graphs.canonical import INPUT
 from tasks.graphs.joining import standard_opset
+from tasks.serving.session import LOOKS
 
 WITH_GRIDS = 16  # the first version of the operators that resamples by a grid
 RENAMED = 20  # the first in which that operator's mode has another name
@@ -38,7 +40,7 @@ def averaged(
     if not len(affine):
         return trunk
     if standard_opset(trunk) < WITH_GRIDS:
-        trunk = version_converter.convert_version(trunk, WITH_GRIDS)
+        trunk = _newer(trunk)
     whole = onnx.ModelProto()
     whole.CopyFrom(trunk)
     graph = whole.graph
@@ -54,8 +56,20 @@ def averaged(
         numpy_helper.from_array(array, name)
         for name, array in _constants(affine, image, _outputs(trunk)).items()
     )
+    helper.set_model_props(whole, {LOOKS: str(1 + len(affine))})
     onnx.checker.check_model(whole)
     return whole
+
+
+def _newer(trunk: onnx.ModelProto) -> onnx.ModelProto:
+    try:
+        return version_converter.convert_version(trunk, WITH_GRIDS)
+    except Exception as error:  # whatever the operators of a file that is brought are
+        raise ParameterError(
+            f"required: a graph that can be brought to opset {WITH_GRIDS}, for augment.test_views; "
+            f"received: opset {standard_opset(trunk)}, and {type(error).__name__}: {error}. Export "
+            "the feature extractor with opset 17, or set augment.test_views to 0"
+        ) from None
 
 
 def _outputs(trunk: onnx.ModelProto) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tasks.graphs.canonical import INPUT
-from tasks.serving.session import BATCH_SIZE
+from tasks.serving.session import LOOKS, batch_size
 from tasks.statistics.recalibration import Recalibration
 
 CAST, TEMPERATURE, SHIFTS, WEIGHTS = "pixels", "temperature", "shifts", "head_weights"
@@ -30,8 +30,8 @@ def complete(
     Returns:
         `images` `(N, H, W, C)` uint8 to `scores` `(N, K)`, `maps` `(N, h, w, channels)` and
         `weights`. Where global average pooling and one dense layer follow the maps, the gradient of
-        a logit is its column of the weights at every place, so their product is both the class
-        activation map (Zhou et al. 2016, CVPR) and Grad-CAM, up to a factor.
+        a logit of the image itself is its column of the weights at every place, so their product is
+        both the class activation map (Zhou et al. 2016, CVPR) and Grad-CAM, up to a factor.
     """
     whole = onnx.ModelProto()
     whole.CopyFrom(trunk)
@@ -47,7 +47,9 @@ def complete(
     graph.initializer.extend(
         [*_constants(found), numpy_helper.from_array(np.asarray(weights, np.float32), WEIGHTS)]
     )
+    looks = [entry for entry in trunk.metadata_props if entry.key == LOOKS]
     del whole.metadata_props[:]
+    whole.metadata_props.extend(looks)
     onnx.checker.check_model(whole)
     return whole
 
@@ -68,10 +70,9 @@ def head_scores(
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    starts = range(0, len(logits), BATCH_SIZE)
-    return np.concatenate(
-        [session.run(None, {"logits": logits[k : k + BATCH_SIZE]})[0] for k in starts]
-    )
+    size = batch_size({entry.key: entry.value for entry in trunk.metadata_props})
+    starts = range(0, len(logits), size)
+    return np.concatenate([session.run(None, {"logits": logits[k : k + size]})[0] for k in starts])
 
 
 def _scores(kind: str, found: Recalibration) -> list[onnx.NodeProto]:

@@ -13,7 +13,7 @@ from tasks.common import paths
 from tasks.common.wording import ENOUGH, count
 from tasks.evidence.checklist import Facts
 from tasks.evidence.data_facts import partition, preprocessing
-from tasks.evidence.model_facts import cutoff
+from tasks.evidence.model_facts import cutoff, looks
 from tasks.evidence.owner import Answers, Heading
 
 
@@ -60,7 +60,7 @@ def _modifications(facts: Facts, answers: Answers) -> list[Row]:
             "What stays",
             f"The task ({about['kind']}: {', '.join(about['classes'])}), the network "
             f"({about['backbone']}), the preparation of images, and what the model is for. "
-            f"{preprocessing(facts)} Another value of one of these is outside of this protocol.",
+            f"{_seen(facts)} Another value of one of these is outside of this protocol.",
         ),
         Row(
             "Who starts it",
@@ -68,6 +68,10 @@ def _modifications(facts: Facts, answers: Answers) -> list[Row]:
             "serves.",
         ),
     ]
+
+
+def _seen(facts: Facts) -> str:
+    return f"{preprocessing(facts)} {looks(facts)}".strip()
 
 
 def _protocol(facts: Facts, answers: Answers) -> list[Row]:

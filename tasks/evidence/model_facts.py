@@ -71,14 +71,17 @@ def training(facts: Facts) -> str:
     views = {"none": "No augmentation"}.get(
         augment["preset"], f"Random views of the preset {augment['preset']}"
     )
-    return f"{phases}. {views}. Classes are {weighed}.{_judged(augment.get('test_views', 0))}"
+    return f"{phases}. {views}. Classes are {weighed}."
 
 
-def _judged(views: int) -> str:
+def looks(facts: Facts) -> str:
+    """At which views of an image the network looks for a score; empty where at itself alone."""
+    augment = facts["parameters"]["augment"]
+    views = 0 if augment["preset"] == "none" else augment.get("test_views", 0)
     if not views:
         return ""
     seen = f"the image and {count(views, 'view')} of it, the same for every image"
-    return f" A score is that of the mean of the logits of {seen}."
+    return f"A score is that of the mean of its logits of {seen} (test-time augmentation)."
 
 
 def _averaged(share: float) -> str:
@@ -113,14 +116,19 @@ def selection(facts: Facts) -> str:
 
 def no_ensemble(facts: Facts) -> str:
     """One network answers."""
-    return "No ensemble: one network answers."
+    return f"No ensemble: one network answers. {looks(facts)}".strip()
 
 
 def index_test(facts: Facts) -> str:
     """All between a file and its answer."""
-    return (
-        f"{network(facts)} {preprocessing(facts)} It serves as {facts['compression']['serves']}, "
-        "from a file's bytes to calibrated scores and an answer."
+    return " ".join(
+        [
+            network(facts),
+            preprocessing(facts),
+            *filter(None, [looks(facts)]),
+            f"It serves as {facts['compression']['serves']}, from a file's bytes to calibrated "
+            "scores and an answer.",
+        ]
     )
 
 

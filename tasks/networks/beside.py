@@ -41,7 +41,7 @@ def train_fresh(
 
 def score(fresh: keras.Model) -> pd.DataFrame:
     """The score table of the test images by the start and by the fresh network, and in `network`
-    by which of the two.
+    by which of the two; both look at the same views as the model.
     """
     rows, images = data.held_out()
     others, views = {"start": files.load(paths.START_MODEL), "fresh": fresh}, test_time.read()

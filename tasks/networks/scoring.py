@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tasks.imaging.images import Pictures
 from tasks.networks import device, memory
 from tasks.networks.prediction import JIT, batch_size, outputs
+from tasks.networks.test_time import looks
 
 
 def score(model: keras.Model, images: Pictures) -> NDArray[np.float32]:
@@ -20,7 +21,8 @@ def score(model: keras.Model, images: Pictures) -> NDArray[np.float32]:
     """
     model.jit_compile = JIT
     scores = np.zeros((len(images), model.output_shape[-1]), np.float32)
-    forward, size = device.backend.forward(model), batch_size(*model.input_shape[1:3])
+    forward = device.backend.forward(model)
+    size = max(1, batch_size(*model.input_shape[1:3]) // looks(model))
     take, what = images.__getitem__, "Scoring batches"
     with memory.fitting():
         for rows, (found,) in outputs(forward, len(images), size, take, what):

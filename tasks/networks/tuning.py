@@ -64,9 +64,10 @@ class Search:
             )
         self._settings, self._read = settings, read
         self._space, self._asked = search_space.distributions(settings), settings.tune
-        asked = settings.model_dump(include=set(SECTIONS)) | self._asked.model_dump(
-            include={"search", "seed", "workers"}
-        )
+        no_part = {"augment": {"test_views"}}  # trials are judged without
+        asked = settings.model_dump(
+            include=set(SECTIONS), exclude=no_part
+        ) | self._asked.model_dump(include={"search", "seed", "workers"})
         seen = [digests.of_file(file) for file in (paths.MANIFEST, paths.PACK)]
         self.key = digests.of_json([asked, seen, keys.made_with("tasks.networks.tuning")])
         self._kept = Kept(self.key)

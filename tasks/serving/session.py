@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 BATCH_SIZE = 32
+LOOKS = "looks"  # of the file's metadata: how many images pass the network for each that is scored
+
+
+def batch_size(metadata: Mapping[str, str]) -> int:
+    """How many images a graph gets at once, so that about `BATCH_SIZE` pass its network."""
+    return max(1, BATCH_SIZE // int(metadata.get(LOOKS, 1)))
 
 
 class Session:
@@ -29,12 +36,11 @@ class Session:
         self._session = onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"]
         )
+        self._size = batch_size(self._session.get_modelmeta().custom_metadata_map)
 
     def scores(self, images: Images | Pixels) -> Floats:
         """Calibrated scores `(N, K)` of `(N, H, W, C)` pixels."""
-        starts = range(0, len(images), BATCH_SIZE)
-        parts = [self._run(["scores"], images[k : k + BATCH_SIZE])[0] for k in starts]
-        return np.concatenate(parts)
+        return self._run(["scores"], images)[0]
 
     def heatmaps(self, images: Pixels, output: int, absent: bool) -> tuple[Floats, Floats]:
         """Scores `(N, K)`, and what speaks for an output in `(N, h, w)` of [0, 1]: the class
@@ -60,12 +66,15 @@ class Session:
         return scores, evidence / np.where(largest > 0, largest, 1)
 
     def fingerprint(self, images: Pixels) -> list[float]:
-        """What the weights make of the maps' means, which is the logits but for a constant: where
-        arithmetic differs, these do.
+        """What the weights make of the maps' means, which is the logits of the image itself but for
+        a constant: where arithmetic differs, these do.
         """
         maps, weights = self._run(["maps", "weights"], images)
         return [float(x) for x in (maps.mean(axis=(1, 2)) @ weights).ravel()]
 
-    def _run(self, wanted: list[str], images: Pixels) -> list[Floats]:
-        found: list[Floats] = self._session.run(wanted, {"images": images})
-        return found
+    def _run(self, wanted: list[str], images: Images | Pixels) -> list[Floats]:
+        """Batch after batch; the weights hang on no image."""
+        starts = range(0, len(images), self._size)
+        parts = [self._session.run(wanted, {"images": images[k : k + self._size]}) for k in starts]
+        pairs = zip(wanted, zip(*parts, strict=True), strict=True)
+        return [found[0] if name == "weights" else np.concatenate(found) for name, found in pairs]

@@ -61,12 +61,6 @@ def test_what_is_not_allowed_is_named(values, section, key, value, words):
     assert words in str(caught.value)
 
 
-def test_views_at_test_time_need_a_preset_that_changes_something(values):
-    values["augment"] |= {"preset": "none", "test_views": 2}
-    with pytest.raises(ParameterError, match=r"views at test time need a preset that changes"):
-        parse(Params, values)
-
-
 def test_all_problems_are_listed_at_once(values):
     broken = copy.deepcopy(values)
     broken["train"]["epochs"] = 0

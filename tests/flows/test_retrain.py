@@ -168,12 +168,14 @@ def test_prefect_that_does_not_start_is_told_in_one_line(repository, monkeypatch
 
 def test_a_preset_is_written_into_the_parameters_and_back(repository, monkeypatch, capsys):
     before = paths.PARAMS.read_text()
-    asked = ("--preset", "quality", "--set", "augment.views=2")
+    asked = ("--preset", "quality", "--set", "model.weights=none")
     assert retrained(monkeypatch, *asked, state=Cancelled()) == 130
-    changed = load(Params).augment
-    assert (changed.test_views, changed.views) == (QUALITY["augment.test_views"], 2)
-    assert "+  test_views: " in capsys.readouterr().out
-    assert retrained(monkeypatch, "--preset", "fast", state=Cancelled()) == 130
+    changed = load(Params)
+    assert changed.augment.test_views == QUALITY["augment.test_views"] > 0
+    assert (changed.model.backbone, changed.model.weights) == ("EfficientNetLite2", "none")
+    assert "+  test_views: 4" in capsys.readouterr().out
+    back = ("--preset", "fast", "--set", "model.weights=imagenet")
+    assert retrained(monkeypatch, *back, state=Cancelled()) == 130
     assert paths.PARAMS.read_text() == before
 
 

@@ -49,6 +49,25 @@ def test_the_views_are_the_same_for_every_image_and_follow_from_seed_and_preset(
     assert test_time.read().dtype == np.float32
 
 
+def test_no_more_images_pass_at_once_for_all_that_looks(make, monkeypatch):
+    model, affine = make(), test_time.drawn(AUGMENT, (32, 32))
+    sizes = []
+
+    def outputs(forward, count, size, take, what):
+        sizes.append(size)
+        return iter(())
+
+    monkeypatch.setattr("tasks.networks.scoring.outputs", outputs)
+    for judges in (model, test_time.averaged(model, affine)):
+        score(judges, IMAGES)
+    assert sizes == [32, 8]
+
+
+def test_the_preset_none_has_no_views():
+    none = AUGMENT.model_copy(update={"preset": "none"})
+    assert test_time.drawn(none, (32, 32)).shape == (0, 8)
+
+
 def test_without_views_the_network_is_the_judge(make, workspace):
     model = make()
     none = test_time.drawn(AUGMENT.model_copy(update={"test_views": 0}), (32, 32))

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 FAST: Mapping[str, Any] = {
-    "augment.views": 1,
+    "model.backbone": "EfficientNetLite0",
     "augment.test_views": 0,
 }
 QUALITY: Mapping[str, Any] = {
-    "augment.views": 3,
+    "model.backbone": "EfficientNetLite2",
     "augment.test_views": 4,
 }
 PRESETS = {"fast": FAST, "quality": QUALITY}
