@@ -9,11 +9,15 @@ import onnxruntime
 import pytest
 from onnx import version_converter
 
+from tasks.common.errors import ParameterError
 from tasks.compression.export import export
 from tasks.compression.int8 import Quantiser, logits
 from tasks.compression.test_time import RENAMED, averaged
+from tasks.compression.whole_graph import complete, head_scores
 from tasks.networks import augmentation, test_time
 from tasks.networks.augmentation import Preset
+from tasks.serving.session import Session, batch_size
+from tasks.statistics.recalibration import Recalibration
 
 IMAGE = (24, 40, 3)  # sides apart, so that x and y cannot be taken for each other
 PRESET = Preset(rotation=30, shift=0.2, zoom=0.2, flip_left_right=True, flip_up_down=True)
@@ -84,6 +88,33 @@ def test_int8_stays_inside(network, images, trunk, tmp_path):
     assert "QuantizeLinear" in {node.op_type for node in whole.graph.node}
     found = softmax(logits(whole.SerializeToString(), images))
     np.testing.assert_allclose(found, of_network(network, images), atol=0.02)
+
+
+def test_the_whole_file_runs_fewer_images_at_once(network, images, trunk, tmp_path):
+    weights = network.get_layer("logits").get_weights()[0]
+    inside = Recalibration(1.0, ())
+    seen = averaged(onnx.load(trunk), AFFINE, IMAGE)
+    onnx.save(complete(seen, "multiclass", inside, weights), tmp_path / "whole.onnx")
+    session = Session(tmp_path / "whole.onnx")
+    found = session.scores(images)
+    np.testing.assert_allclose(found, of_network(network, images), atol=1e-5)
+    said = logits(seen.SerializeToString(), images)
+    np.testing.assert_array_equal(head_scores(seen, "multiclass", inside, said), found)
+    scores, heat = session.heatmaps(images, 1, False)
+    np.testing.assert_array_equal(scores, found)
+    assert heat.shape == (37, 11, 19)
+    metadata = onnxruntime.InferenceSession(tmp_path / "whole.onnx").get_modelmeta()
+    assert batch_size(metadata.custom_metadata_map) == 8  # four looks at each
+    assert batch_size({}) == 32
+
+
+def test_a_graph_of_an_old_form_says_what_helps(trunk, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no adapter for Old")
+
+    monkeypatch.setattr("onnx.version_converter.convert_version", fail)
+    with pytest.raises(ParameterError, match=r"received: opset 15, .*no adapter for Old\. Export"):
+        averaged(onnx.load(trunk), AFFINE, IMAGE)
 
 
 def test_without_views_the_trunk_stays(trunk):
