@@ -1,0 +1,25 @@
+"""What is fitted on val is applied to test as it is."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks import seeds
+
+
+def split(labels):
+    return SimpleNamespace(targets=np.array(labels, float)[:, None])
+
+
+def test_operating_point_and_recalibration_come_from_val_alone():
+    noise = np.random.default_rng(0).normal(size=400)
+    there = np.arange(400) % 2
+    # Scores that part the classes at 0.8 and not at 0.5, as class weights make them.
+    scores = 1 / (1 + np.exp(-(noise + 3 * there - 1.5 + np.log(4))))
+    fitted = seeds.fit(split(there), scores)
+    assert fitted.threshold == pytest.approx(0.8, abs=0.05)
+    test = split([0, 0, 1, 1])
+    found = seeds.Split.figures(test, np.array([0.3, 0.7, 0.75, 0.9]), fitted)
+    assert found == {"AUROC": 1.0, "accuracy": 0.75, "at 0.5": 0.75}
+    assert seeds.Split.figures(test, np.array([0.9, 0.3, 0.2, 0.95]), fitted)["AUROC"] == 0.5
