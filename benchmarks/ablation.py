@@ -194,7 +194,8 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
         for option, runs in group.groupby("option", sort=False):
             alike = runs.set_index("seed")
             won = (alike["val_auroc"] - base["val_auroc"]).dropna()
-            spread = max(base["val_auroc"].std(), alike["val_auroc"].std())
+            # One seed alone has no spread: not a number, and so no gain.
+            spread = np.maximum(base["val_auroc"].std(), alike["val_auroc"].std())
             means = alike[[name for name in FIGURES if name != "epochs"]].mean()
             said = {"set": name, "phase": phase, "option": option, **means, "won": won.mean()}
             rows.append(said | {"spread": spread, "gain": won.mean() / max(spread, 1e-6)})

@@ -1,5 +1,7 @@
 """What the ablation says of its rows, and that what is there is not run again."""
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -28,6 +30,14 @@ def test_a_gain_is_in_units_of_the_spread_and_counts_where_every_set_has_it():
     spread = 0.02 / 2**0.5
     assert found.loc[("a", "l1 0.5"), "spread"] == pytest.approx(spread)
     assert ablation.everywhere(found.reset_index()) == pytest.approx(0.01 / spread)
+
+
+def test_one_seed_alone_tells_no_gain():
+    rows = table()
+    once = rows[(rows["option"] == "defaults") | (rows["seed"] == 17)]
+    found = ablation.gains(once).set_index(["set", "option"])
+    assert math.isnan(found.loc[("b", "l1 0.5"), "gain"])
+    assert math.isnan(ablation.everywhere(found.reset_index()))
 
 
 def test_what_the_table_has_is_not_run_again(tmp_path, monkeypatch):
