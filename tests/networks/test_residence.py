@@ -175,10 +175,16 @@ def test_what_looks_at_images_takes_the_same_pass(with_memory, monkeypatch, see)
 
 @pytest.mark.parametrize("see", SEEING.values(), ids=SEEING)
 def test_a_batch_without_memory_names_the_setting(monkeypatch, see):
-    """It is the backend that refuses here."""
-    monkeypatch.setattr(device.backend, "forward", lambda _: lambda _: tf.zeros([1 << 58]))
+    monkeypatch.setattr(device.backend, "forward", lambda _: full)
     with pytest.raises(TrainingError, match=r"OOM .*Lower preprocess\.size, or end what else"):
         see(a_pixel_counts(0.01), np.ones((2, 8, 8, 1), np.uint8))
+
+
+def test_what_the_backend_refuses_is_told(monkeypatch):
+    """It waits for ten seconds, whether memory comes free."""
+    monkeypatch.setattr(device.backend, "forward", lambda _: lambda _: tf.zeros([1 << 58]))
+    with pytest.raises(TrainingError, match=r"OOM .*Lower preprocess\.size"):
+        score(a_pixel_counts(0.01), np.ones((2, 8, 8, 1), np.uint8))
 
 
 @pytest.mark.parametrize(("layer", "kind"), [("dropout", Stored), (CUT, OnTheFly)])
