@@ -1,14 +1,14 @@
 """How much of a difference between two models is chance, beside what the gate can tell.
 
-    python -m benchmarks.seeds DATA [--limit 1500] [--seeds 5] [--preset quality]
+    python -m benchmarks.seeds DATA [--limit 1500] [--seeds 5] [--set key=value ...]
 
 DATA as in `benchmarks.ablation`. Both phases run from stored activations with each seed, with the
-settings of params.yaml, and those of a preset. AUROC, and accuracy at the operating point and at
-0.5 of both on val and test, their means and standard deviations; operating point and recalibration
-are fitted on val, as by the stages, and nothing is chosen by what stands there. The figure is the
-standard deviation of the AUROC on test of what the fine-tune phase leaves, over half of the gate's
-95% interval between two such models: at most 1, chance alone rarely looks like a difference. The
-workspace keeps the scores: delete it after a change of code or settings.
+settings of params.yaml but for those that are set. AUROC, and accuracy at the operating point and
+at 0.5 of both on val and test, their means and standard deviations; operating point and
+recalibration are fitted on val, as by the stages, and nothing is chosen by what stands there. The
+figure is the standard deviation of the AUROC on test of what the fine-tune phase leaves, over half
+of the gate's 95% interval between two such models: at most 1, chance alone rarely looks like a
+difference. The workspace keeps the scores: delete it after a change of code or settings.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ import keras
 import numpy as np
 import pandas as pd
 
-from benchmarks.ablation import FIRST_SEED, HOME, Laboratory, laboratory_of
+from benchmarks.ablation import FIRST_SEED, HOME, Laboratory, laboratory_of, name_of
 from benchmarks.result import report
 from benchmarks.time_to_quality import ROOT
-from tasks.common import documents, labels, manifest, paths
+from tasks.common import documents, editing, labels, manifest, paths
 from tasks.common.params.loading import load
-from tasks.common.params.presets import PRESETS
 from tasks.common.params.whole import Params
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
@@ -84,13 +83,15 @@ def fit(val: Split, scores: Array) -> Fitted:
     return Fitted(at, recalibration.fit("binary", targets, scores[:, None]))
 
 
-def measure(laboratory: Laboratory, seeds: int, preset: str | None) -> Iterator[dict[str, Any]]:
+def measure(
+    laboratory: Laboratory, seeds: int, changes: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
     """A row per seed, phase and split, with the scores; what a killed run has left is taken up."""
     splits = {name: Split(name) for name in ("val", "test")}
     for seed, phase in product(range(FIRST_SEED, FIRST_SEED + seeds), ("train", "fine_tune")):
-        file = Path(f"scores_{preset}_{phase}_{seed}.npz")
+        file = Path(f"scores_{name_of(changes)}_{phase}_{seed}.npz")
         if not file.exists():
-            model, _ = laboratory.train(phase, dict(PRESETS.get(preset or "", {})), seed)
+            model, _ = laboratory.train(phase, changes, seed)
             judges = test_time.averaged(model, test_time.read())
             found = {name: split.scores(judges) for name, split in splits.items()}
             documents.replace(file, partial(_save, scores=found))
@@ -123,12 +124,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--limit", type=int, default=1500, help="train and val images")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--preset", choices=list(PRESETS), help="none: params.yaml as it is")
+    parser.add_argument("--set", action="append", default=[], metavar="key=value", dest="changes")
     parser.add_argument("--workspace", type=Path, default=HOME, help="keeps what is prepared")
     options = parser.parse_args(arguments)
+    changes = dict(map(editing.parse_setting, options.changes))
     device.prepare(load(Params, ROOT / paths.PARAMS).train.threads, seed=0)
     with laboratory_of(options.data.resolve(), options.workspace, options.limit) as laboratory:
-        found = pd.DataFrame(measure(laboratory, options.seeds, options.preset))
+        found = pd.DataFrame(measure(laboratory, options.seeds, changes))
         kept = found[(found["phase"] == "fine_tune") & (found["split"] == "test")]
         half, spread = told_apart(kept), float(kept["AUROC"].std())
     table = found.groupby(["phase", "split"], sort=False)[["AUROC", "accuracy", "at 0.5"]]

@@ -1,6 +1,6 @@
 """Retrain: pull what is new, run the stages of `dvc.yaml`, register the model, hold the gate.
 
-python -m flows.retrain [--preset fast | quality] [--set key=value ...]
+python -m flows.retrain [--set key=value ...]
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Mapping
 from typing import Any, cast
 
 from flows import prefect_server, processes, receipt
 from tasks.common import editing, paths, preflight
 from tasks.common.errors import MedloopError
 from tasks.common.params.loading import load
-from tasks.common.params.presets import PRESETS
 from tasks.common.params.whole import Params
 
 
@@ -24,12 +22,11 @@ def main() -> int:
     `processes.STOPPED` where it was stopped.
     """
     parser = argparse.ArgumentParser(prog="python -m flows.retrain", description=__doc__)
-    parser.add_argument("--preset", choices=list(PRESETS))
     parser.add_argument("--set", action="append", default=[], metavar="key=value", dest="settings")
     arguments = parser.parse_args()
     try:
         preflight.folder()
-        _edit(PRESETS.get(arguments.preset, {}), arguments.settings)
+        _edit(arguments.settings)
         preflight.require()
         return _report(_retrain())
     except MedloopError as error:
@@ -39,10 +36,9 @@ def main() -> int:
         return _stopped()
 
 
-def _edit(preset: Mapping[str, Any], settings: list[str]) -> None:
+def _edit(settings: list[str]) -> None:
     load(Params)
-    values = {**preset, **dict(map(editing.parse_setting, settings))}
-    print(editing.set_values(paths.PARAMS, values), end="")
+    print(editing.set_values(paths.PARAMS, dict(map(editing.parse_setting, settings))), end="")
 
 
 def _retrain() -> Any:

@@ -8,7 +8,6 @@ from worlds import sources
 from tasks.common import paths
 from tasks.common.errors import ParameterError
 from tasks.common.params.loading import load, parse
-from tasks.common.params.presets import FAST, PRESETS
 from tasks.common.params.task import Task
 from tasks.common.params.whole import Params
 
@@ -154,10 +153,3 @@ def test_a_file_of_before_goes_on_working(workspace):
     expected = before.model_copy(update={"fine_tune": before.fine_tune.model_copy(update=later)})
     paths.PARAMS.write_text("\n".join(old) + "\n")
     assert load(Params) == expected
-
-
-def test_a_preset_says_all_that_another_changes_and_the_file_is_the_fast_one(values):
-    assert {frozenset(preset) for preset in PRESETS.values()} == {frozenset(FAST)}
-    for key, value in FAST.items():
-        section, _, name = key.partition(".")
-        assert values[section][name] == value, key

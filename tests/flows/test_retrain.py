@@ -6,9 +6,6 @@ from prefect.states import Cancelled, Failed
 from flows import receipt, retrain
 from tasks.common import editing, paths
 from tasks.common.errors import WorkspaceError
-from tasks.common.params.loading import load
-from tasks.common.params.presets import QUALITY
-from tasks.common.params.whole import Params
 
 
 def interval(value, low, high):
@@ -164,19 +161,6 @@ def test_ctrl_c_is_told_in_one_line(repository, monkeypatch, capsys, state):
 def test_prefect_that_does_not_start_is_told_in_one_line(repository, monkeypatch, capsys):
     assert retrained(monkeypatch, state=WorkspaceError("required: Prefect's server")) == 1
     assert capsys.readouterr().err == "WorkspaceError: required: Prefect's server\n"
-
-
-def test_a_preset_is_written_into_the_parameters_and_back(repository, monkeypatch, capsys):
-    before = paths.PARAMS.read_text()
-    asked = ("--preset", "quality", "--set", "model.weights=none")
-    assert retrained(monkeypatch, *asked, state=Cancelled()) == 130
-    changed = load(Params)
-    assert changed.augment.test_views == QUALITY["augment.test_views"] > 0
-    assert (changed.model.backbone, changed.model.weights) == ("EfficientNetLite2", "none")
-    assert "+  test_views: 4" in capsys.readouterr().out
-    back = ("--preset", "fast", "--set", "model.weights=imagenet")
-    assert retrained(monkeypatch, *back, state=Cancelled()) == 130
-    assert paths.PARAMS.read_text() == before
 
 
 def test_in_another_folder_nothing_is_made(tmp_path, monkeypatch, capsys):
