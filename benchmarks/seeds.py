@@ -131,10 +131,12 @@ def main(arguments: Sequence[str]) -> None:
     device.prepare(load(Params, ROOT / paths.PARAMS).train.threads, seed=0)
     with laboratory_of(options.data.resolve(), options.workspace, options.limit) as laboratory:
         found = pd.DataFrame(measure(laboratory, options.seeds, changes))
+        table = found.groupby(["phase", "split"], sort=False)[["AUROC", "accuracy", "at 0.5"]]
+        print(table.agg(["mean", "std", "min", "max"]).to_string(float_format="{:.4f}".format))
+        if options.seeds == 1:
+            return  # one seed alone has no spread
         kept = found[(found["phase"] == "fine_tune") & (found["split"] == "test")]
         half, spread = told_apart(kept), float(kept["AUROC"].std())
-    table = found.groupby(["phase", "split"], sort=False)[["AUROC", "accuracy", "at 0.5"]]
-    print(table.agg(["mean", "std", "min", "max"]).to_string(float_format="{:.4f}".format))
     print(f"AUROC on test: standard deviation {spread:.4f}, half of the gate's interval {half:.4f}")
     report("seeds", spread / half, 1.0, at_most=True)
 
