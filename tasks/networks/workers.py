@@ -1,4 +1,4 @@
-"""Where trials run: in this process, or in several that each have a network of their own."""
+"""Where trials run: in this process, and in others that each have a network of their own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
@@ -28,8 +29,8 @@ _bench: Bench  # of a process that is a worker
 
 @contextmanager
 def workers(settings: Params, read: Read) -> Iterator[Run]:
-    """What runs trials and gives them in the order in which they end: `tune.workers` processes,
-    or this one alone. Whatever ends this one ends them.
+    """What runs trials and gives them in the order in which they end: this process, and beside it
+    as many more as `tune.workers` asks for. Whatever ends this one ends them.
 
     Args:
         settings: that trials change.
@@ -39,30 +40,46 @@ def workers(settings: Params, read: Read) -> Iterator[Run]:
     Raises:
         TrainingError: a process was ended from outside.
     """
-    if settings.tune.workers == 1:
+    more = settings.tune.workers - 1
+    if not more:
         bench = Bench(settings, read())
         yield lambda tasks: map(bench.run, tasks)
         return
     # Another start than by a fork, which TensorFlow does not survive.
     context = multiprocessing.get_context("spawn")
-    count = settings.tune.workers
-    with ProcessPoolExecutor(count, context, _begin, (settings, read)) as pool:
+    with ProcessPoolExecutor(more, context, _begin, (settings, read)) as pool:
         try:
-            yield lambda tasks: _ended(pool, tasks)
-        except BaseException as error:
+            begun = [pool.submit(os.getpid) for _ in range(more)]  # starts a process each
+            bench = Bench(settings, read())
+            yield lambda tasks: _shared(tasks, bench, pool, begun)
+        except BrokenProcessPool:
+            raise TrainingError(
+                f"required: memory for {more + 1} processes (tune.workers); received: one of "
+                "them was ended. Lower tune.workers, or run it again to go on"
+            ) from None
+        finally:
             for process in multiprocessing.active_children():
                 process.kill()
-            if isinstance(error, BrokenProcessPool):
-                raise TrainingError(
-                    f"required: memory for {count} processes (tune.workers); received: one of "
-                    "them was ended. Lower tune.workers, or run it again to go on"
-                ) from None
-            raise
 
 
-def _ended(pool: ProcessPoolExecutor, tasks: Sequence[Task]) -> Iterator[Trial]:
-    for future in as_completed([pool.submit(_run, task) for task in tasks]):
+def _shared(
+    tasks: Sequence[Task], bench: Bench, pool: ProcessPoolExecutor, begun: Sequence[Future[int]]
+) -> Iterator[Trial]:
+    """Run `tasks` here and in those processes that have begun, which takes them some seconds."""
+    waiting, elsewhere = deque(tasks), list[Future[Trial]]()
+    while waiting:
+        free = sum(_ended(begun)) - sum(not future.done() for future in elsewhere)
+        for _ in range(min(free, len(waiting))):
+            elsewhere.append(pool.submit(_run, waiting.popleft()))
+        if waiting:
+            yield bench.run(waiting.popleft())
+    for future in as_completed(elsewhere):
         yield future.result()
+
+
+def _ended(futures: Sequence[Future[int]]) -> list[bool]:
+    """Which have ended; raises what one has raised."""
+    return [future.done() and future.result() > 0 for future in futures]
 
 
 def _begin(settings: Params, read: Read) -> None:

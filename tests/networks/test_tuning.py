@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from unittest import mock
@@ -228,6 +230,34 @@ def test_settings_change_where_they_stand(workspace):
     assert settings.train.epochs == load(Params).train.epochs
 
 
+class Here:
+    """A bench that tells where its trials ran."""
+
+    def run(self, task):
+        return ("here", task)
+
+
+def test_processes_take_part_once_they_have_begun(monkeypatch):
+    monkeypatch.setattr(workers, "_run", lambda task: ("elsewhere", task))
+    begun = [Future(), Future()]
+    with ThreadPoolExecutor(2) as pool:
+
+        def shared(tasks):
+            return sorted(workers._shared(tasks, Here(), pool, begun), key=lambda ran: ran[1])
+
+        assert [where for where, _ in shared(range(3))] == ["here"] * 3
+        begun[0].set_result(1)
+        first, second, third = shared(range(3))
+        assert (first, second) == (("elsewhere", 0), ("here", 1))
+        assert third[1] == 2
+        begun[1].set_result(1)
+        assert shared(range(3)) == [("elsewhere", 0), ("elsewhere", 1), ("here", 2)]
+        begun[1] = Future()
+        begun[1].set_exception(BrokenProcessPool())
+        with pytest.raises(BrokenProcessPool):
+            shared(range(3))
+
+
 def search_in_processes():
     """The search of the tiny world that its parameters ask for."""
     settings = load(Params)
@@ -238,6 +268,8 @@ def search_in_processes():
 SCRIPT = """
 import signal
 from networks.test_tuning import search_in_processes
+from tasks.networks import workers
+workers._ended = lambda begun: [future.result() > 0 for future in begun]  # waits for all
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 list(search_in_processes().run())
 """
