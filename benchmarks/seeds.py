@@ -42,6 +42,7 @@ from tasks.statistics.paired_difference import paired_auroc_difference
 from tasks.statistics.recalibration import Recalibration
 
 CONFIDENCE = 0.95
+EVEN = 0.5  # with the class weights of params.yaml
 
 
 class Split:
@@ -79,7 +80,7 @@ class Fitted(NamedTuple):
 def fit(val: Split, scores: Array) -> Fitted:
     """By the scores `(N,)` of val, as the stage evaluate does by the rule `youden`."""
     targets = val.targets.astype(float)
-    at = thresholds.threshold(targets[:, 0], scores, "youden", 0.0)
+    at = thresholds.threshold(targets[:, 0], scores, "youden", 0.0, EVEN)
     return Fitted(at, recalibration.fit("binary", targets, scores[:, None]))
 
 

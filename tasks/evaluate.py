@@ -27,9 +27,10 @@ from tasks.imaging import external as external_images
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
 from tasks.imaging.perturbation import CHANGES, Perturbed
-from tasks.networks import device, files, scoring, test_time
+from tasks.networks import device, files, losses, scoring, test_time
 from tasks.pictures import charts
 from tasks.statistics import (
+    Array,
     curves,
     decision_curve,
     fitted,
@@ -69,7 +70,9 @@ class Evaluation:
     groups: NDArray[Any]
 
 
-def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Evaluate) -> Evaluation:
+def evaluate(
+    table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Evaluate, even: Array
+) -> Evaluation:
     """Fit operating point, recalibration and sets on val and measure both splits with them.
 
     Args:
@@ -78,12 +81,13 @@ def evaluate(table: pd.DataFrame, rows: pd.DataFrame, task: Task, settings: Eval
         task: kind and classes.
         settings: rule of the operating point, confidence, prevalence, what a patient's score is,
             coverage of the sets.
+        even: `(K,)` scores that say nothing, as `losses.even` has them.
 
     Raises:
         DataError: val or test has no images, or val lacks a class.
     """
     parts = {split: scores.of_split(table, split) for split in ("test", "val")}
-    decided = fitted.fit(parts["val"], task, settings)
+    decided = fitted.fit(parts["val"], task, settings, even)
     slices = {split: subgroups(rows, part["image_id"]) for split, part in parts.items()}
     metrics = {
         split: fitted.figures(part, decided, task, settings, slices[split])
@@ -257,6 +261,10 @@ def _say(metrics: dict[str, Any]) -> None:
         print(f"{part}: AUROC {auroc}, accuracy {accuracy}, {metrics[part]['images']} images")
 
 
+def _train_targets(rows: pd.DataFrame, task: Task) -> NDArray[np.float32]:
+    return labels.encode(manifest.of_split(rows, "train")["label"], task.kind, task.names)
+
+
 @command
 def main() -> None:
     """Read model, manifest and pack; write scores, operating point, calibration, metrics
@@ -269,7 +277,8 @@ def main() -> None:
     model, pack = test_time.averaged(files.load(paths.MODEL), test_time.read()), open_pack()
     images = Images(pack, rows["row"].to_numpy(np.int64))
     table = scores.make(rows, scoring.score(model, images))
-    found = evaluate(table, rows, settings.task, settings.evaluate)
+    even = losses.even(_train_targets(own, settings.task), settings.train.class_weights)
+    found = evaluate(table, rows, settings.task, settings.evaluate, even)
     test = Images(pack, images.rows[(rows["split"] == "test").to_numpy(bool)])
     found.metrics["test"]["robustness"] = perturbed(
         model, test, scores.of_split(table, "test"), found.fitted.point, settings

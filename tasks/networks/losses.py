@@ -40,6 +40,19 @@ def class_weights(
     return np.asarray(weights, np.float32)
 
 
+def even(targets: NDArray[np.float32], balanced: bool) -> NDArray[np.float64]:
+    """The score `(K,)` of each two-sided output whose loss is lowest where an image says nothing:
+    the share of present ones as `class_weights` weighs them.
+
+    Args:
+        targets: `(N, K)` of the training images.
+        balanced: as in `class_weights`.
+    """
+    if balanced:
+        return np.full(targets.shape[1], 0.5)
+    return np.asarray(targets.mean(axis=0), np.float64)
+
+
 def cross_entropy(kind: str, weights: NDArray[np.float32], smoothing: float = 0.0) -> Loss:
     """Loss `(N,)` of targets and scores `(N, K)`: categorical in a multiclass task, else binary and
     averaged over the outputs.

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tasks.common import labels
-from tasks.statistics import conformal, recalibration, scores, summary, thresholds
+from tasks.statistics import Array, conformal, recalibration, scores, summary, thresholds
 from tasks.statistics.conformal import Sets
 from tasks.statistics.operating_point import OperatingPoint
 from tasks.statistics.recalibration import Recalibration
@@ -29,15 +29,15 @@ class Fitted:
     sets: Sets
 
 
-def fit(val: pd.DataFrame, task: Task, settings: Evaluate) -> Fitted:
-    """Fit all of it on the score table of val.
+def fit(val: pd.DataFrame, task: Task, settings: Evaluate, even: Array) -> Fitted:
+    """Fit all of it on the score table of val; `even` `(K,)` is for `thresholds.fit`.
 
     Raises:
         DataError: val lacks a class.
     """
     outputs, rule = labels.scored(task.kind, task.names), settings.operating_point
     seen = scores.targets(val, task), scores.values(val)
-    point = thresholds.fit(task.kind, outputs, *seen, rule.rule, rule.target)
+    point = thresholds.fit(task.kind, outputs, *seen, rule.rule, rule.target, even)
     found = recalibration.fit(task.kind, *seen)
     calibrated = scores.sample(val, task, point).at(found)
     return Fitted(point, found, conformal.fit(task.names, calibrated, settings.coverage))

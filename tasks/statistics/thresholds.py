@@ -15,7 +15,13 @@ from tasks.statistics.operating_point import OperatingPoint
 
 
 def fit(
-    kind: str, classes: Sequence[str], targets: Array, scores: Array, rule: str, target: float
+    kind: str,
+    classes: Sequence[str],
+    targets: Array,
+    scores: Array,
+    rule: str,
+    target: float,
+    even: Array,
 ) -> OperatingPoint:
     """Choose the thresholds on the images given, those of val.
 
@@ -26,6 +32,7 @@ def fit(
         scores: `(N, K)`.
         rule: youden, sensitivity or specificity, see `threshold`.
         target: what the rules sensitivity and specificity must reach.
+        even: `(K,)`, see `youden.threshold`.
 
     Raises:
         DataError: a class has no positives, or no negatives.
@@ -39,20 +46,20 @@ def fit(
                 f"received: {len(column)} images, {int(column.sum())} with it. Raise split.val in "
                 "params.yaml or add images"
             )
-    pairs = zip(classes, targets.T, scores.T, strict=True)
-    chosen = {name: threshold(y, s, rule, target) for name, y, s in pairs}
+    outputs = zip(classes, targets.T, scores.T, even.tolist(), strict=True)
+    chosen = {name: threshold(y, s, rule, target, own) for name, y, s, own in outputs}
     return OperatingPoint(rule, target, chosen)
 
 
-def threshold(targets: Array, scores: Array, rule: str, target: float) -> float:
+def threshold(targets: Array, scores: Array, rule: str, target: float, even: float) -> float:
     """The threshold of one output.
 
-    `youden` is where sensitivity and specificity together are highest (`statistics.youden`). Of
-    those halfway between two neighbouring scores or beyond their ends, `sensitivity` is the highest
-    that reaches `target`, `specificity` the lowest.
+    `youden` is where sensitivity + specificity is highest, as far as val can tell
+    (`statistics.youden`). Of those halfway between two neighbouring scores or beyond their ends,
+    `sensitivity` is the highest that reaches `target`, `specificity` the lowest.
     """
     if rule == "youden":
-        return youden.threshold(targets, scores)
+        return youden.threshold(targets, scores, even)
     distinct = np.unique(scores.astype(np.float64))
     halfway = (distinct[1:] + distinct[:-1]) / 2
     candidates = np.concatenate([distinct[:1], halfway, [np.nextafter(distinct[-1], np.inf)]])

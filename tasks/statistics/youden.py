@@ -1,9 +1,11 @@
-"""The threshold with the highest Youden index, of scores smoothed by kernels.
+"""The threshold with the highest Youden index that val can tell, of scores smoothed by kernels.
 
 The index of the images themselves is a step function that peaks where chance has put one or two of
 them, with val near perfection most of all; that of the smoothed scores peaks where most of them
-agree (Fluss, Faraggi and Reiser 2005, Biom. J. 47:458). `python -m benchmarks.youden` measures what
-that saves.
+agree (Fluss, Faraggi and Reiser 2005, Biom. J. 47:458). Around its peak it is flat, so where that
+lies is chance too. Of the thresholds that val can hardly tell from the best, it takes the one
+nearest to where the network itself is even, which training chose and not val.
+`python -m benchmarks.youden` measures what that saves, and what it costs where the network is off.
 """
 
 from __future__ import annotations
@@ -15,20 +17,40 @@ from tasks.statistics import Array
 from tasks.statistics.calibration import logit
 
 POINTS = 500  # that are looked at, between the lowest logit and the highest
-CLOSE = 1e-12  # of what differs by less, the middle is taken
+ALIKE = 0.2  # standard errors of a difference that says next to nothing
+CLOSE = 1e-12  # what differs by less is equal
 
 
-def threshold(targets: Array, scores: Array) -> float:
+def threshold(targets: Array, scores: Array, even: float) -> float:
     """Where sensitivity + specificity - 1 (Youden 1950, Cancer 3:32) is highest for the smoothed
-    scores of one output that has both outcomes: targets `(N,)`, scores `(N,)`.
+    scores of one output that has both outcomes, or as good as highest and nearer to `even`.
+
+    Args:
+        targets: `(N,)`.
+        scores: `(N,)`.
+        even: the score by which the network says no more than how frequent the finding was, as its
+            loss weighed it (`losses.even`).
     """
     logits, there = logit(scores), targets > 0
-    points = np.linspace(logits.min(), logits.max(), POINTS)
-    index = _above(logits[there], points) - _above(logits[~there], points)
-    best = np.flatnonzero(index > index.max() - CLOSE)
-    chosen = points[best[len(best) // 2]]
+    low, high = logits.min(), logits.max()
+    own = np.clip(logit(np.array([even])), low, high)
+    points = np.union1d(np.linspace(low, high, POINTS), own)
+    sensitivity, specificity = _above(logits[there], points), 1 - _above(logits[~there], points)
+    index = sensitivity + specificity
+    best = int(np.argmax(index))
+    error = np.hypot(
+        _error(sensitivity - sensitivity[best], int(there.sum())),
+        _error(specificity - specificity[best], int((~there).sum())),
+    )
+    alike = points[index[best] - index <= np.maximum(ALIKE * error, CLOSE)]
+    chosen = alike[np.argmin(np.abs(alike - own))]
     # What the lowest logit comes back to may lie above its score by the last bit.
-    return float(expit(chosen) if chosen > points[0] else scores.min())
+    return float(expit(chosen) if chosen > low else scores.min())
+
+
+def _error(shares: Array, images: int) -> Array:
+    """The standard error of each."""
+    return np.asarray(np.sqrt(np.abs(shares) * (1 - np.abs(shares)) / images))
 
 
 def _above(logits: Array, points: Array) -> Array:

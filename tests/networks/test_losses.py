@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tasks.common.errors import TrainingError
-from tasks.networks.losses import class_weights, cross_entropy
+from tasks.networks.losses import class_weights, cross_entropy, even
 
 
 def one_hot(counts):
@@ -28,6 +28,21 @@ def test_multilabel_weights_balance_each_output_by_itself():
 
 def test_without_balance_all_weights_are_one():
     assert (class_weights("multiclass", ["a", "b"], one_hot([5, 1]), False) == 1).all()
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_even_is_the_score_with_the_lowest_loss_of_images_that_say_nothing(balanced):
+    targets = np.array([[1, 0], [1, 1], [1, 0], [0, 0]], np.float32)
+    weights = class_weights("multilabel", ["a", "b"], targets, balanced)
+    constant = np.linspace(0.05, 0.95, 181, dtype=np.float32)
+    loss = cross_entropy("multilabel", weights)
+    found = even(targets, balanced)
+    for k, own in enumerate(found):  # the other output keeps its score
+        scores = np.tile(found.astype(np.float32), (len(constant), 1))
+        scores[:, k] = constant
+        losses = [float(np.mean(loss(targets, np.tile(row, (4, 1))))) for row in scores]
+        assert constant[np.argmin(losses)] == pytest.approx(own, abs=1e-3)
+    assert found.tolist() == ([0.5, 0.5] if balanced else [0.75, 0.25])
 
 
 @pytest.mark.parametrize(

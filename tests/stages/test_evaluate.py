@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import redirect_stdout
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,19 @@ def test_the_operating_point_is_that_of_val_applied_to_test(tiny):
     pairs = pd.read_csv(paths.CONFUSION)
     assert (pairs["predicted"] == "nodule").to_list() == (test["score_0"] >= threshold).to_list()
     assert pairs["actual"].to_list() == test["label"].to_list()
+
+
+def test_a_network_that_was_trained_without_weights_is_even_at_the_share_of_train(tiny):
+    tiny({"train.class_weights": False})
+    rows = manifest.read_manifest()
+    train = np.flatnonzero(rows["split"] == "train")
+    rows.loc[train[len(train) // 10 :], "label"] = "nodule"
+    manifest.write(rows, paths.MANIFEST, manifest.MANIFEST)
+    with mock.patch.object(evaluate.fitted, "fit", wraps=evaluate.fitted.fit) as fit:
+        evaluate.main()
+    (even,) = fit.call_args.args[-1]
+    assert even == pytest.approx((rows.loc[train, "label"] == "nodule").mean())
+    assert even > 0.85
 
 
 def fitted_on_val():
@@ -230,7 +244,9 @@ def test_several_outputs(kind, defaults, tmp_path):
     given = np.clip(0.2 + 0.5 * truth + generator.normal(0, 0.2, truth.shape), 0.01, 0.99)
     if kind == "multiclass":
         given /= given.sum(axis=1, keepdims=True)
-    found = evaluate.evaluate(scores.make(rows, given), rows, task, defaults.evaluate)
+    found = evaluate.evaluate(
+        scores.make(rows, given), rows, task, defaults.evaluate, np.full(3, 0.5)
+    )
     evaluate.draw(tmp_path, found, task, 0.95)
     assert list(found.metrics["test"]["classes"]) == names
     assert found.metrics["test"]["auroc"]["value"] > 0.85

@@ -7,6 +7,8 @@ from sklearn.metrics import recall_score, roc_auc_score
 
 from tasks.statistics import fitted, scores
 
+EVEN = np.array([0.5])
+
 
 @pytest.fixture
 def table():
@@ -18,7 +20,7 @@ def table():
 
 
 def test_what_val_decides_is_applied_to_any_images_unchanged(table, defaults):
-    decided = fitted.fit(table, defaults.task, defaults.evaluate)
+    decided = fitted.fit(table, defaults.task, defaults.evaluate, EVEN)
     others = table.assign(score_0=table["score_0"] * 0.9)
     found = fitted.figures(others, decided, defaults.task, defaults.evaluate, None)
     ill = table["label"] == "nodule"
@@ -33,7 +35,7 @@ def test_what_val_decides_is_applied_to_any_images_unchanged(table, defaults):
 
 
 def test_sets_are_those_of_the_calibrated_scores(table, defaults):
-    decided = fitted.fit(table, defaults.task, defaults.evaluate)
+    decided = fitted.fit(table, defaults.task, defaults.evaluate, EVEN)
     sample = scores.sample(table, defaults.task, decided.point)
     sure = sample.at(decided.recalibration).scores[:, 0]
     least = decided.sets.least_scores
