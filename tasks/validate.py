@@ -80,6 +80,7 @@ def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
                 "says": finding.says,
                 "found": _found(finding),
                 "fix": finding.fix,
+                "report": finding.report,
             }
             for finding in findings
             if not finding.passed

@@ -38,6 +38,7 @@ class Finding(NamedTuple):
         rows: the rows that break it, by the first column; empty where it is about all of them.
         observed: the value found where the expectation is about all rows, else None.
         limits: what was allowed, such as `{"max_value": 0.05}`.
+        report: the file under reports that says the same and more, where there is one.
     """
 
     table: str
@@ -48,6 +49,7 @@ class Finding(NamedTuple):
     rows: list[str]
     observed: float | None
     limits: dict[str, Any]
+    report: str | None
 
 
 def examine(
@@ -136,6 +138,7 @@ def _checkpoint(context: Any, source: Any, name: str, index: str) -> Any:
 
 def _finding(name: str, index: str, result: Any) -> Finding:
     config, found = result.expectation_config, result.result
+    meta = config.meta or {}
     if result.exception_info.get("raised_exception", True):
         raise ParameterError(
             f"gx/expectations/{name}.json: {config.description!r} cannot be looked at: "
@@ -144,12 +147,13 @@ def _finding(name: str, index: str, result: Any) -> Finding:
     return Finding(
         table=name,
         says=config.description,
-        fix=_fix(config.meta or {}) or f"see gx/expectations/{name}.json",
+        fix=_fix(meta) or f"see gx/expectations/{name}.json",
         severity=str(getattr(config.severity, "value", config.severity)),
         passed=bool(result.success),
         rows=[str(row[index]) for row in found.get("unexpected_index_list") or []],
         observed=found.get("observed_value"),
         limits={key: config.kwargs[key] for key in LIMITS if config.kwargs.get(key) is not None},
+        report=meta.get("report"),
     )
 
 

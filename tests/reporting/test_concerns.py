@@ -48,6 +48,7 @@ LEAK = {
     "images_of_patients_on_two_sides": 7,
     "pictures_on_two_sides": 0,
 }
+WARNING = {"says": "No shortcut", "found": "site", "report": None}
 LOW = {"value": 0.7, "low": 0.6, "high": 0.8}
 TURNED = {"changed": LOW}
 
@@ -72,7 +73,7 @@ def test_where_all_is_well_nothing_is_told(floors):
         ({"receipt": FACTS["receipt"] | LEAK}, "cohort", "2 patients (7 images) stand on two"),
         ({"receipt": FACTS["receipt"] | {"images_without_patient_id": 9}}, "cohort", "9 of 60"),
         (
-            {"validation": {"warnings": [{"says": "No shortcut", "found": "site"}]}},
+            {"validation": {"warnings": [WARNING, WARNING | {"report": "reports/split.json"}]}},
             "cohort",
             "No shortcut: this does not hold. Found: site",
         ),

@@ -11,6 +11,7 @@ from worlds.report import (
     RECEIPT,
     SPLIT,
     UNKNOWN,
+    WARNING,
     first_page,
     page,
 )
@@ -99,7 +100,7 @@ def test_images_without_a_patient_are_said_loudly(before_report):
 
 
 def test_warnings_drift_and_shortcuts_are_told(before_report):
-    warning = {"says": "<b>no</b> drift", "found": "1 rows: site", "fix": "look", "table": "drift"}
+    warning = WARNING | {"says": "<b>no</b> drift"}
     broken = EXPECTATION | {"held": False, "severity": "warning"}
     documents.write_json(paths.VALIDATION, {"warnings": [warning], "expectations": [broken]})
     counts = {"images": 20, "patients": 8, "images_before": 40, "patients_before": 9}

@@ -185,6 +185,7 @@ def test_warnings_stop_nothing_and_stay_visible(world, capsys):
     warnings = documents.read_json(paths.VALIDATION)["warnings"]
     assert [warning["table"] for warning in warnings] == ["images", "shortcuts"]
     assert warnings[1]["found"] == "2 rows: all at once, device"
+    assert [warning["report"] for warning in warnings] == ["reports/split.json", None]
     out = capsys.readouterr().out
     assert out.count("Warning, this does not hold") == 2
     assert "21 of 23 expectations hold" in out

@@ -61,6 +61,13 @@ RECEIPT = {
     "pictures_on_two_sides": 0,
     "duplicates": {"pairs_between_patients": 3, "patients_joined_to_another": 0},
 }
+WARNING = {
+    "says": "No drift",
+    "found": "1 rows: site",
+    "fix": "look",
+    "table": "drift",
+    "report": None,
+}
 EXPECTATION = {
     "says": "Images show something",
     "table": "usable_images",
@@ -150,9 +157,8 @@ def write_every_part() -> None:
     test |= {"robustness": worse}
     found = {"test": test, "val": SPLIT, "external": others | {"classes": classes}}
     documents.write_json(paths.METRICS, found)
-    warning = {"says": "No drift", "found": "1 rows: site", "fix": "look", "table": "drift"}
     broken = EXPECTATION | {"held": False, "severity": "warning"}
-    documents.write_json(paths.VALIDATION, {"warnings": [warning], "expectations": [broken]})
+    documents.write_json(paths.VALIDATION, {"warnings": [WARNING], "expectations": [broken]})
     counts = {"images": 20, "patients": 8, "images_before": 40, "patients_before": 9}
     drifted = {"before": f"{LONG}: 40.0%", "after": "0.0%", "effect": 1.37, "size": "large"}
     newest = {"compared": {"batch": 1, **counts}, "limit": 0.5, "by_field": {"site": drifted}}
