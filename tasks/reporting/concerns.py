@@ -62,7 +62,7 @@ def _of_split(receipt: Facts) -> Iterator[str]:
 
 def _of_validation(validation: Facts) -> Iterator[str]:
     for warning in validation["warnings"]:
-        if not warning["report"]:
+        if not warning.get("report"):  # what an earlier version has written says nothing of it
             yield f"{warning['says']}: this does not hold. Found: {warning['found']}"
 
 
