@@ -41,8 +41,8 @@ def class_weights(
 
 
 def even(targets: NDArray[np.float32], balanced: bool) -> NDArray[np.float64]:
-    """The score `(K,)` of each two-sided output whose loss is lowest where an image says nothing:
-    the share of present ones as `class_weights` weighs them.
+    """The score `(K,)` of each two-sided output by which an image says nothing: the share of
+    present ones as `class_weights` weighs them, whose loss is lowest for all images alike.
 
     Args:
         targets: `(N, K)` of the training images.

@@ -20,6 +20,8 @@ from tasks.networks.passes import Data
 from tasks.networks.trials import Bench, Task, Trial
 
 if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
     from tasks.common.params.whole import Params
 
 Read = Callable[[], Data]
@@ -29,8 +31,8 @@ _bench: Bench  # of a process that is a worker
 
 @contextmanager
 def workers(settings: Params, read: Read) -> Iterator[Run]:
-    """What runs trials and gives them in the order in which they end: this process, and beside it
-    as many more as `tune.workers` asks for. Whatever ends this one ends them.
+    """What runs trials and gives them as they end: this process, and beside it as many more as
+    `tune.workers` asks for, whose trials it gives between its own. Whatever ends it ends them.
 
     Args:
         settings: that trials change.
@@ -47,11 +49,12 @@ def workers(settings: Params, read: Read) -> Iterator[Run]:
         return
     # Another start than by a fork, which TensorFlow does not survive.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(more, context, _begin, (settings, read)) as pool:
+    begun = context.Value("i", 0)
+    with ProcessPoolExecutor(more, context, _begin, (settings, read, begun)) as pool:
         try:
-            begun = [pool.submit(os.getpid) for _ in range(more)]  # starts a process each
+            starts = [pool.submit(os.getpid) for _ in range(more)]  # starts a process each
             bench = Bench(settings, read())
-            yield lambda tasks: _shared(tasks, bench, pool, begun)
+            yield lambda tasks: _shared(tasks, bench, pool, lambda: _count(begun, starts))
         except BrokenProcessPool:
             raise TrainingError(
                 f"required: memory for {more + 1} processes (tune.workers); received: one of "
@@ -62,27 +65,36 @@ def workers(settings: Params, read: Read) -> Iterator[Run]:
                 process.kill()
 
 
+def _count(begun: Synchronized[int], starts: Sequence[Future[int]]) -> int:
+    """How many processes have begun, which takes them some seconds.
+
+    Raises:
+        BrokenProcessPool: one was ended.
+    """
+    for start in starts:
+        if start.done():
+            start.result()
+    return begun.value
+
+
 def _shared(
-    tasks: Sequence[Task], bench: Bench, pool: ProcessPoolExecutor, begun: Sequence[Future[int]]
+    tasks: Sequence[Task], bench: Bench, pool: ProcessPoolExecutor, begun: Callable[[], int]
 ) -> Iterator[Trial]:
-    """Run `tasks` here and in those processes that have begun, which takes them some seconds."""
-    waiting, elsewhere = deque(tasks), list[Future[Trial]]()
+    """Run `tasks` here and in as many processes as have `begun`."""
+    waiting, elsewhere = deque(tasks), set[Future[Trial]]()
     while waiting:
-        free = sum(_ended(begun)) - sum(not future.done() for future in elsewhere)
-        for _ in range(min(free, len(waiting))):
-            elsewhere.append(pool.submit(_run, waiting.popleft()))
+        for _ in range(min(begun() - len(elsewhere), len(waiting))):
+            elsewhere.add(pool.submit(_run, waiting.popleft()))
         if waiting:
             yield bench.run(waiting.popleft())
+        ended = {future for future in elsewhere if future.done()}
+        yield from (future.result() for future in ended)
+        elsewhere -= ended
     for future in as_completed(elsewhere):
         yield future.result()
 
 
-def _ended(futures: Sequence[Future[int]]) -> list[bool]:
-    """Which have ended; raises what one has raised."""
-    return [future.done() and future.result() > 0 for future in futures]
-
-
-def _begin(settings: Params, read: Read) -> None:
+def _begin(settings: Params, read: Read, begun: Synchronized[int]) -> None:
     """Make this process a worker."""
     global _bench
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
@@ -91,6 +103,8 @@ def _begin(settings: Params, read: Read) -> None:
     with redirect_stdout(io.StringIO()):
         device.prepare(train.threads, train.seed, train.devices)
     _bench = Bench(settings, read())
+    with begun.get_lock():
+        begun.value += 1
 
 
 def _run(task: Task) -> Trial:

@@ -44,8 +44,8 @@ def threshold(targets: Array, scores: Array, even: float) -> float:
     )
     alike = points[index[best] - index <= np.maximum(ALIKE * error, CLOSE)]
     chosen = alike[np.argmin(np.abs(alike - own))]
-    # What the lowest logit comes back to may lie above its score by the last bit.
-    return float(expit(chosen) if chosen > low else scores.min())
+    # What the lowest and the highest logit come back to may lie above their scores by the last bit.
+    return float(min(expit(chosen), scores.max()) if chosen > low else scores.min())
 
 
 def _error(shares: Array, images: int) -> Array:

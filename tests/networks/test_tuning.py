@@ -1,6 +1,7 @@
 """A search: its trials train as the stages do, and it goes on after a kill."""
 
 import builtins
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -239,21 +240,24 @@ class Here:
 
 def test_processes_take_part_once_they_have_begun(monkeypatch):
     monkeypatch.setattr(workers, "_run", lambda task: ("elsewhere", task))
-    begun = [Future(), Future()]
+    begun, starts = multiprocessing.Value("i", 0), [Future(), Future()]
     with ThreadPoolExecutor(2) as pool:
 
         def shared(tasks):
-            return sorted(workers._shared(tasks, Here(), pool, begun), key=lambda ran: ran[1])
+            count = partial(workers._count, begun, starts)
+            return sorted(workers._shared(tasks, Here(), pool, count), key=lambda ran: ran[1])
 
         assert [where for where, _ in shared(range(3))] == ["here"] * 3
-        begun[0].set_result(1)
+        for start in starts:  # the first process that has begun may answer all
+            start.set_result(1)
+        begun.value = 1
         first, second, third = shared(range(3))
         assert (first, second) == (("elsewhere", 0), ("here", 1))
         assert third[1] == 2
-        begun[1].set_result(1)
+        begun.value = 2
         assert shared(range(3)) == [("elsewhere", 0), ("elsewhere", 1), ("here", 2)]
-        begun[1] = Future()
-        begun[1].set_exception(BrokenProcessPool())
+        starts[1] = Future()
+        starts[1].set_exception(BrokenProcessPool())
         with pytest.raises(BrokenProcessPool):
             shared(range(3))
 
@@ -266,10 +270,15 @@ def search_in_processes():
 
 
 SCRIPT = """
-import signal
+import signal, time
 from networks.test_tuning import search_in_processes
 from tasks.networks import workers
-workers._ended = lambda begun: [future.result() > 0 for future in begun]  # waits for all
+counted = workers._count
+def all_begun(begun, starts):
+    while counted(begun, starts) < len(starts):
+        time.sleep(0.05)
+    return len(starts)
+workers._count = all_begun
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 list(search_in_processes().run())
 """

@@ -45,6 +45,15 @@ def test_classes_that_scores_part_are_parted():
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_single_ill_image_is_found_wherever_the_network_is_even(count):
+    targets = np.repeat([0.0, 1.0], [count, 1])
+    for score in np.linspace(0.01, 0.99, 99):
+        scores = np.append(np.full(count, score / 2), score)
+        for own in (score, 0.5, 0.999):
+            assert scores[-1] >= threshold(targets, scores, own) > scores[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
 def test_few_images_and_equal_scores_have_one_too(count):
     targets = np.repeat([0.0, 1.0], count)
     assert 0.2 < threshold(targets, np.repeat([0.2, 0.9], count), 0.5) <= 0.9
