@@ -55,6 +55,14 @@ def test_arrival_batches_are_listed_by_their_number(before_report):
     assert re.findall(r'role="rowheader">(\w+)<', listed[0]) == ["0", "1"]
 
 
+def test_the_rule_of_the_operating_point_is_said_in_words(before_report):
+    together = "(sensitivity and specificity together as high as val can tell)"
+    assert f"by the rule <b>youden</b> {together}" in page()
+    point = documents.read_json(paths.OPERATING_POINT)
+    documents.write_json(paths.OPERATING_POINT, point | {"rule": "sensitivity"})
+    assert "by the rule <b>sensitivity</b> (at least 0.9)" in page()
+
+
 def test_recalibration_stands_with_what_it_changes(before_report):
     html = page()
     told = (
