@@ -38,7 +38,7 @@ def changed(project):
     ("module", "stages"),
     [
         ("networks/gradcam.py", {"explain"}),
-        ("networks/losses.py", {"train", "fine_tune"}),
+        ("networks/losses.py", {"train", "fine_tune", "evaluate"}),
         ("statistics/drift.py", {"validate"}),
         ("pictures/templates/cohort.html.j2", {"report"}),
         ("serving/pyfunc.py", {"compress"}),
