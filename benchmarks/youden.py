@@ -24,7 +24,7 @@ from tasks.statistics import Array
 from tasks.statistics.youden import threshold
 
 GOAL, ALL = 1.0, 200_000
-EVEN = 0.5
+EVEN = 0.5  # of a network trained with class weights
 VALS = ((40, 0.5), (150, 0.5), (150, 0.15), (600, 0.3))  # images and share of positives
 Draw = Callable[[Generator, int], Array]
 # Logits of images with the finding, and without.
