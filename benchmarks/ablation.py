@@ -35,6 +35,7 @@ from benchmarks.time_to_quality import ROOT, prepare, run_stage
 from tasks.common import editing, paths
 from tasks.common.params.augment import Augment
 from tasks.common.params.loading import load
+from tasks.common.params.model import Model
 from tasks.common.params.whole import Params
 from tasks.imaging.perturbation import CHANGES, Perturbed
 from tasks.networks import data, device, recipe, test_time
@@ -72,8 +73,16 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"augment.preset": "none"},
         {"augment.preset": "tutorial"},
         {"augment.views": 3},
+        {"model.pool": "stages"},
     ],
     "fine_tune": [
+        {"model.pool": "stages"},
+        {"model.pool": "stages", "augment.test_views": 4},
+        {
+            "model.backbone": "EfficientNetLite2",
+            "model.pool": "stages",
+            "augment.test_views": 4,
+        },
         NOTEBOOK,
         {"fine_tune.average": 1.0},
         {"fine_tune.epochs": 12, "fine_tune.patience": 12},
@@ -83,7 +92,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"fine_tune.label_smoothing": 0.0},
         {"fine_tune.schedule": None},
         {"fine_tune.cut_layer": "block6_expand_conv"},
-        {"model.backbone": "EfficientNetLite2"},
+        {"model.backbone": "EfficientNetLite2", "augment.test_views": 4},
         {"augment.test_views": 4},
     ],
 }
@@ -99,7 +108,7 @@ class Laboratory:
             shutil.copy(paths.PARAMS, PREPARED)
         shutil.copy(PREPARED, paths.PARAMS)  # a run that was killed has left its own
         self._augmented: Augment | None = None
-        self._heads: dict[tuple[str, int], Any] = {}  # backbone and seed -> weights
+        self._heads: dict[tuple[Model, int], Any] = {}  # network and seed -> weights
 
     def run(self, phase: str, changes: dict[str, Any], seed: int) -> dict[str, float]:
         """The figures of a phase with some settings changed, at its best epoch."""
@@ -132,7 +141,7 @@ class Laboratory:
         backbone = settings.model.backbone
         if phase == "train":
             return recipe.train_head(model, backbone, given, lambda *_: None)
-        key = backbone, settings.train.seed
+        key = settings.model, settings.train.seed
         if key not in self._heads:
             recipe.train_head(model, backbone, given, lambda *_: None).checkpoint.remove()
             self._heads[key] = model.get_weights()

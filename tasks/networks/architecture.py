@@ -6,6 +6,8 @@ normalisation inside, so that whoever holds the model cannot feed it differently
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from tasks.common.params.pixels import PixelSettings
     from tasks.common.params.task import Task
 
-NORMALISED, EXTRACTED, POOLED = "normalise", "maps", "pooled"
+NORMALISED, EXTRACTED, STAGES, POOLED = "normalise", "maps", "stages", "pooled"
 DROPOUT, LOGITS, SCORES = "dropout", "logits", "scores"
 
 
@@ -74,8 +76,24 @@ def _features(
         raise ParameterError(
             f"preprocess.size {preprocess.size} does not suit {model.backbone}: {error}"
         ) from None
-    load_weights(keras.Model(inputs, features), model.backbone, model.weights)
-    return features
+    whole = keras.Model(inputs, features)
+    load_weights(whole, model.backbone, model.weights)
+    if model.pool == "last":
+        return features
+    return _side_by_side([*(whole.get_layer(name).output for name in backbone.stages), features])
+
+
+def _side_by_side(maps: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    """Maps of several stages as channels of one, at the resolution of the last. Averages bring them
+    there, so that what is pooled afterwards is the mean of each.
+    """
+    height, width = maps[-1].shape[1:3]
+    alike = []
+    for stage, each in enumerate(maps):
+        size = math.ceil(each.shape[1] / height), math.ceil(each.shape[2] / width)
+        mean = layers.AveragePooling2D(size, padding="same", name=f"{STAGES}_{stage}")
+        alike.append(each if size == (1, 1) else mean(each))
+    return layers.Concatenate(name=STAGES)(alike)
 
 
 def _head(features: keras.KerasTensor, dropout: float, task: Task) -> keras.KerasTensor:

@@ -60,7 +60,9 @@ class Backbone:
     """One backbone.
 
     `cut_layer` is where fine-tuning begins by default; `imagenet` is where the weights are;
-    `first_bgr` names the first convolution where they were made for blue, green, red.
+    `first_bgr` names the first convolution where they were made for blue, green, red; `stages` are
+    the layers whose maps `model.pool: stages` pools besides the last ones, none of them before the
+    default cut.
     """
 
     features: Callable[[keras.KerasTensor], keras.KerasTensor]
@@ -68,6 +70,7 @@ class Backbone:
     cut_layer: str
     imagenet: Download | Packaged
     first_bgr: str | None = None
+    stages: tuple[str, ...] = ()
 
 
 def _application(name: str, **options: object) -> Callable[[keras.KerasTensor], keras.KerasTensor]:
@@ -93,16 +96,29 @@ _TORCH = Normalisation(
     tuple(1 / (255 * std) for std in IMAGENET_STD),
     tuple(-mean / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)),
 )
+_DEEPER = ("block14_add", "block19_add", "block20_project_bn")
 
 BACKBONES = {
     "EfficientNetLite0": Backbone(
-        lite(), _LITE, "block11_expand_conv", _lite_file("lite0", "57934424")
+        lite(),
+        _LITE,
+        "block11_expand_conv",
+        _lite_file("lite0", "57934424"),
+        stages=("block10_add", "block14_add", "block15_project_bn"),
     ),
     "EfficientNetLite1": Backbone(
-        lite(depth=1.1), _LITE, "block15_expand_conv", _lite_file("lite1", "77cc7160")
+        lite(depth=1.1),
+        _LITE,
+        "block15_expand_conv",
+        _lite_file("lite1", "77cc7160"),
+        stages=_DEEPER,
     ),
     "EfficientNetLite2": Backbone(
-        lite(1.1, 1.2), _LITE, "block15_expand_conv", _lite_file("lite2", "9656183e")
+        lite(1.1, 1.2),
+        _LITE,
+        "block15_expand_conv",
+        _lite_file("lite2", "9656183e"),
+        stages=_DEEPER,
     ),
     "ResNet50": Backbone(
         _application("ResNet50"),

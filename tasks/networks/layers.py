@@ -8,7 +8,7 @@ from itertools import accumulate
 import keras
 
 from tasks.common.errors import ParameterError
-from tasks.networks.architecture import DROPOUT, POOLED
+from tasks.networks.architecture import DROPOUT, POOLED, STAGES
 from tasks.networks.backbones import BACKBONES, ONNX
 
 BLOCK = re.compile(r".*?block_?\d+[a-z]?(?=_)")  # how the name of a layer in a block begins
@@ -47,7 +47,8 @@ def cut(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
     cuts = cut_layers(model)
     if layer not in cuts:
         names = {operation.name for operation in model.operations}
-        problem = "lies inside a residual block" if layer in names else "is no layer of the network"
+        inside = "lies inside a residual block, or behind a stage that model.pool: stages pools"
+        problem = inside if layer in names else "is no layer of the network"
         raise ParameterError(
             f"fine_tune.cut_layer: {layer!r} {problem}; required: auto or one of {', '.join(cuts)}"
         )
@@ -73,7 +74,7 @@ def default_cut(backbone: str) -> str:
 
 def cuts_around(model: keras.Model, backbone: str) -> list[str]:
     """The cut layers with which fine-tuning trains twice as many blocks of the backbone as with the
-    default one, as many, and half as many, where there are such.
+    default one, as many, and half as many, where there are such and the graph can be cut there.
     """
     first: dict[str, str] = {}
     for layer in cut_layers(model):
@@ -83,19 +84,21 @@ def cuts_around(model: keras.Model, backbone: str) -> list[str]:
     block = BLOCK.match(default)
     if block is None:
         return [default]
-    blocks = list(first)
+    named = [BLOCK.match(layer.name) for layer in model.layers]
+    blocks = list(dict.fromkeys(match[0] for match in named if match))
     trained = len(blocks) - blocks.index(block[0])
     wanted = [count for count in (2 * trained, trained, trained // 2) if 0 < count <= len(blocks)]
-    return [default if count == trained else first[blocks[-count]] for count in wanted]
+    cuttable = [count for count in wanted if blocks[-count] in first]
+    return [default if count == trained else first[blocks[-count]] for count in cuttable]
 
 
 def last_conv_layer(model: keras.Model) -> str:
-    """The last layer whose output still has height and width: what Grad-CAM looks at.
+    """The last layer whose output still has height and width: what Grad-CAM looks at. Where several
+    stages are pooled, it holds the maps of all of them.
 
     A pooling that ends the backbone (VGG16) is left out, for it halves the heatmap's resolution.
     """
-    tensor = model.get_layer(POOLED).input
-    layer = _maker(model, tensor)
+    layer = _maker(model, model.get_layer(POOLED).input)
     if isinstance(layer, keras.layers.MaxPooling2D):
         layer = _maker(model, layer.input)
     return str(layer.name)
@@ -108,10 +111,12 @@ def has_places(model: keras.Model) -> bool:
 
 def feature_layers(model: keras.Model) -> list[str]:
     """An early and a late layer whose maps are worth showing, where there are such: the first
-    activation after a convolution, and the last layer before pooling.
+    activation after a convolution, and the backbone's last layer before pooling.
     """
     early = _first_activation(model)
     late = last_conv_layer(model) if has_places(model) else None
+    if late == STAGES:
+        late = str(_maker(model, model.get_layer(STAGES).input[-1]).name)
     return [name for name in (early, late) if name is not None]
 
 

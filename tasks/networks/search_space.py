@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.common.errors import ParameterError
+from tasks.common.params.model import STAGED
 from tasks.networks.architecture import build
 from tasks.networks.augmentation import PRESETS
 from tasks.networks.layers import cuts_around, default_cut
@@ -30,8 +31,10 @@ class Range(NamedTuple):
 Choices = tuple[Value, ...]
 SCHEDULES: Choices = (None, "cosine", "plateau")
 CUT_LAYER = "fine_tune.cut_layer"  # the one whose choices are the backbone's
+POOL = "model.pool"
 
 SPACE: dict[str, Range | Choices] = {
+    POOL: ("last", "stages"),
     "model.dropout": Range(0.0, 0.6),
     "augment.preset": tuple(PRESETS),
     "augment.views": (1, 2, 3, 4),
@@ -88,6 +91,24 @@ def tunes(settings: Params) -> bool:
     return any(name.startswith("fine_tune.") for name in settings.tune.search)
 
 
+def require_effect(settings: Params) -> None:
+    """Each setting that is searched changes something.
+
+    Raises:
+        ParameterError: one does not.
+    """
+    if tunes(settings) and not settings.fine_tune.epochs:
+        raise ParameterError(
+            "required: fine_tune.epochs of 1 or more with a key of fine_tune in tune.search; "
+            "received: 0. Set fine_tune.epochs, or leave the key out"
+        )
+    if POOL in settings.tune.search and settings.model.backbone not in STAGED:
+        raise ParameterError(
+            f"required: {' or '.join(STAGED)} as model.backbone with {POOL} in tune.search; "
+            f"received: {settings.model.backbone}. Set another, or leave the key out"
+        )
+
+
 def changed(settings: Params, values: Mapping[str, Value]) -> Params:
     """The same settings with other values of some keys, such as `train.l2`."""
     for name, value in values.items():
@@ -120,9 +141,12 @@ def _round(value: float, between: Any) -> float:
 
 
 def _cut_layers(settings: Params) -> Choices:
-    """Those around the backbone's default, which is called as `params.yaml` calls it."""
+    """Those around the backbone's default, which is called as `params.yaml` calls it; where the
+    pool is searched too, those that suit every choice of it.
+    """
     backbone, said = settings.model.backbone, settings.fine_tune.cut_layer
-    model = settings.model.model_copy(update={"weights": "none"})
+    pool = "stages" if POOL in settings.tune.search else settings.model.pool
+    model = settings.model.model_copy(update={"weights": "none", "pool": pool})
     default = default_cut(backbone)
     names = cuts_around(build(model, settings.preprocess, settings.task), backbone)
     called = default if said == default else "auto"

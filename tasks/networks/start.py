@@ -33,9 +33,10 @@ def network(model: Model, pixels: PixelSettings, task: Task) -> keras.Model:
     shapes, received = ([w.shape for w in each.weights] for each in (made, learnt))
     if shapes != received or graph_of(made) != graph_of(learnt):
         raise WeightsError(
-            f"required: a start that is the network {model.backbone} of params.yaml, with the same "
-            f"file behind model.weights where that is {ONNX}; received: another. Name another "
-            "version in train.start, or leave it empty to start afresh"
+            f"required: a start that is the network {model.backbone} with pool: {model.pool} of "
+            f"params.yaml, with the same file behind model.weights where that is {ONNX}; received: "
+            "another. Set model.pool as that version has it, name another version in train.start, "
+            "or leave it empty to start afresh"
         )
     made.set_weights(learnt.get_weights())
     return made

@@ -61,15 +61,15 @@ class Task(NamedTuple):
 
 
 class Bench:
-    """What all trials of a process share: the data, and the network up to its head, which takes
+    """What all trials of a process share: the data, and the networks up to their heads, which take
     longer to build than a head to train.
     """
 
     def __init__(self, settings: Params, images: Data) -> None:
-        keras.utils.set_random_seed(settings.train.seed)
         self._settings, self._images = settings, images
-        self._trunk = trunk(settings.model, settings.preprocess)
-        self._drawn = random.getstate()
+        self._trunks: dict[
+            str, tuple[keras.Model, Any]
+        ] = {}  # by pool; and random's state after it
 
     def run(self, task: Task) -> Trial:
         """Run one; the first one shows its epochs."""
@@ -113,8 +113,12 @@ class Bench:
     def _network(self, settings: Params) -> keras.Model:
         """The untrained network that `build` gives right after the seed is set."""
         keras.utils.set_random_seed(settings.train.seed)
-        random.setstate(self._drawn)  # of which Keras draws the seed of each layer
-        return with_head(self._trunk, settings.model.dropout, settings.task)
+        if settings.model.pool not in self._trunks:
+            made = trunk(settings.model, settings.preprocess)
+            self._trunks[settings.model.pool] = made, random.getstate()
+        features, drawn = self._trunks[settings.model.pool]
+        random.setstate(drawn)  # of which Keras draws the seed of each layer
+        return with_head(features, settings.model.dropout, settings.task)
 
     def _viewed(self, settings: Params) -> Data:
         shown = self._images.views

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tasks.common import digests, documents, paths
-from tasks.common.errors import ParameterError, TrainingError
+from tasks.common.errors import TrainingError
 from tasks.networks import keyed_files, keys, search_space
 from tasks.networks.search_space import Values
 from tasks.networks.trials import STARTUP, Task, Trial, study
@@ -57,11 +57,7 @@ class Search:
         Raises:
             ParameterError: Optuna is not installed, or a setting that is searched has no effect.
         """
-        if search_space.tunes(settings) and not settings.fine_tune.epochs:
-            raise ParameterError(
-                "required: fine_tune.epochs of 1 or more with a key of fine_tune in tune.search; "
-                "received: 0. Set fine_tune.epochs, or leave the key out"
-            )
+        search_space.require_effect(settings)
         self._settings, self._read = settings, read
         self._space, self._asked = search_space.distributions(settings), settings.tune
         no_part = {"augment": {"test_views"}}  # trials are judged without

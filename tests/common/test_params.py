@@ -137,17 +137,23 @@ def test_what_has_no_files_has_none_to_exclude():
         sources.pull_of("phantom", exclude=["masks"])
 
 
+def test_stages_of_a_backbone_that_has_none_are_refused(values):
+    values["model"] |= {"backbone": "VGG16", "pool": "stages"}
+    with pytest.raises(ParameterError, match="required last with backbone: VGG16"):
+        parse(Params, values)
+
+
 def test_a_file_of_before_goes_on_working(workspace):
     """Its intervals were drawn, so it says how often; what came later has a default."""
     lines = paths.PARAMS.read_text().splitlines()
     new = ("  prevalence:", "  per_patient:", "  coverage:", "  schedule:", "  label_smoothing:")
-    new += ("  batch_normalisation:", "  l1:", "  l2:", "  average:")
+    new += ("  batch_normalisation:", "  l1:", "  l2:", "  average:", "  pool:")
     old = [line for line in lines if not line.startswith(new)]
     at = old.index("gate:")
     old[at + 1 : at + 1] = ["  resamples: 2000", "  seed: 23"]
     at = old.index("evaluate:")
     old[at + 1 : at + 1] = ["  resamples: 1000", "  seed: 19"]
-    assert len(old) == len(lines) + 4 - 3 - 8
+    assert len(old) == len(lines) + 4 - 3 - 9
     before = load(Params)
     later = {"schedule": None, "label_smoothing": 0.0, "average": 1.0}  # than such a file
     expected = before.model_copy(update={"fine_tune": before.fine_tune.model_copy(update=later)})

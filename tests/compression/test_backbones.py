@@ -19,11 +19,19 @@ SIZE = 64
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["EfficientNetLite0", "ResNet50", "VGG16"])
-def test_scores_and_heatmaps_are_those_of_the_network(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "pool"),
+    [
+        ("EfficientNetLite0", "last"),
+        ("EfficientNetLite0", "stages"),
+        ("ResNet50", "last"),
+        ("VGG16", "last"),
+    ],
+)
+def test_scores_and_heatmaps_are_those_of_the_network(name, pool, tmp_path):
     task = Task(kind="binary", classes=["a", "b"])
     pixels = PixelSettings(size=[SIZE, SIZE], color="grey", window=None)
-    network = build(Model(backbone=name, weights="none", dropout=0.2), pixels, task)
+    network = build(Model(backbone=name, weights="none", dropout=0.2, pool=pool), pixels, task)
     export(network, LOGITS, layers.last_conv_layer(network), tmp_path / "trunk.onnx")
     weights = network.get_layer(LOGITS).get_weights()[0]
     inside = recalibration.identity(task.kind, 1)

@@ -34,10 +34,11 @@ def make() -> Callable[..., keras.Model]:
         color: str = "grey",
         kind: str = "binary",
         weights: str = "none",
+        pool: str = "last",
     ) -> keras.Model:
         classes = ["a", "b"] if kind == "binary" else ["a", "b", "c"]
         return build(
-            Model(backbone=backbone, weights=weights, dropout=0.2),
+            Model(backbone=backbone, weights=weights, dropout=0.2, pool=pool),
             PixelSettings(size=[size, size], color=color, window=None),
             Task(kind=kind, classes=classes),
         )

@@ -3,11 +3,14 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from worlds.word_list import require_listed
 
+from tasks.common.params.model import STAGED
 from tasks.networks import layers
 from tasks.networks.backbones import BACKBONES
 from tasks.networks.gradcam import GradCam
+from tasks.networks.heatmaps import scaled
 
 LAST = {
     "EfficientNetLite0": ("top_relu", 1),
@@ -24,6 +27,16 @@ LAST = {
 @pytest.fixture(scope="module", params=BACKBONES)
 def backbone(request):
     return request.param
+
+
+@pytest.fixture(scope="module", params=STAGED)
+def staged(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def of_stages(make, staged):
+    return make(staged, size=64, kind="multiclass", pool="stages")
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +87,43 @@ def test_it_can_be_explained_when_frozen(model, backbone, images):
     heat = GradCam(model)(images, 2, False)
     assert heat.shape == (2, side, side)
     assert ((heat >= 0) & (heat <= 1)).all()
+
+
+def test_stages_are_pooled_side_by_side(of_stages, staged):
+    names = [*BACKBONES[staged].stages, "top_relu"]
+    means = [ops.mean(of_stages.get_layer(name).output, axis=(1, 2)) for name in names]
+    parts = keras.Model(of_stages.input, [*means, of_stages.get_layer("pooled").output])
+    *each, pooled = parts(np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1)).astype("f4"))
+    assert np.allclose(np.concatenate(each, axis=1), pooled, atol=1e-5)
+    assert len({maps.shape[1] for maps in each}) == 4  # each stage has its own count of channels
+
+
+def test_the_default_cut_comes_before_the_stages(of_stages, staged):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1)).astype(np.float32)
+    prefix, suffix = layers.cut(of_stages, layers.default_cut(staged))
+    assert np.allclose(suffix(prefix(pixels)), of_stages(pixels), atol=1e-6)
+    earlier, default = layers.cuts_around(of_stages, staged)  # there is none behind
+    assert default == layers.default_cut(staged) != earlier
+
+
+def test_a_heatmap_of_stages_adds_up_to_the_logit(of_stages):
+    """Nothing that the head sees is left out: a place's evidence is what it gives to the logit."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1)).astype(np.uint8)
+    joined = layers.last_conv_layer(of_stages)
+    parts = keras.Model(
+        of_stages.input, [of_stages.get_layer(name).output for name in (joined, "logits")]
+    )
+    maps, logits = (np.asarray(found) for found in parts(pixels.astype(np.float32)))
+    evidence = maps @ of_stages.get_layer("logits").get_weights()[0][:, 2]
+    assert np.allclose(evidence.mean(axis=(1, 2)), logits[:, 2], atol=1e-4)
+    heat = GradCam(of_stages)(pixels, 2, False)
+    assert np.allclose(heat, scaled(evidence), atol=1e-4)
+    assert layers.feature_layers(of_stages)[1] == "top_relu"
+
+
+def test_stages_of_sizes_that_are_no_multiples_fit(make):
+    assert make(size=72, pool="stages").get_layer("stages").output.shape[1:] == (3, 3, 1904)
+
+
+def test_the_parameters_know_which_backbones_have_stages(backbone):
+    assert (backbone in STAGED) == bool(BACKBONES[backbone].stages)

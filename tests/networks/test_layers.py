@@ -11,6 +11,13 @@ def test_a_cut_inside_a_residual_block_is_refused(make):
     assert "block12_project_conv" not in str(caught.value)
 
 
+def test_a_cut_behind_a_stage_that_is_pooled_is_refused(make):
+    model = make(pool="stages")
+    with pytest.raises(ParameterError, match="behind a stage") as caught:
+        layers.cut(model, "block15_expand_conv")
+    assert "block11_expand_conv" in str(caught.value)
+
+
 def test_an_unknown_cut_layer_is_refused_with_the_names(make):
     with pytest.raises(ParameterError, match="is no layer") as caught:
         layers.cut(make(), "conv99")

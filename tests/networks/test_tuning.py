@@ -32,15 +32,15 @@ HERE = "fine_tune.learning_rate", "fine_tune.cut_layer", "model.dropout", "augme
 
 
 def test_a_trial_is_what_the_stages_train_with_its_settings(workspace, monkeypatch):
-    """The one before has no dropout, with which Keras draws other seeds."""
+    """The one before has another network, and no dropout, with which Keras draws other seeds."""
     make_world(monkeypatch, **{"train.epochs": 2, "tune.search": list(HERE)})
     monkeypatch.setattr("tasks.registry.live_runs.live_run", Recorder().live_run)
     augment.main()
     settings = load(Params)
     bench = Bench(settings, data.read(settings.task))
-    one = dict(zip(HERE, (1e-3, "top_conv", 0.0, 2), strict=True))
+    one = dict(zip(HERE, (1e-3, "block10_expand_conv", 0.0, 2), strict=True))
     other = one | {"model.dropout": 0.5, "augment.preset": "radiograph", "augment.views": 1}
-    other |= {"train.schedule": "cosine", "train.batch_normalisation": True}
+    other |= {"train.schedule": "cosine", "train.batch_normalisation": True, "model.pool": "stages"}
     bench.train(one, lambda *_: None)
     losses = []
     found = bench.train(other, lambda _, metrics: losses.append(metrics["val_calibrated_loss"]))
@@ -195,8 +195,8 @@ def test_a_search_without_a_trial_that_ends_says_so(pretend):
 def test_the_cut_layers_lie_around_the_default_as_it_is_called(workspace):
     editing.set_values(paths.PARAMS, {"tune.search": ["fine_tune.cut_layer"]})
 
-    def choices(said):
-        editing.set_values(paths.PARAMS, {"fine_tune.cut_layer": said})
+    def choices(said, pool="last"):
+        editing.set_values(paths.PARAMS, {"fine_tune.cut_layer": said, "model.pool": pool})
         return search_space.distributions(load(Params))["fine_tune.cut_layer"].choices
 
     around = "block6_expand_conv", "block14_expand_conv"
@@ -204,12 +204,21 @@ def test_the_cut_layers_lie_around_the_default_as_it_is_called(workspace):
     default = layers.default_cut("EfficientNetLite0")
     assert choices(default) == (around[0], default, around[1])
     assert choices("top_conv") == (around[0], "auto", around[1], "top_conv")
+    assert choices("auto", pool="stages") == (around[0], "auto")
+    editing.set_values(paths.PARAMS, {"tune.search": ["fine_tune.cut_layer", "model.pool"]})
+    assert choices("auto") == (around[0], "auto")
 
 
 def test_what_is_not_fine_tuned_is_not_searched(pretend):
     editing.set_values(paths.PARAMS, {"fine_tune.epochs": 0})
     with pytest.raises(ParameterError, match="or leave the key out"):
         pretend(search=["fine_tune.learning_rate"])
+
+
+def test_a_pool_is_searched_only_where_there_are_stages(pretend):
+    editing.set_values(paths.PARAMS, {"model.backbone": "ResNet50"})
+    with pytest.raises(ParameterError, match=r"EfficientNetLite0 or .*; received: ResNet50"):
+        pretend(search=["model.pool"])
 
 
 def test_without_optuna_it_says_what_to_install(pretend, monkeypatch):

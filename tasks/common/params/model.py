@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from tasks.common.params.section import Section
 from tasks.common.weights_file import BUILT_IN
 
+STAGED = ("EfficientNetLite0", "EfficientNetLite1", "EfficientNetLite2")  # have several to pool
 Channels = Annotated[list[float], Field(min_length=1, max_length=3)]
 
 
@@ -44,6 +45,7 @@ class Model(Section):
     ]
     weights: str  # imagenet | none | path of a weights file
     onnx: OnnxPixels | None = None  # of backbone: onnx
+    pool: Literal["last", "stages"] = "last"
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
 
     @model_validator(mode="after")
@@ -52,6 +54,15 @@ class Model(Section):
             raise ValueError(
                 "backbone: onnx needs the path of an ONNX file in weights, and in onnx the mean "
                 "and std that its pixels are normalised with, such as {mean: [0.5], std: [0.5]}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_stages(self) -> Self:
+        if self.pool == "stages" and self.backbone not in STAGED:
+            raise ValueError(
+                f"pool: required last with backbone: {self.backbone}; received stages, which are "
+                f"known of {', '.join(STAGED)}"
             )
         return self
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from tasks.common.params.section import Positive, Section, Seed
 
 Searched = Literal[
+    "model.pool",
     "model.dropout",
     "augment.preset",
     "augment.views",
