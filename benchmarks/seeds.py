@@ -34,7 +34,7 @@ from tasks.common.params.loading import load
 from tasks.common.params.whole import Params
 from tasks.imaging.images import Images
 from tasks.imaging.pack import open_pack
-from tasks.networks import device, test_time
+from tasks.networks import device, losses, test_time
 from tasks.networks.scoring import score
 from tasks.statistics import Array, recalibration, thresholds
 from tasks.statistics.areas import auroc
@@ -42,7 +42,6 @@ from tasks.statistics.paired_difference import paired_auroc_difference
 from tasks.statistics.recalibration import Recalibration
 
 CONFIDENCE = 0.95
-EVEN = 0.5  # with the class weights of params.yaml
 
 
 class Split:
@@ -77,10 +76,12 @@ class Fitted(NamedTuple):
     recalibration: Recalibration
 
 
-def fit(val: Split, scores: Array) -> Fitted:
-    """By the scores `(N,)` of val, as the stage evaluate does by the rule `youden`."""
+def fit(val: Split, scores: Array, even: float) -> Fitted:
+    """By the scores `(N,)` of val, as the stage evaluate does by the rule `youden`; `even` as
+    `losses.even` has it.
+    """
     targets = val.targets.astype(float)
-    at = thresholds.threshold(targets[:, 0], scores, "youden", 0.0, EVEN)
+    at = thresholds.threshold(targets[:, 0], scores, "youden", 0.0, even)
     return Fitted(at, recalibration.fit("binary", targets, scores[:, None]))
 
 
@@ -89,6 +90,8 @@ def measure(
 ) -> Iterator[dict[str, Any]]:
     """A row per seed, phase and split, with the scores; what a killed run has left is taken up."""
     splits = {name: Split(name) for name in ("val", "test")}
+    balanced = changes.get("train.class_weights", load(Params).train.class_weights)
+    (even,) = losses.even(Split("train").targets, balanced)
     for seed, phase in product(range(FIRST_SEED, FIRST_SEED + seeds), ("train", "fine_tune")):
         file = Path(f"scores_{name_of(changes)}_{phase}_{seed}.npz")
         if not file.exists():
@@ -97,7 +100,7 @@ def measure(
             found = {name: split.scores(judges) for name, split in splits.items()}
             documents.replace(file, partial(_save, scores=found))
         with np.load(file) as stored:
-            fitted = fit(splits["val"], stored["val"])
+            fitted = fit(splits["val"], stored["val"], even)
             for name, split in splits.items():
                 said = {"seed": seed, "phase": phase, "split": name, "scores": stored[name]}
                 yield said | split.figures(stored[name], fitted)

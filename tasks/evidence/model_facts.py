@@ -10,6 +10,10 @@ STARTS = {
     "imagenet": "The backbone starts from weights that were trained on ImageNet",
     "none": "The backbone starts at random",
 }
+POOLED = {
+    "last": "the mean of its last maps",
+    "stages": "the means of the maps of its last stages, side by side",
+}
 OPTIONS = {  # of a phase, where they are not left out
     "schedule": "a {} schedule of the rate",
     "batch_normalisation": "batch normalisation before the head",
@@ -34,8 +38,9 @@ def network(facts: Facts) -> str:
     """From pixels to scores."""
     parameters, training = facts["parameters"], facts["training"]
     height, width = parameters["preprocess"]["size"]
+    pooled = POOLED[parameters["model"].get("pool", "last")]
     return (
-        f"{facts['about']['backbone']} on {height} by {width} pixels, the mean of its last maps, "
+        f"{facts['about']['backbone']} on {height} by {width} pixels, {pooled}, "
         f"dropout of {parameters['model']['dropout']:g} and one dense layer; "
         f"{count(training['parameters'], 'parameter')}."
     )

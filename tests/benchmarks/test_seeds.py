@@ -17,7 +17,7 @@ def test_operating_point_and_recalibration_come_from_val_alone():
     there = np.arange(400) % 2
     # Scores that part the classes at 0.8 and not at 0.5, as class weights make them.
     scores = 1 / (1 + np.exp(-(noise + 3 * there - 1.5 + np.log(4))))
-    fitted = seeds.fit(split(there), scores)
+    fitted = seeds.fit(split(there), scores, 0.5)
     assert fitted.threshold == pytest.approx(0.8, abs=0.05)
     test = split([0, 0, 1, 1])
     found = seeds.Split.figures(test, np.array([0.3, 0.7, 0.75, 0.9]), fitted)

@@ -239,7 +239,8 @@ def test_what_was_not_measured_is_not_told(defaults):
 def test_parameters_that_were_chosen_otherwise_are_told_so(defaults):
     pixels = defaults.preprocess.model_copy(update={"window": [40.0, 400.0], "color": "rgb"})
     tuned = defaults.fine_tune.model_copy(update={"epochs": 0})
-    model = defaults.model.model_copy(update={"weights": "/home/someone/own.npz"})
+    other = {"weights": "/home/someone/own.npz", "pool": "stages"}
+    model = defaults.model.model_copy(update=other)
     plain = defaults.augment.model_copy(update={"preset": "none"})
     split = defaults.split.model_copy(update={"folds": 5, "fold": 3})
     chosen = {"preprocess": pixels, "fine_tune": tuned, "model": model, "augment": plain}
@@ -249,6 +250,7 @@ def test_parameters_that_were_chosen_otherwise_are_told_so(defaults):
     assert "then all from" not in told(CLAIM, "25", known)
     assert "No augmentation" in told(CLAIM, "25", known)
     assert told(CLAIM, "24", known).startswith("The backbone starts from the weights file own.npz,")
+    assert "the means of the maps of its last stages, side by side, " in told(CLAIM, "22", known)
     assert "fold 3 of 5 folds is val" in told(CLAIM, "19", known)
     given = facts(defaults, receipt=RECEIPT | {"sides_from_source": ["train", "test"]})
     assert told(CLAIM, "19", given).startswith("The source gives train and test.")
