@@ -17,7 +17,9 @@ from tasks.networks.heatmaps import Explainer, Heatmaps
 from tasks.statistics import explanations
 from tasks.statistics.localisation import locate
 
-BY_SCORES = 10  # images of a class, of a patient each: each costs a dozen scores, twice
+# Images of a class, of a patient each: each costs a dozen scores, twice. With fewer, heatmaps that
+# are all blank once the weights are shuffled would not be shown to follow them.
+BY_SCORES = 12
 SEED = 1  # of random heatmaps and shuffled weights
 
 

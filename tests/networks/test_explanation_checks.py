@@ -10,6 +10,7 @@ from worlds.explained import upper_left
 from tasks.imaging.images import Images
 from tasks.networks import perturbation, shuffling
 from tasks.networks.explanation_checks import BY_SCORES, Explained, check
+from tasks.statistics import explanations
 
 SOUGHT = [(0, False)] * 4
 
@@ -93,3 +94,9 @@ def test_a_class_is_told_by_its_masks_where_enough_patients_have_them(images, mo
     assert few["beats_chance"] is True  # by the scores, which see the corner
     assert good["follows_weights"] is False  # this heatmap is the same whatever the weights
     assert good["by_scores"]["shuffled_correlation"]["value"] == pytest.approx(1)
+
+
+def test_heatmaps_that_are_all_blank_once_weights_are_shuffled_follow_them():
+    none = np.zeros(BY_SCORES)  # the rank correlation with a blank heatmap
+    found = explanations.by_scores(none, none, none, np.arange(BY_SCORES), 0.95)
+    assert explanations.follows_weights(found) is True
