@@ -67,9 +67,8 @@ class Bench:
 
     def __init__(self, settings: Params, images: Data) -> None:
         self._settings, self._images = settings, images
-        self._trunks: dict[
-            str, tuple[keras.Model, Any]
-        ] = {}  # by pool; and random's state after it
+        # By pool, each with the state of `random` right after it was built.
+        self._trunks: dict[str, tuple[keras.Model, Any]] = {}
 
     def run(self, task: Task) -> Trial:
         """Run one; the first one shows its epochs."""
