@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tasks.imaging.images import Images
 from tasks.networks import augmentation, keys
 from tasks.networks.augmentation import Transforms
+from tasks.networks.folding import folded
 from tasks.networks.prediction import JIT
 from tasks.networks.views import Views
 
@@ -145,11 +146,16 @@ def order(count: int, epoch: int, seed: int) -> Rows:
 
 def with_views(frozen: keras.Model) -> keras.Model:
     """The frozen part behind the augmentation, as one graph to compile: pixels, affine maps and
-    contrast factors to activations, rounded to float16 as they are stored.
+    contrast factors to activations, rounded to float16 as they are stored. It is folded, so it has
+    weights of its own.
+
+    Raises:
+        TrainingError: the weights are not finite.
     """
     pixels = keras.Input(frozen.input_shape[1:])
     affine, contrast = keras.Input((8,)), keras.Input((1,))
-    outputs = frozen(augmentation.apply(pixels, affine, contrast), training=False)
+    views = augmentation.apply(pixels, affine, contrast)
+    outputs = folded(frozen)(views, training=False)
     rounded = keras.tree.map_structure(lambda output: ops.cast(output, "float16"), outputs)
     part = keras.Model([pixels, affine, contrast], rounded)
     part.jit_compile = JIT

@@ -14,6 +14,7 @@ import keras
 
 from tasks.networks import device
 from tasks.networks.architecture import NORMALISED, POOLED
+from tasks.networks.folding import forget
 
 FLOAT, MIXED = "float32", "mixed_bfloat16"
 
@@ -49,6 +50,7 @@ def _set(model: keras.Model, layers: Sequence[keras.Layer], policy: str) -> None
     for layer in layers:
         layer.dtype_policy = policy
     model.predict_function = None  # it would stay compiled as it was
+    forget(model)
 
 
 def _backbone(model: keras.Model) -> list[keras.Layer]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tasks.imaging.images import Pictures
 from tasks.networks import device, memory
+from tasks.networks.folding import folded
 from tasks.networks.prediction import JIT, batch_size, outputs
 from tasks.networks.test_time import looks
 
@@ -18,10 +19,12 @@ def score(model: keras.Model, images: Pictures) -> NDArray[np.float32]:
 
     Raises:
         NoMemoryError: the device has too little memory.
+        TrainingError: the network's weights are not finite.
     """
-    model.jit_compile = JIT
     scores = np.zeros((len(images), model.output_shape[-1]), np.float32)
-    forward = device.backend.forward(model)
+    network = folded(model)
+    network.jit_compile = JIT
+    forward = device.backend.forward(network)
     size = max(1, batch_size(*model.input_shape[1:3]) // looks(model))
     take, what = images.__getitem__, "Scoring batches"
     with memory.fitting():

@@ -9,6 +9,7 @@ from worlds.word_list import require_listed
 from tasks.common.params.model import STAGED
 from tasks.networks import layers
 from tasks.networks.backbones import BACKBONES
+from tasks.networks.folding import folded
 from tasks.networks.gradcam import GradCam
 from tasks.networks.heatmaps import scaled
 
@@ -22,6 +23,7 @@ LAST = {
     "MobileNetV2": ("out_relu", 1),
     "EfficientNetV2B0": ("top_activation", 1),
 }
+UNFOLDED = {"DenseNet121": 62}  # normalisations that no convolution stands before
 
 
 @pytest.fixture(scope="module", params=BACKBONES)
@@ -63,6 +65,18 @@ def test_the_default_cut_splits_the_graph_in_two(model, backbone, images):
     pixels = images.astype(np.float32)
     assert np.allclose(suffix(prefix(pixels)), model(pixels), atol=1e-6)
     assert 0 < suffix.count_params() < model.count_params()
+
+
+def test_its_normalisations_fold_into_its_convolutions(model, backbone, images):
+    norms = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
+    learnt, rng = model.get_weights(), np.random.default_rng(0)
+    for norm in norms:
+        norm.set_weights([rng.uniform(0.5, 1.5, weights.shape) for weights in norm.get_weights()])
+    fewer, pixels = folded(model), images.astype(np.float32)
+    assert len(model.layers) - len(fewer.layers) == len(norms) - UNFOLDED.get(backbone, 0)
+    found, expected = fewer(pixels, training=False), model(pixels, training=False)
+    model.set_weights(learnt)
+    assert np.allclose(found, expected, rtol=1e-4)
 
 
 def test_other_cuts_lie_around_the_default(model, backbone):
