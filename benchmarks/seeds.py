@@ -5,10 +5,11 @@
 DATA as in `benchmarks.ablation`. Both phases run from stored activations with each seed, with the
 settings of params.yaml but for those that are set. AUROC, and accuracy at the operating point and
 at 0.5 of both on val and test, their means and standard deviations; operating point and
-recalibration are fitted on val, as by the stages, and nothing is chosen by what stands there. The
-figure is the standard deviation of the AUROC on test of what the fine-tune phase leaves, over half
-of the gate's 95% interval between two such models: at most 1, chance alone rarely looks like a
-difference. The workspace keeps the scores: delete it after a change of code or settings.
+recalibration are fitted on val, as by the stages, and nothing is chosen by what stands there. With
+three classes or more it is the mean AUROC, and the accuracy of the likeliest class. The figure is
+the standard deviation of the AUROC on test of what the fine-tune phase leaves, over half of the
+gate's 95% interval between two such models: at most 1, chance alone rarely looks like a difference.
+The workspace keeps the scores: delete it after a change of code or settings.
 """
 
 from __future__ import annotations
@@ -50,39 +51,45 @@ class Split:
     def __init__(self, name: str) -> None:
         rows = manifest.of_split(manifest.read_manifest(), name)
         task = load(Params).task
-        self.groups = rows["group"].to_numpy()
+        self.kind, self.groups = task.kind, rows["group"].to_numpy()
         self.targets = labels.encode(rows["label"], task.kind, task.names)
         self._images = Images(open_pack(), rows["row"].to_numpy(np.int64))
 
     def scores(self, model: keras.Model) -> Array:
-        """Of a binary task: `(N,)`."""
-        return score(model, self._images)[:, 0].astype(float)
+        """`(N, K)`."""
+        return score(model, self._images).astype(float)
 
-    def figures(self, scores: Array, fitted: Fitted) -> dict[str, float]:
+    def figures(self, scores: Array, fitted: Fitted | None) -> dict[str, float]:
         """AUROC, and accuracy at the operating point and where recalibrated scores are 0.5."""
-        there = self.targets[:, 0] > 0
-        calibrated = recalibration.apply("binary", scores[:, None], fitted.recalibration)[:, 0]
-        return {
-            "AUROC": auroc(there.astype(float), scores),
+        there = self.targets > 0
+        each = [auroc(y.astype(float), s) for y, s in zip(there.T, scores.T, strict=True)]
+        found = {"AUROC": float(np.mean(each))}
+        if fitted is None:
+            likeliest = scores.argmax(axis=1) == self.targets.argmax(axis=1)
+            return found | {"accuracy": float(likeliest.mean())}
+        calibrated = recalibration.apply(self.kind, scores, fitted.recalibration)
+        return found | {
             "accuracy": float(((scores >= fitted.threshold) == there).mean()),
             "at 0.5": float(((calibrated > 0.5) == there).mean()),
         }
 
 
 class Fitted(NamedTuple):
-    """What is fitted on val."""
+    """What is fitted on val of a binary task."""
 
     threshold: float
     recalibration: Recalibration
 
 
-def fit(val: Split, scores: Array, even: float) -> Fitted:
-    """By the scores `(N,)` of val, as the stage evaluate does by the rule `youden`; `even` as
-    `losses.even` has it.
+def fit(val: Split, scores: Array, even: float) -> Fitted | None:
+    """By the scores `(N, K)` of val, as the stage evaluate does by the rule `youden`; `even` as
+    `losses.even` has it. None where there are three classes or more.
     """
+    if val.kind != "binary":
+        return None
     targets = val.targets.astype(float)
-    at = thresholds.threshold(targets[:, 0], scores, "youden", 0.0, even)
-    return Fitted(at, recalibration.fit("binary", targets, scores[:, None]))
+    at = thresholds.threshold(targets[:, 0], scores[:, 0], "youden", 0.0, even)
+    return Fitted(at, recalibration.fit("binary", targets, scores))
 
 
 def measure(
@@ -91,7 +98,7 @@ def measure(
     """A row per seed, phase and split, with the scores; what a killed run has left is taken up."""
     splits = {name: Split(name) for name in ("val", "test")}
     balanced = changes.get("train.class_weights", load(Params).train.class_weights)
-    (even,) = losses.even(Split("train").targets, balanced)
+    even = losses.even(Split("train").targets, balanced)[0]
     for seed, phase in product(range(FIRST_SEED, FIRST_SEED + seeds), ("train", "fine_tune")):
         file = Path(f"scores_{name_of(changes)}_{phase}_{seed}.npz")
         if not file.exists():
@@ -135,7 +142,8 @@ def main(arguments: Sequence[str]) -> None:
     device.prepare(load(Params, ROOT / paths.PARAMS).train.threads, seed=0)
     with laboratory_of(options.data.resolve(), options.workspace, options.limit) as laboratory:
         found = pd.DataFrame(measure(laboratory, options.seeds, changes))
-        table = found.groupby(["phase", "split"], sort=False)[["AUROC", "accuracy", "at 0.5"]]
+        figures = [name for name in ("AUROC", "accuracy", "at 0.5") if name in found]
+        table = found.groupby(["phase", "split"], sort=False)[figures]
         print(table.agg(["mean", "std", "min", "max"]).to_string(float_format="{:.4f}".format))
         if options.seeds == 1:
             return  # one seed alone has no spread

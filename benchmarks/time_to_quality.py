@@ -85,7 +85,9 @@ def prepare(source: Path, limit: int) -> Params:
         },
     )
     items = open_source(load(Params)).items
-    editing.set_values(paths.PARAMS, {"task.classes": sorted({item.label for item in items})})
+    classes = sorted({item.label for item in items})
+    kind = "multiclass" if len(classes) > 2 else "binary"
+    editing.set_values(paths.PARAMS, {"task.classes": classes, "task.kind": kind})
     settings = load(Params)
     nothing = arrivals.known_of(cohort.read(settings.deid.key_id), {})
     door = arrivals.Door(settings, Pseudonyms(PUBLIC_KEY), nothing, all_headers=False)
