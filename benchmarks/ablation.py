@@ -36,6 +36,7 @@ from tasks.common import editing, paths
 from tasks.common.params.augment import Augment
 from tasks.common.params.loading import load
 from tasks.common.params.model import Model
+from tasks.common.params.pixels import PixelSettings
 from tasks.common.params.whole import Params
 from tasks.imaging.perturbation import CHANGES, Perturbed
 from tasks.networks import data, device, recipe, test_time
@@ -107,6 +108,7 @@ class Laboratory:
             prepare(source, limit)
             shutil.copy(paths.PARAMS, PREPARED)
         shutil.copy(PREPARED, paths.PARAMS)  # a run that was killed has left its own
+        self._pixels: PixelSettings | None = None
         self._augmented: Augment | None = None
         self._heads: dict[tuple[Model, int], Any] = {}  # network and seed -> weights
 
@@ -125,6 +127,9 @@ class Laboratory:
         shutil.copy(PREPARED, paths.PARAMS)
         editing.set_values(paths.PARAMS, changes | {"train.seed": seed})
         settings = load(Params)
+        if settings.preprocess != self._pixels:  # the split stays
+            run_stage("preprocess")
+            self._pixels, self._augmented = settings.preprocess, None
         if settings.augment != self._augmented:
             run_stage("augment")
             self._augmented = settings.augment

@@ -53,11 +53,11 @@ class Split:
         task = load(Params).task
         self.kind, self.groups = task.kind, rows["group"].to_numpy()
         self.targets = labels.encode(rows["label"], task.kind, task.names)
-        self._images = Images(open_pack(), rows["row"].to_numpy(np.int64))
+        self._rows = rows["row"].to_numpy(np.int64)
 
     def scores(self, model: keras.Model) -> Array:
-        """`(N, K)`."""
-        return score(model, self._images).astype(float)
+        """`(N, K)`, of the pixels that the pack has now."""
+        return score(model, Images(open_pack(), self._rows)).astype(float)
 
     def figures(self, scores: Array, fitted: Fitted | None) -> dict[str, float]:
         """AUROC, and accuracy at the operating point and where recalibrated scores are 0.5."""

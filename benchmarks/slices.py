@@ -31,7 +31,9 @@ def measure(files: Sequence[Path]) -> pd.DataFrame:
     pixels = np.stack([prepare(file.read_bytes(), SETTINGS).pixels for file in files])
     names = [f"{number:06}" for number in range(len(files))]
     known = {"image_id": names, "group": names, "row": range(len(files)), "batch": 0, "label": ""}
-    pairs = duplicates.find(pd.DataFrame(known).assign(**describe(pixels)), pixels)
+    known |= {"height": pixels.shape[1], "width": pixels.shape[2]}
+    table = pd.DataFrame(known).assign(**describe(pixels, pixels))
+    pairs = duplicates.find(table, pixels, SETTINGS.fit)
     gap = pairs["second"] - pairs["first"]
     shares = [
         {"like": (gap == distance).sum(), "same": (gap[pairs["same"]] == distance).sum()}

@@ -28,7 +28,7 @@ from tasks.common.params.task import Task
 from tasks.common.params.train import Train
 from tasks.imaging import masks
 from tasks.imaging.images import Images
-from tasks.imaging.pack import open_pack
+from tasks.imaging.pack import made_with, open_pack
 from tasks.networks import device, features, files, heatmaps, layers, methods, scoring, test_time
 from tasks.networks.explanation_checks import Explained, check
 from tasks.networks.heatmaps import Explainer
@@ -168,10 +168,11 @@ def check_classes(world: World, table: pd.DataFrame, sample: Sample) -> dict[str
 def read_masks(world: World, image_ids: Sequence[str]) -> Iterator[tuple[int, NDArray[np.bool_]]]:
     """The masks of images that have one with a finding, by their place."""
     known = world.rows.loc[list(image_ids), ["mask", "height", "width"]]
+    size = world.pack.shape[1:3]
     for place, (file, height, width) in enumerate(known.itertuples(index=False, name=None)):
         if isinstance(file, str):
             content = (paths.RAW / file).read_bytes()
-            mask = masks.prepare(content, (height, width), world.pack.shape[1:3])
+            mask = masks.prepare(content, (height, width), size, made_with().fit)
             if mask is not None:
                 yield place, mask
 

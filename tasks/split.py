@@ -15,7 +15,7 @@ from tasks.common.params.section import Part
 from tasks.common.params.split import Split
 from tasks.common.params.task import Task
 from tasks.common.params.validate import ImageLimits
-from tasks.imaging.pack import open_pack
+from tasks.imaging.pack import made_with, open_pack
 from tasks.intake import cohort
 from tasks.splitting import duplicates, faults, findings, joining, leaks, receipt
 from tasks.splitting.assignment import assign, assign_folds
@@ -88,7 +88,7 @@ def main() -> None:
     """Write the manifest, what was found on the way, and the receipt of the split."""
     settings = load(Settings)
     images = prepared(manifest.read(paths.IMAGES, manifest.IMAGES))
-    pairs = duplicates.compare(images, open_pack())
+    pairs = duplicates.compare(images, open_pack(), made_with().fit)
     try:
         table = to_manifest(images, settings, pairs, cohort.read_joined())
     except LeakError:  # it says where they are listed

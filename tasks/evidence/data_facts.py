@@ -70,9 +70,10 @@ def preprocessing(facts: Facts) -> str:
     if isinstance(window, list):
         window = f"with centre {window[0]:g} and width {window[1]:g}"
     color = {"grey": "grey", "rgb": "colour"}[pixels["color"]]
+    kept = "with its aspect ratio, between bars of black, " if pixels["fit"] == "pad" else ""
     return (
-        f"Decoded, DICOM through the window {window}, and resized to {height} by {width} pixels in "
-        f"{color}. The packaged model does the same to every file that it is given."
+        f"Decoded, DICOM through the window {window}, and resized {kept}to {height} by {width} "
+        f"pixels in {color}. The packaged model does the same to every file that it is given."
     )
 
 

@@ -21,6 +21,7 @@ from tasks.common.errors import DataError, DecodeError
 from tasks.imaging.description import describe
 from tasks.imaging.levels import Pixels
 from tasks.imaging.preparation import prepare
+from tasks.imaging.resizing import without_bars
 
 if TYPE_CHECKING:
     from tasks.common.params.pixels import PixelSettings
@@ -157,7 +158,14 @@ def prepare_batch(batch: Batch, files: dict[str, bytes], settings: PixelSettings
         for column, value in zip(facts.values(), row, strict=True):
             column.append(value)
     pixels = pixels[: len(batch) - len(reasons)]
-    return Outcome(facts | describe(pixels) if len(pixels) else {}, pixels, reasons)
+    if not len(pixels):
+        return Outcome({}, pixels, reasons)
+    shapes = zip(facts["height"], facts["width"], strict=True)
+    pictures = [
+        without_bars(image, shape, settings.fit)
+        for image, shape in zip(pixels, shapes, strict=True)
+    ]
+    return Outcome(facts | describe(pixels, pictures), pixels, reasons)
 
 
 class _Threads:

@@ -1,4 +1,8 @@
-"""What the tables say about prepared images."""
+"""What the tables say about prepared images.
+
+But for the digest it is said of the picture, without the bars around it: those would make pictures
+of one shape alike, and give contrast to what has none.
+"""
 
 from __future__ import annotations
 
@@ -15,30 +19,35 @@ HASHED = 32  # pixels per side that a perceptual hash looks at
 LOWEST = 8  # frequencies per side
 
 
-def describe(pixels: Pixels) -> dict[str, list[Any]]:
+def describe(pixels: Pixels, pictures: Iterable[Pixels]) -> dict[str, list[Any]]:
     """Of each of N images `(N, H, W, C)`, one or more: mean, standard deviation, minimum and
-    maximum of its pixels, their BLAKE3 (`digest`; a third of sha256's time), and its perceptual
-    hash (`phash`).
+    maximum of its picture, the BLAKE3 of its pixels (`digest`; a third of sha256's time), and the
+    picture's perceptual hash (`phash`).
+
+    Args:
+        pixels: the images.
+        pictures: of each the part that its picture fills, `(h, w, C)`.
     """
-    values = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
-    means, deviations = zip(*(cv2.meanStdDev(image) for image in values), strict=True)
+    pictures = list(pictures)
+    rows = [np.ascontiguousarray(picture).reshape(1, -1) for picture in pictures]
+    means, deviations = zip(*map(cv2.meanStdDev, rows), strict=True)
     return {
         "mean": [float(mean[0, 0]) for mean in means],
         "std": [float(deviation[0, 0]) for deviation in deviations],
-        "min": values.min(axis=1).astype(float).tolist(),
-        "max": values.max(axis=1).astype(float).tolist(),
-        "digest": [blake3(image.data).hexdigest() for image in values],
-        "phash": perceptual_hashes(pixels),
+        "min": [float(row.min()) for row in rows],
+        "max": [float(row.max()) for row in rows],
+        "digest": [blake3(np.ascontiguousarray(image).data).hexdigest() for image in pixels],
+        "phash": perceptual_hashes(pictures),
     }
 
 
-def perceptual_hashes(pixels: Iterable[Pixels]) -> list[str]:
-    """Of each image `(H, W, C)`, one or more: 64 bits, hexadecimal, that stay much the same when it
-    is scaled, coded anew or made brighter: which of the 8 x 8 lowest frequencies exceed their
+def perceptual_hashes(pictures: Iterable[Pixels]) -> list[str]:
+    """Of each picture `(h, w, C)`, one or more: 64 bits, hexadecimal, that stay much the same when
+    it is scaled, coded anew or made brighter: which of the 8 x 8 lowest frequencies exceed their
     median (Zauner 2010, "pHash").
     """
     size = (HASHED, HASHED)
-    small = [cv2.resize(_grey(image), size, interpolation=cv2.INTER_AREA) for image in pixels]
+    small = [cv2.resize(_grey(image), size, interpolation=cv2.INTER_AREA) for image in pictures]
     across = _lowest(np.stack(small).astype(np.float32))
     both = _lowest(across.transpose(0, 2, 1)).transpose(0, 2, 1).reshape(-1, LOWEST**2)
     ordered = np.sort(both, axis=1)

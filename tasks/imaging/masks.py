@@ -14,7 +14,7 @@ from tasks.imaging import dicom
 from tasks.imaging.decoding import decode
 from tasks.imaging.formats import sniff
 from tasks.imaging.refusal import refusing
-from tasks.imaging.resizing import resize
+from tasks.imaging.resizing import centred, filled, resize
 
 Mask = NDArray[np.bool_]
 Box = tuple[float, float, float, float]
@@ -50,14 +50,16 @@ def of_boxes(content: bytes, boxes: Sequence[Box]) -> bytes:
     return _png(mask)
 
 
-def prepare(content: bytes, original: tuple[int, int], size: tuple[int, int]) -> Mask | None:
-    """What `unite` gave, brought to `size` as its picture is, whose own size is `original`; None
-    where it shows no finding, or is of another size than its picture.
+def prepare(
+    content: bytes, original: tuple[int, int], size: tuple[int, int], fit: str
+) -> Mask | None:
+    """What `unite` gave, brought to `size` as its picture is by `preprocess.fit`, whose own size is
+    `original`; None where it shows no finding, or is of another size than its picture.
     """
     mask = decode(content)
     if mask.shape != original or not mask.any():
         return None
-    shares = resize(mask, *size)
+    shares = centred(resize(mask, *filled(original, size, fit)), size)
     return np.asarray(shares >= min(128, int(shares.max())))  # the smallest finding keeps a pixel
 
 

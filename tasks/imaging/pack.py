@@ -134,7 +134,7 @@ def open_others(images: pd.DataFrame, place: Place) -> tuple[pd.DataFrame, Pixel
     Raises:
         DataError: as in `prepare_all`, or there is no pack.
     """
-    settings = PixelSettings(**_receipt()["settings"])
+    settings = made_with()
     facts = prepare_all(images, settings, place=place)
     facts = facts.assign(digest=pixel_digests().reindex(facts.index))
     receipt = write(facts.index[facts["reason"].isna()].tolist(), settings)
@@ -143,7 +143,12 @@ def open_others(images: pd.DataFrame, place: Place) -> tuple[pd.DataFrame, Pixel
 
 def pixel_digests() -> pd.Series[str]:
     """The digest of the pixels of every image that was prepared as the pack was, by `image_id`."""
-    return blocks.read(_home(PixelSettings(**_receipt()["settings"]))).table["digest"]
+    return blocks.read(_home(made_with())).table["digest"]
+
+
+def made_with() -> PixelSettings:
+    """What the pixels of the pack depend on."""
+    return PixelSettings(**_receipt()["settings"])
 
 
 def _receipt() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tasks.imaging.formats import sniff
 from tasks.imaging.jpeg import decode_reduced
 from tasks.imaging.levels import Pixels
 from tasks.imaging.refusal import refusing
-from tasks.imaging.resizing import resize
+from tasks.imaging.resizing import centred, filled, resize
 
 if TYPE_CHECKING:
     from tasks.common.params.pixels import PixelSettings
@@ -60,17 +60,20 @@ def _prepare(content: bytes, settings: PixelSettings, frame: int | None) -> Prep
     kind = sniff(content)
     small = decode_reduced(content, settings.size) if kind == "jpeg" and not frame else None
     if small is not None:
-        image, (height, width) = small.pixels, small.shape
-        pixels = small.fitted(_channels(image, settings.color), settings.size)
+        image, shape = small.pixels, small.shape
+        size = filled(shape, settings.size, settings.fit)
+        pixels = small.fitted(_channels(image, settings.color), size)
     else:
         window = settings.window
         image = dicom.decode(content, window, frame) if kind == "dicom" else decode(content, frame)
-        height, width = image.shape[:2]
-        pixels = resize(_channels(image, settings.color), *settings.size)
+        shape = image.shape[0], image.shape[1]
+        size = filled(shape, settings.size, settings.fit)
+        pixels = resize(_channels(image, settings.color), *size)
     low, high, _, _ = cv2.minMaxLoc(pixels.reshape(-1))
     if low == high:
         raise DecodeError("no contrast: every pixel has the same value")
-    return Prepared(pixels.reshape(*settings.size, -1), height, width, _is_colored(image))
+    whole = centred(pixels, settings.size).reshape(*settings.size, -1)
+    return Prepared(whole, *shape, _is_colored(image))
 
 
 def _channels(image: Pixels, color: str) -> Pixels:

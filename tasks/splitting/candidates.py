@@ -14,6 +14,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from tasks.imaging.levels import Pixels
+from tasks.imaging.resizing import without_bars
 from tasks.splitting.resemblance import SIDE, Vectors, detail
 
 DISTANCE = 6  # differing bits of 64 up to which a pair is looked at
@@ -41,9 +42,10 @@ class Pictures:
         seen: whether earlier versions compared them; of candidates.
     """
 
-    def __init__(self, images: pd.DataFrame, pixels: Pixels) -> None:
+    def __init__(self, images: pd.DataFrame, pixels: Pixels, fit: str) -> None:
         """As in `duplicates.find`, `images` in the order of their positions."""
-        self._pixels, self._rows = pixels, images["row"].to_numpy(np.int64)
+        self._pixels, self._rows, self._fit = pixels, images["row"].to_numpy(np.int64), fit
+        self._shapes = images[["height", "width"]].to_numpy(np.int64)
         self.hashes = np.array([int(text, 16) for text in images["phash"]], np.uint64)
         self.whose = np.stack([pd.factorize(images[column])[0] for column in ("group", "label")])
         self.content = self._contents(images)
@@ -55,9 +57,12 @@ class Pictures:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, at: Positions) -> Pixels:
-        """`(N, H, W, C)`."""
-        return np.stack([self._pixels[row] for row in self._rows[at]])
+    def __getitem__(self, at: Positions) -> list[Pixels]:
+        """Without their bars, each `(h, w, C)`."""
+        return [
+            without_bars(self._pixels[row], shape, self._fit)
+            for row, shape in zip(self._rows[at], self._shapes[at], strict=True)
+        ]
 
     def distance(self, first: Positions, second: Positions) -> Positions:
         """Differing bits of the hashes."""

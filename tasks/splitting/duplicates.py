@@ -30,21 +30,22 @@ HELD = 8192  # pictures whose vectors are in memory, 20 kB each
 Products = NDArray[np.float32]
 
 
-def compare(images: pd.DataFrame, pixels: Pixels) -> pd.DataFrame:
+def compare(images: pd.DataFrame, pixels: Pixels, fit: str) -> pd.DataFrame:
     """As `find`, of the usable images of a table, which also has `status`."""
-    return find(images[images["status"] == "ok"], pixels)
+    return find(images[images["status"] == "ok"], pixels, fit)
 
 
-def find(images: pd.DataFrame, pixels: Pixels) -> pd.DataFrame:
+def find(images: pd.DataFrame, pixels: Pixels, fit: str) -> pd.DataFrame:
     """All pairs of like pictures in different groups or under different labels, the older first.
 
     Every hash is compared with every other: no bound on how many images may share one is needed,
     as it would be with an index, and 60,000 take some seconds.
 
     Args:
-        images: `image_id`, `batch`, `group`, `label`, `phash`, `mean`, `std`, `min`, `max` and
-            `row` of usable images.
+        images: `image_id`, `batch`, `group`, `label`, `phash`, `mean`, `std`, `min`, `max`,
+            `height`, `width` and `row` of usable images.
         pixels: the pack `(N, H, W, C)` uint8.
+        fit: how it was made, `preprocess.fit`.
 
     Returns:
         In the order in which the pairs came into being: `first` and `second`, labels of the index
@@ -54,7 +55,7 @@ def find(images: pd.DataFrame, pixels: Pixels) -> pd.DataFrame:
         versions did not see it, and settled its groups apart.
     """
     ordered = images.sort_values(["batch", "image_id"])
-    pictures = Pictures(ordered, pixels)
+    pictures = Pictures(ordered, pixels, fit)
     first, second, similarity, same = _confirmed(pictures)
     return pd.DataFrame(
         {
@@ -82,7 +83,9 @@ class _Pairs(NamedTuple):
 class _Products:
     """Correlations of what `make` makes of pictures, `(N, size)`; the last of those are held."""
 
-    def __init__(self, pictures: Pictures, make: Callable[[Pixels], Vectors], size: int) -> None:
+    def __init__(
+        self, pictures: Pictures, make: Callable[[list[Pixels]], Vectors], size: int
+    ) -> None:
         self._pictures, self._make = pictures, make
         self._vectors = np.zeros((min(HELD, len(pictures)), size), np.float32)
         self._places = np.full(len(pictures), -1)

@@ -6,6 +6,7 @@ depend on the others that are looked at with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -35,9 +36,9 @@ class Detail(NamedTuple):
     lacked: NDArray[np.bool_]
 
 
-def detail(pictures: Pixels) -> Detail:
-    """The detail of `(N, H, W, C)`: what is finer than the background, weighted so that a bright
-    edge does not outweigh all the rest.
+def detail(pictures: Sequence[Pixels]) -> Detail:
+    """The detail of N pictures `(h, w, C)`: what is finer than the background, weighted so that a
+    bright edge does not outweigh all the rest.
     """
     small = _small(pictures, SIDE)
     fine = small - _blurred(small, BACKGROUND)
@@ -47,14 +48,14 @@ def detail(pictures: Pixels) -> Detail:
     return Detail(_of_norm_1(fine / (strength + NOISE)), lacked)
 
 
-def whole(pictures: Pixels) -> Vectors:
-    """The pictures `(N, H, W, C)` themselves, `(N, WHOLE * WHOLE)`, whatever their brightness and
+def whole(pictures: Sequence[Pixels]) -> Vectors:
+    """The pictures `(h, w, C)` themselves, `(N, WHOLE * WHOLE)`, whatever their brightness and
     contrast.
     """
     return _of_norm_1(_small(pictures, WHOLE))
 
 
-def _small(pictures: Pixels, side: int) -> Vectors:
+def _small(pictures: Sequence[Pixels], side: int) -> Vectors:
     grey = map(_grey, pictures)
     small = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in grey]
     return np.stack(small).astype(np.float32)

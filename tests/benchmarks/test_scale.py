@@ -45,7 +45,8 @@ def test_near_copies_are_of_every_kind_and_under_one_label(tmp_path):
     assert len(set(files)) == 1000
     pixels = np.stack([prepare(file, SETTINGS).pixels for file in files])
     known = {"image_id": table["file"], "group": table["file"], "batch": 0, "row": range(1000)}
-    pairs = duplicates.find(table.assign(**known, **describe(pixels)), pixels)
+    known |= {"height": pixels.shape[1], "width": pixels.shape[2]} | describe(pixels, pixels)
+    pairs = duplicates.find(table.assign(**known), pixels, "stretch")
     people, slices, copies, equal = (
         pairs[(pairs["first"] >= low) & (pairs["second"] < high)]
         for low, high in ((0, 400), (400, 700), (700, 900), (900, 1000))

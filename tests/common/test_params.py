@@ -143,6 +143,12 @@ def test_stages_of_a_backbone_that_has_none_are_refused(values):
         parse(Params, values)
 
 
+def test_a_file_that_does_not_say_how_images_fit_is_told_what_to_write(values):
+    del values["preprocess"]["fit"]
+    with pytest.raises(ParameterError, match="write `fit: stretch` below size"):
+        parse(Params, values)
+
+
 def test_a_file_of_before_goes_on_working(workspace):
     """Its intervals were drawn, so it says how often; what came later has a default."""
     lines = paths.PARAMS.read_text().splitlines()

@@ -84,7 +84,8 @@ def test_files_that_are_named_are_there():
         ("7", "Synthetic images that a program has drawn; no patient is in them."),
         (
             "9",
-            "Decoded, DICOM through the window of the header, and resized to 224 by 224 pixels in "
+            "Decoded, DICOM through the window of the header, and resized with its aspect ratio, "
+            "between bars of black, to 224 by 224 pixels in "
             "grey. The packaged model does the same to every file that it is given.",
         ),
         ("10", "Left out of the images: 1 not readable, 2 of no use."),
@@ -237,7 +238,8 @@ def test_what_was_not_measured_is_not_told(defaults):
 
 
 def test_parameters_that_were_chosen_otherwise_are_told_so(defaults):
-    pixels = defaults.preprocess.model_copy(update={"window": [40.0, 400.0], "color": "rgb"})
+    seen = {"window": [40.0, 400.0], "color": "rgb", "fit": "pad"}
+    pixels = defaults.preprocess.model_copy(update=seen)
     tuned = defaults.fine_tune.model_copy(update={"epochs": 0})
     other = {"weights": "/home/someone/own.npz", "pool": "stages"}
     model = defaults.model.model_copy(update=other)
@@ -247,6 +249,7 @@ def test_parameters_that_were_chosen_otherwise_are_told_so(defaults):
     known = facts(defaults.model_copy(update=chosen | {"split": split}))
     assert "window with centre 40 and width 400" in told(CLAIM, "9", known)
     assert "in colour" in told(CLAIM, "9", known)
+    assert "resized with its aspect ratio, between bars of black, to 224" in told(CLAIM, "9", known)
     assert "then all from" not in told(CLAIM, "25", known)
     assert "No augmentation" in told(CLAIM, "25", known)
     assert told(CLAIM, "24", known).startswith("The backbone starts from the weights file own.npz,")

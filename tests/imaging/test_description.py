@@ -5,7 +5,7 @@ from blake3 import blake3
 from PIL import Image
 
 from tasks.imaging.description import describe, perceptual_hashes
-from tasks.imaging.resizing import resize
+from tasks.imaging.resizing import centred, resize, without_bars
 
 
 def hash_of(picture):
@@ -19,7 +19,7 @@ def distance(one, other):
 
 def test_an_image_is_described_by_its_pixels(photo):
     grey = photo[..., :1]
-    assert {name: value for name, (value,) in describe(grey[None]).items()} == {
+    assert {name: value for name, (value,) in describe(grey[None], [grey]).items()} == {
         "mean": pytest.approx(grey.mean()),
         "std": pytest.approx(grey.std()),
         "min": grey.min(),
@@ -34,11 +34,21 @@ def test_an_image_is_described_by_its_pixels(photo):
 def test_what_an_image_is_described_as_does_not_depend_on_its_batch(side, channels):
     shape = (6, side, side, channels)
     pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-    together = describe(pixels[:, ::-1])  # not contiguous
-    alone = [describe(image[None]) for image in np.ascontiguousarray(pixels[:, ::-1])]
+    turned = pixels[:, ::-1]  # not contiguous
+    together = describe(turned, turned)
+    alone = [describe(image[None], [image]) for image in np.ascontiguousarray(turned)]
     assert len(set(together["phash"])) == 6
     for name, values in together.items():
         assert values == [value for one in alone for value in one[name]]
+
+
+def test_bars_around_a_picture_do_not_count(photo):
+    grey = np.ascontiguousarray(photo[:20, :, :1])
+    padded = centred(grey[..., 0], (30, 30))[..., None]
+    found = describe(padded[None], [without_bars(padded, (20, 30), "pad")])
+    bare = describe(grey[None], [grey])
+    assert found["digest"] != bare["digest"]
+    assert found | {"digest": bare["digest"]} == bare
 
 
 def test_hash_survives_brightness_and_size_but_not_another_picture(photo):

@@ -49,18 +49,25 @@ def test_what_is_no_mask_is_refused(contents):
 
 
 def test_a_mask_follows_its_picture_to_another_size():
-    found = masks.prepare(png(with_square(10, 20)), (40, 60), (20, 30))
+    found = masks.prepare(png(with_square(10, 20)), (40, 60), (20, 30), "stretch")
     assert found is not None
     assert found[5:10, 5:10].all()
     assert found.sum() == 25
 
 
+def test_a_mask_stays_on_its_finding_where_the_picture_is_padded():
+    found = masks.prepare(png(with_square(10, 20)), (40, 60), (30, 30), "pad")
+    assert found is not None
+    assert found[10:15, 5:10].all()  # 40 x 60 became 20 x 30, below 5 rows of black
+    assert found.sum() == 25
+
+
 def test_the_smallest_finding_keeps_a_pixel():
-    found = masks.prepare(png(with_square(9, 10)), (40, 60), (4, 6))
+    found = masks.prepare(png(with_square(9, 10)), (40, 60), (4, 6), "stretch")
     assert found is not None
     assert found.sum() == 1
 
 
 def test_without_a_finding_or_of_another_size_there_is_no_mask():
-    assert masks.prepare(png(with_square(0, 0)), (40, 60), (20, 30)) is None
-    assert masks.prepare(png(with_square(2, 6)), (60, 40), (20, 30)) is None
+    assert masks.prepare(png(with_square(0, 0)), (40, 60), (20, 30), "stretch") is None
+    assert masks.prepare(png(with_square(2, 6)), (60, 40), (20, 30), "stretch") is None

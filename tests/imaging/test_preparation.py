@@ -124,6 +124,49 @@ def test_each_axis_is_resized_on_its_own():
     assert np.unique(resize(stripes, 40, 32)).tolist() == [100]
 
 
+PADDED = GREY.model_copy(update={"size": [32, 32], "fit": "pad"})
+
+
+@pytest.mark.parametrize("scale", [1, 20])  # decoded whole, and a JPEG at reduced scale
+@pytest.mark.parametrize(("suffix", "tolerance"), [(".png", 0), (".jpg", 8)])
+def test_padding_keeps_the_aspect_ratio_in_the_middle(encode, suffix, tolerance, scale):
+    picture = np.full((16 * scale, 33 * scale), 200, np.uint8)
+    picture[: 8 * scale, : 16 * scale] = 40
+    found = prepare(encode(suffix, picture), PADDED).pixels[..., 0].astype(int)
+    rows = found.max(axis=1) > 0
+    assert rows.tolist() == [False] * 8 + [True] * 16 + [False] * 8
+    assert (abs(found[9:15, :14] - 40) <= tolerance).all()
+    assert (abs(found[17:23] - 200) <= tolerance).all()
+
+
+def test_padding_changes_nothing_where_the_aspect_ratio_is_kept_anyway(encode, photo):
+    content = encode(".png", photo[:30])
+    stretched = PADDED.model_copy(update={"fit": "stretch"})
+    assert np.array_equal(prepare(content, PADDED).pixels, prepare(content, stretched).pixels)
+
+
+def test_the_thinnest_picture_keeps_a_line(encode):
+    thin = np.tile(np.arange(0, 250, dtype=np.uint8), (2, 4))
+    found = prepare(encode(".png", thin), PADDED).pixels[..., 0]
+    assert (found.max(axis=1) > 0).sum() == 1
+
+
+def test_bars_are_no_contrast(encode):
+    with pytest.raises(DecodeError, match="no contrast"):
+        prepare(encode(".png", np.full((20, 40), 90, np.uint8)), PADDED)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_turned_picture_is_padded_as_it_is_shown(encode, orientation):
+    picture = np.full((320, 640), 200, np.uint8)
+    picture[:, :8] = 30
+    jpeg = encode(".jpg", picture)
+    content = jpeg[:2] + spelled(0xE1, exif(orientation)) + jpeg[2:]
+    found = prepare(content, PADDED).pixels[..., 0]
+    across, down = (int((found.max(axis=axis) > 0).sum()) for axis in (0, 1))
+    assert (down, across) == ((32, 16) if orientation == 6 else (16, 32))
+
+
 def test_garbage_never_crashes(encode, photo, ramp):
     chance, reasons = random.Random(7), []
     whole = [encode(suffix, photo) for suffix in (".png", ".jpg", ".bmp", ".tiff")]

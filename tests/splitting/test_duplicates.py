@@ -22,7 +22,7 @@ def anatomy(count, strength=12, side=96):
 
 
 def described(pixels, **columns):
-    table = pd.DataFrame(describe(pixels))
+    table = pd.DataFrame(describe(pixels, pixels))
     count = range(len(pixels))
     return table.assign(
         **{
@@ -32,6 +32,8 @@ def described(pixels, **columns):
             "label": "sane",
             "status": "ok",
             "row": count,
+            "height": pixels.shape[1],
+            "width": pixels.shape[2],
             **columns,
         }
     )
@@ -65,7 +67,7 @@ COPIES = {
 def test_copies_are_found_among_pictures_that_hash_alike(copied):
     pixels = anatomy(60)
     pixels[30:] = [np.reshape(copied(picture), picture.shape) for picture in pixels[:30]]
-    found = duplicates.find(described(pixels), pixels)
+    found = duplicates.find(described(pixels), pixels, "stretch")
     assert list(zip(found["first"], found["second"], strict=True)) == [
         (k, k + 30) for k in range(30)
     ]
@@ -82,7 +84,7 @@ def test_people_who_look_alike_are_told_apart_by_their_detail():
     hashes = np.array([int(digits, 16) for digits in table["phash"]], np.uint64)
     near = np.bitwise_count(hashes[:, None] ^ hashes) <= candidates.DISTANCE
     assert near.sum() > 1000  # by their hashes many are copies
-    assert duplicates.find(table, pixels).empty
+    assert duplicates.find(table, pixels, "stretch").empty
 
 
 def test_a_shared_frame_makes_no_copy():
@@ -91,21 +93,21 @@ def test_a_shared_frame_makes_no_copy():
     for picture in pixels:
         cv2.rectangle(picture, (0, 0), (95, 95), 255, 4)
         cv2.putText(picture, "R", (8, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
-    assert duplicates.find(described(pixels), pixels).empty
+    assert duplicates.find(described(pixels), pixels, "stretch").empty
 
 
 def test_color_counts_as_its_grey():
     grey = anatomy(4)
     pixels = np.repeat(grey, 3, axis=-1)
     pixels[3] = pixels[0]
-    assert list(duplicates.find(described(pixels), pixels)["second"]) == [3]
+    assert list(duplicates.find(described(pixels), pixels, "stretch")["second"]) == [3]
 
 
 def test_pairs_are_of_different_groups_and_the_older_comes_first():
     pixels = anatomy(6)
     pixels[:] = pixels[0]
     table = described(pixels, batch=[2, 1, 0, 0, 1, 0], group=["a", "a", "b", "b", "b", "b"])
-    found = duplicates.find(table.iloc[::-1], pixels)
+    found = duplicates.find(table.iloc[::-1], pixels, "stretch")
     ends = {frozenset(end) for end in found[["first", "second"]].to_numpy().tolist()}
     assert ends == {frozenset((k, j)) for k in (0, 1) for j in (2, 3, 4, 5)}
     assert len(found) == 8
@@ -120,12 +122,12 @@ def test_blocks_hide_no_pair(monkeypatch):
     pixels = anatomy(50)
     pixels[25:] = pixels[:25]
     table = described(pixels)
-    whole = duplicates.find(table, pixels)
+    whole = duplicates.find(table, pixels, "stretch")
     for name, value in {"ROWS": 8, "COLUMNS": 16, "AT_ONCE": 3, "WAITING": 5}.items():
         monkeypatch.setattr(candidates, name, value)
     for name, value in {"AT_ONCE": 3, "HELD": 6}.items():
         monkeypatch.setattr(duplicates, name, value)
-    pd.testing.assert_frame_equal(duplicates.find(table, pixels), whole)
+    pd.testing.assert_frame_equal(duplicates.find(table, pixels, "stretch"), whole)
     assert len(whole) == 25
 
 
@@ -144,7 +146,7 @@ def test_a_picture_is_looked_at_once_however_many_pairs_it_is_in(monkeypatch):
 
     monkeypatch.setattr(candidates, "detail", counting("summaries"))
     monkeypatch.setattr(duplicates, "detail", counting("pairs"))
-    assert len(duplicates.find(described(pixels), pixels)) == 2 * 20 * 19 / 2
+    assert len(duplicates.find(described(pixels), pixels, "stretch")) == 2 * 20 * 19 / 2
     assert looked == {"summaries": 40, "pairs": 21}
 
 
@@ -153,7 +155,7 @@ def test_of_what_shows_nothing_only_equal_pixels_are_copies():
     for k, value in enumerate((9, 9, 10, 11, 9, 9)):
         pixels[k, 5, 5:9] = value
     table = described(pixels, label=["sane"] * 4 + ["sick"] * 2, group=list("abccdd"))
-    found = duplicates.compare(table, pixels)
+    found = duplicates.compare(table, pixels, "stretch")
     ends = [(0, 1), (0, 4), (1, 4), (0, 5), (1, 5)]  # 4 and 5 are of one patient and label
     assert found[["first", "second"]].apply(tuple, axis=1).tolist() == ends
     assert found[["equal", "same", "between", "late"]].all().all()
@@ -184,7 +186,7 @@ def test_the_detail_on_black_surroundings_is_finite_and_finds_copies():
     twice = np.concatenate(
         [pixels[chosen], [cv2.add(picture, 9)[..., None] for picture in pixels[chosen]]]
     )
-    found = duplicates.find(described(twice), twice)
+    found = duplicates.find(described(twice), twice, "stretch")
     ends = dict(zip(found["first"], found["second"], strict=True))
     count = len(chosen)
     assert all(ends[k] == k + count for k in range(count))
@@ -212,7 +214,7 @@ def test_a_picture_without_detail_is_like_none_but_its_equal():
     pixels[:, ::2, ::2], pixels[2] = 140, 0  # gone at 64 pixels
     pixels[2, ::2, 1::2] = 240
     assert (resemblance.detail(pixels[:1]).vectors == 0).all()
-    found = duplicates.find(described(pixels), pixels)
+    found = duplicates.find(described(pixels), pixels, "stretch")
     assert list(zip(found["first"], found["second"], strict=True)) == [(0, 1)]
     assert found["late"].all()
 
@@ -229,7 +231,7 @@ def test_like_pictures_are_told_from_the_same_one():
     for k in range(1, 16, 2):
         changed = shifted(pixels[k]) if k < 8 else coded(pixels[k], 70)
         pixels[k] = changed[..., None]
-    found = duplicates.find(described(pixels), pixels)
+    found = duplicates.find(described(pixels), pixels, "stretch")
     assert list(found["second"]) == list(range(1, 16, 2))
     assert list(found["same"]) == [False] * 4 + [True] * 4
     assert not found["equal"].any()
@@ -240,8 +242,8 @@ def test_one_picture_of_one_patient_is_a_pair_under_two_labels_alone():
     pixels[4] = pixels[1]
     pixels[5] = cv2.add(pixels[0], 1)[..., None]
     table = described(pixels, group="p")
-    assert duplicates.find(table, pixels).empty
-    found = duplicates.find(table.assign(label=["a", "b", "a", "a", "a", "a"]), pixels)
+    assert duplicates.find(table, pixels, "stretch").empty
+    found = duplicates.find(table.assign(label=["a", "b", "a", "a", "a", "a"]), pixels, "stretch")
     assert list(zip(found["first"], found["second"], strict=True)) == [(1, 4)]
     assert found["equal"].all()
     assert not found["between"].any()
@@ -249,6 +251,20 @@ def test_one_picture_of_one_patient_is_a_pair_under_two_labels_alone():
 
 def test_no_images_at_all():
     pixels = anatomy(1)
-    none = duplicates.compare(described(pixels).iloc[:0], pixels)
+    none = duplicates.compare(described(pixels).iloc[:0], pixels, "stretch")
     assert none.empty
     assert list(none.dtypes.astype("str")[-4:]) == ["bool"] * 4
+
+
+def test_bars_make_no_pictures_alike():
+    """Wide pictures of different people share nothing but what stands above and below."""
+    wide = anatomy(30, side=96)[:, 36:60]
+    pixels = np.zeros((30, 96, 96, 1), np.uint8)
+    pixels[:, 36:60] = wide
+    table = described(pixels, height=24, width=96)
+    table = table.assign(**describe(pixels, list(wide)))
+    assert duplicates.find(table, pixels, "pad").empty
+    pixels[29] = cv2.add(pixels[0], 20)[..., None]
+    table = table.assign(**describe(pixels, list(pixels[:, 36:60])))
+    (found,) = duplicates.find(table, pixels, "pad").itertuples()
+    assert (found.first, found.second, found.same) == (0, 29, True)

@@ -46,7 +46,7 @@ def test_nobody_who_was_settled_changes_sides(name, mode, contrast):
     copies under two labels that are brighter. Neither was looked for.
     """
     images, pixels = make(name)
-    pairs = duplicates.compare(prepared(images), pixels)
+    pairs = duplicates.compare(prepared(images), pixels, "stretch")
     limits = ImageLimits(intensity_mean=[5, 250], min_contrast=contrast)
     before, now = compared(split_now(name, mode, images, pairs, limits), SETTLED.loc[name])
     assert list(now["group"]) == list(before["group"])
@@ -63,7 +63,7 @@ def test_nobody_who_was_settled_changes_sides(name, mode, contrast):
 
 def test_a_leak_that_was_not_seen_stops_a_settled_workspace_and_moves_nobody():
     images, pixels = make("given")
-    pairs = duplicates.compare(prepared(images), pixels)
+    pairs = duplicates.compare(prepared(images), pixels, "stretch")
     any_contrast = ImageLimits(intensity_mean=[5, 250], min_contrast=0)
     with pytest.raises(LeakError, match=r"^2 pairs of the same picture stand on two sides"):
         split_now("given", "fail", images, pairs, any_contrast)

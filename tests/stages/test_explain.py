@@ -8,6 +8,7 @@ import pytest
 
 from tasks import evaluate, explain
 from tasks.common import manifest, paths
+from tasks.common.documents import write_json
 from tasks.common.errors import DataError
 
 
@@ -27,6 +28,8 @@ def write_masks(rows, mislabelled):
     paths.RAW.mkdir(parents=True)
     assert cv2.imwrite(str(paths.RAW / "spot.png"), mask)
     masks = np.where(rows["label"] == "nodule", "spot.png", None)
+    made_with = {"size": [32, 32], "fit": "pad", "color": "grey", "window": None}
+    write_json(paths.PACK, {"settings": made_with})
     rows = rows.assign(mask=masks, height=32, width=32)
     rows.loc[mislabelled, "label"] = "nodule"
     manifest.write(rows, paths.MANIFEST, manifest.MANIFEST)

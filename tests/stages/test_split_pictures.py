@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -46,7 +48,7 @@ def coded(picture):
 
 
 def described(images, pixels):
-    said = pd.DataFrame(describe(pixels), index=images.index).drop(columns="digest")
+    said = pd.DataFrame(describe(pixels, pixels), index=images.index).drop(columns="digest")
     return images.assign(row=range(len(images)), height=64, width=64, **said)
 
 
@@ -55,6 +57,7 @@ def test_stage_writes_manifest_and_receipt_and_prints_a_table(workspace, capsys,
     images, pixels = prepared(batch(0, 80))
     images.loc[:3, "patient_id"] = None
     monkeypatch.setattr(stage, "open_pack", lambda: pixels)
+    monkeypatch.setattr(stage, "made_with", lambda: SimpleNamespace(fit="stretch"))
     manifest.write(images, paths.IMAGES, manifest.IMAGES)
     main()
     table = manifest.read_manifest()
@@ -85,6 +88,7 @@ def test_stage_finds_copies_and_lists_them(workspace, capsys, monkeypatch):
     images = described(images, pixels)
     images.loc[[3, 5], "label"] = "sick"
     monkeypatch.setattr(stage, "open_pack", lambda: pixels)
+    monkeypatch.setattr(stage, "made_with", lambda: SimpleNamespace(fit="stretch"))
     manifest.write(images, paths.IMAGES, manifest.IMAGES)
     main()
     table = manifest.read(paths.MANIFEST, manifest.MANIFEST).set_index("patient_id")
@@ -123,6 +127,7 @@ def test_a_leak_of_pictures_is_listed_before_it_fails(workspace, capsys, monkeyp
     images, pixels = prepared(given({f"p{k}": "train" for k in range(9)} | {"e": "test"}))
     pixels[9] = pixels[0]
     monkeypatch.setattr(stage, "open_pack", lambda: pixels)
+    monkeypatch.setattr(stage, "made_with", lambda: SimpleNamespace(fit="stretch"))
     manifest.write(described(images, pixels), paths.IMAGES, manifest.IMAGES)
     with pytest.raises(SystemExit):
         main()

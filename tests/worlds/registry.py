@@ -58,6 +58,7 @@ def make_result(images: int = 44) -> Params:
     documents.write_json(paths.DVC_YAML, {"stages": STAGES | {"publish": publish}})
     small = {
         "preprocess.size": [SIZE, SIZE],
+        "preprocess.fit": "stretch",  # as the package of `worlds.serving`, which does not say
         "gate.floors.min_images": 5,
         **LENIENT,
     }

@@ -20,7 +20,7 @@ def make(name):
     images = pd.DataFrame(list(_rows(name, generator))).astype({"source_split": "str"})
     images["image_id"] = [f"{k:04}" for k in range(len(images))]
     pixels = _pictures(images, name, generator)
-    said = pd.DataFrame(describe(pixels)).drop(columns="digest")
+    said = pd.DataFrame(describe(pixels, pixels)).drop(columns="digest")
     facts = {"status": "ok", "reason": None, "row": range(len(images)), "height": 64, "width": 64}
     return images.assign(**facts, **said), pixels
 

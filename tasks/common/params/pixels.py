@@ -17,10 +17,12 @@ WINDOWS = (
 class PixelSettings(Part):
     """What the pixels depend on. `size` is height and width in pixels; `window` is centre and width
     in stored units after rescale (Hounsfield units in CT), a preset of `WINDOWS` (all for CT but
-    `mammography`), or null for the window of the header. Only DICOM has one.
+    `mammography`), or null for the window of the header. Only DICOM has one. Without a `fit`, as in
+    versions of before, each axis is stretched.
     """
 
     size: Annotated[list[Annotated[int, Field(ge=16, le=2048)]], Field(min_length=2, max_length=2)]
+    fit: Literal["stretch", "pad"] = "stretch"
     color: Literal["grey", "rgb"]
     window: list[Annotated[float, Field(allow_inf_nan=False)]] | str | None
 
