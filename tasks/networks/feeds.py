@@ -146,8 +146,8 @@ def order(count: int, epoch: int, seed: int) -> Rows:
 
 def with_views(frozen: keras.Model) -> keras.Model:
     """The frozen part behind the augmentation, as one graph to compile: pixels, affine maps and
-    contrast factors to activations, rounded to float16 as they are stored. It is folded, so it has
-    weights of its own.
+    contrast factors to activations, rounded to float16 as they are stored. It is folded, and shares
+    its weights.
 
     Raises:
         TrainingError: the weights are not finite.
