@@ -5,10 +5,10 @@
 The head phase is the work of the stage train with the settings of params.yaml, all its epochs, on
 grey images of 224 pixels of two classes: it draws the views, runs them and the val images through
 the frozen part, stores what comes out and trains on it. The reference runs the compiled backbone
-alone on as many images: one batch that lies on the device, again and again. Both are measured in
-turn; medians. The phase compiles its parts each time, the reference before the clock runs: that
-weighs less the more images there are. The images are noise of two brightnesses and the weights
-random, for neither changes the time.
+alone, as Keras has it and not folded, on as many images: one batch that lies on the device, again
+and again. Both are measured in turn; medians. The phase compiles its parts each time, the reference
+before the clock runs: that weighs less the more images there are. The images are noise of two
+brightnesses and the weights random, for neither changes the time.
 """
 
 from __future__ import annotations

@@ -94,7 +94,8 @@ def _require_finite(model: keras.Model) -> None:
 
 def _folded(model: keras.Model) -> keras.Model:
     norms = _only_readers(model)
-    others = {layer.name: _folded(layer) for layer in model.layers if _is_network(layer)}
+    parts = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    others = {part.name: _folded(part) for part in parts}
     if not norms and not others:
         return model
     others |= {name: Joined(model.get_layer(name), norm) for name, norm in norms.items()}
@@ -108,10 +109,6 @@ def _folded(model: keras.Model) -> keras.Model:
 
     bare = keras.Model(model.input, model.output)  # a compiled one would have its clone compiled
     return keras.models.clone_model(bare, clone_function=take, call_function=call)
-
-
-def _is_network(layer: layers.Layer) -> bool:
-    return isinstance(layer, keras.Model)
 
 
 def _only_readers(model: keras.Model) -> dict[str, layers.BatchNormalization]:
