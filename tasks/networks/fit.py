@@ -143,13 +143,13 @@ def fit(
 def averaged(model: keras.Model, start: Weights, share: float) -> Iterator[Weights]:
     """Let `model` have so much of its weights and the rest of `start` for a while: these weights.
 
-    A share of 1 leaves it as it is, to the bit.
+    What was not trained stays as it is, to the bit, and so does all with a share of 1.
     """
     trained = model.get_weights()
     if share == 1:
         yield trained
         return
-    mean = [(1 - share) * a + share * b for a, b in zip(start, trained, strict=True)]
+    mean = [a + share * (b - a) for a, b in zip(start, trained, strict=True)]
     model.set_weights(mean)
     yield mean
     model.set_weights(trained)

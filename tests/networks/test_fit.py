@@ -8,7 +8,7 @@ from worlds.fit import make_examples, make_model, make_plan, same
 from tasks.common.errors import TrainingError
 from tasks.networks.checkpoint import METRICS
 from tasks.networks.feeds import Examples, Stored, order
-from tasks.networks.fit import Fitted, Plan, best_epoch, fit
+from tasks.networks.fit import Fitted, Plan, averaged, best_epoch, fit
 from tasks.networks.residence import of_steps
 from tasks.networks.steps import Steps
 
@@ -73,6 +73,13 @@ def test_what_is_kept_is_averaged_with_the_beginning_and_training_goes_on_withou
     assert [[epoch[name] for name in names] for epoch in run(longer, epochs=3, average=0.25)] == [
         [epoch[name] for name in names] for epoch in plain
     ]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 1.0])
+def test_a_mean_leaves_what_was_not_trained_to_the_bit(share):
+    model = make_model()
+    with averaged(model, model.get_weights(), share) as mean:
+        assert same(mean, make_model().get_weights())
 
 
 def test_two_fits_are_bitwise_the_same():
