@@ -1,6 +1,6 @@
 """What each option of training gains on val, against the spread over seeds.
 
-    python -m benchmarks.ablation DATA ... [--phases train] [--seeds 3]
+    python -m benchmarks.ablation DATA ... [--phases train] [--seeds 3] [--picture FILE]
 
 Each DATA is what `pull.path` takes, or an .npz of MedMNIST's. With every seed the head phase runs
 with the defaults and with one option at a time, and so does the fine-tune phase, always from the
@@ -10,7 +10,7 @@ A gain is the mean over the seeds of what val AUROC an option wins over the defa
 seed, in units of the spread: the larger of the two standard deviations over the seeds. The figure
 is the largest gain that an option has on every set; at most 2, the defaults are well chosen.
 Beside it stands the AUROC on the val images made worse in all the ways of `evaluate`, the mean over
-these: what holds there holds better on images of other acquisitions.
+these. The picture shows what each seed won on either.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import os
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from unittest import mock
 import keras
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from benchmarks.result import report
 from benchmarks.time_to_quality import ROOT, prepare, run_stage
@@ -44,6 +46,7 @@ from tasks.networks.architecture import build
 from tasks.networks.fit import Fitted
 from tasks.networks.measuring import measured
 from tasks.networks.scoring import score
+from tasks.pictures.canvas import INK, PALETTE, drawn
 from tasks.statistics.areas import auroc
 
 TABLE = Path("benchmarks/ablation.csv")
@@ -53,6 +56,10 @@ KEYS = ["set", "phase", "option", "seed"]
 FIGURES = ["val_auroc", "val_loss", "val_accuracy", "epochs", "changed_auroc"]
 FIGURES += ["val_calibrated_loss"]  # of the fine-tune phase
 DEFAULTS, GOAL, FIRST_SEED = "defaults", 2.0, 17
+PHASES = {
+    "train": "Head phase",
+    "fine_tune": "Fine-tune phase",
+}
 NOTEBOOK = {
     "fine_tune.learning_rate": 1.0e-5,
     "fine_tune.schedule": None,
@@ -78,12 +85,6 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "fine_tune": [
         {"model.pool": "stages"},
-        {"model.pool": "stages", "augment.test_views": 4},
-        {
-            "model.backbone": "EfficientNetLite2",
-            "model.pool": "stages",
-            "augment.test_views": 4,
-        },
         NOTEBOOK,
         {"fine_tune.average": 1.0},
         {"fine_tune.epochs": 12, "fine_tune.patience": 12},
@@ -198,22 +199,64 @@ def planned(phases: Sequence[str], seeds: int) -> Iterator[tuple[str, dict[str, 
             yield from ((phase, changes, FIRST_SEED + k) for k in range(seeds))
 
 
+def won(table: pd.DataFrame, figure: str) -> pd.Series:
+    """What each row of an option has of `figure` beyond the defaults with the same set, phase and
+    seed; not a number without these.
+    """
+    base = table[table["option"] == DEFAULTS].set_index(["set", "phase", "seed"])[figure]
+    same = pd.MultiIndex.from_frame(table[["set", "phase", "seed"]])
+    return table[figure].sub(base.reindex(same).to_numpy())
+
+
 def gains(table: pd.DataFrame) -> pd.DataFrame:
     """Set, phase and option to means over the seeds, the AUROC won over the defaults with the same
     seed, and that in units of the spread.
     """
     rows = []
+    table = table.assign(won=won(table, "val_auroc"))
     for (name, phase), group in table.groupby(["set", "phase"], sort=False):
-        base = group[group["option"] == DEFAULTS].set_index("seed")
+        base = group[group["option"] == DEFAULTS]["val_auroc"].std()
         for option, runs in group.groupby("option", sort=False):
-            alike = runs.set_index("seed")
-            won = (alike["val_auroc"] - base["val_auroc"]).dropna()
+            means = runs[[*(name for name in FIGURES if name != "epochs"), "won"]].mean()
             # One seed alone has no spread: not a number, and so no gain.
-            spread = np.maximum(base["val_auroc"].std(), alike["val_auroc"].std())
-            means = alike[[name for name in FIGURES if name != "epochs"]].mean()
-            said = {"set": name, "phase": phase, "option": option, **means, "won": won.mean()}
-            rows.append(said | {"spread": spread, "gain": won.mean() / max(spread, 1e-6)})
+            spread = np.maximum(base, runs["val_auroc"].std())
+            said = {"set": name, "phase": phase, "option": option, **means, "spread": spread}
+            rows.append(said | {"gain": means["won"] / max(spread, 1e-6)})
     return pd.DataFrame(rows)
+
+
+def draw(path: Path, table: pd.DataFrame) -> None:
+    """What each seed won by each option, a row per phase: AUROC on val, and on val made worse."""
+    phases = {str(phase): rows for phase, rows in table.groupby("phase", sort=False)}
+    lengths = [rows["option"].nunique() for rows in phases.values()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with drawn(path, 9.6, 0.8 * (1 + len(phases)) + 0.2 * sum(lengths)) as figure:
+        ratios = {"height_ratios": lengths}
+        grid = figure.subplots(len(phases), 2, squeeze=False, gridspec_kw=ratios)
+        for pair, (phase, rows) in zip(grid, phases.items(), strict=True):
+            _panel(pair[0], rows, "val_auroc", f"{PHASES[phase]}: val")
+            _panel(pair[1], rows, "changed_auroc", "val made worse")
+            pair[1].tick_params(labelleft=False)
+        handles, names = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, of: str, title: str) -> None:
+    """A line per option, with a dot per seed in the colour of the set; empty without `of`."""
+    sets = list(rows["set"].unique())
+    found = rows.assign(won=won(rows, of))[rows["option"] != DEFAULTS]
+    if found["won"].isna().all():
+        axes.set_axis_off()
+        return
+    options = list(found["option"].unique())
+    for k, (name, color) in enumerate(zip(sets, PALETTE, strict=False)):
+        own = found[found["set"] == name]
+        aside = 0.3 * (k - (len(sets) - 1) / 2)
+        places = [options.index(option) + aside for option in own["option"]]
+        axes.plot(own["won"], places, ".", color=color, label=name)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(options)), [textwrap.fill(option, 32) for option in options])
+    axes.set(ylim=(len(options) - 0.5, -0.5), xlabel="AUROC won", title=title)
 
 
 def everywhere(found: pd.DataFrame) -> float:
@@ -256,6 +299,7 @@ def main(arguments: Sequence[str]) -> None:
     for source in sources:
         fill(source, table, options)
     found = gains(read(table))
+    draw(options.picture, read(table))
     print(found.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
     report("ablation", everywhere(found), GOAL, at_most=True)
 
@@ -268,6 +312,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--workspace", type=Path, default=HOME, help="keeps what is prepared")
+    picture = Path("reports/ablation.png")
+    parser.add_argument("--picture", type=Path, default=picture, help=f"default: {picture}")
     return parser.parse_args(arguments)
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import pandas as pd
 import pytest
 
@@ -30,6 +31,17 @@ def test_a_gain_is_in_units_of_the_spread_and_counts_where_every_set_has_it():
     spread = 0.02 / 2**0.5
     assert found.loc[("a", "l1 0.5"), "spread"] == pytest.approx(spread)
     assert ablation.everywhere(found.reset_index()) == pytest.approx(0.01 / spread)
+
+
+def test_the_picture_shows_what_each_seed_won(tmp_path):
+    rows = table()
+    assert ablation.won(rows, "val_auroc").tolist() == pytest.approx(
+        [0, 0, 0.06, 0.06, 0, 0, 0.01, 0.01]
+    )
+    assert math.isnan(ablation.won(rows[rows["option"] != "defaults"], "val_auroc").iloc[0])
+    tuned = rows.assign(phase="fine_tune")
+    ablation.draw(tmp_path / "reports/ablation.png", pd.concat([rows, tuned]))
+    assert cv2.imread(str(tmp_path / "reports/ablation.png")).std() > 1
 
 
 def test_one_seed_alone_tells_no_gain():
