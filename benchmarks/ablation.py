@@ -255,7 +255,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, of: str, title: str) -> None:
         places = [options.index(option) + aside for option in own["option"]]
         axes.plot(own["won"], places, ".", color=color, label=name)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(options)), [textwrap.fill(option, 32) for option in options])
+    axes.set_yticks(range(len(options)), [textwrap.fill(option, 36) for option in options])
     axes.set(ylim=(len(options) - 0.5, -0.5), xlabel="AUROC won", title=title)
 
 
