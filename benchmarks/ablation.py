@@ -229,34 +229,34 @@ def draw(path: Path, table: pd.DataFrame) -> None:
     """What each seed won by each option, a row per phase: AUROC on val, and on val made worse."""
     phases = {str(phase): rows for phase, rows in table.groupby("phase", sort=False)}
     lengths = [rows["option"].nunique() for rows in phases.values()]
+    colors = dict(zip(table["set"].unique(), PALETTE, strict=False))
     path.parent.mkdir(parents=True, exist_ok=True)
     with drawn(path, 9.6, 0.8 * (1 + len(phases)) + 0.2 * sum(lengths)) as figure:
         ratios = {"height_ratios": lengths}
         grid = figure.subplots(len(phases), 2, squeeze=False, gridspec_kw=ratios)
         for pair, (phase, rows) in zip(grid, phases.items(), strict=True):
-            _panel(pair[0], rows, "val_auroc", f"{PHASES[phase]}: val")
-            _panel(pair[1], rows, "changed_auroc", "val made worse")
+            _panel(pair[0], rows, "val_auroc", colors)
+            _panel(pair[1], rows, "changed_auroc", colors)
+            pair[0].set_title(f"{PHASES[phase]}: val")
+            pair[1].set_title("val made worse")
             pair[1].tick_params(labelleft=False)
         handles, names = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=len(names))
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, of: str, title: str) -> None:
-    """A line per option, with a dot per seed in the colour of the set; empty without `of`."""
-    sets = list(rows["set"].unique())
+def _panel(axes: Axes, rows: pd.DataFrame, of: str, colors: dict[str, str]) -> None:
+    """A line per option, with a dot per seed in the colour of the set; hidden without `of`."""
     found = rows.assign(won=won(rows, of))[rows["option"] != DEFAULTS]
-    if found["won"].isna().all():
-        axes.set_axis_off()
-        return
+    axes.set_visible(bool(found["won"].notna().any()))
     options = list(found["option"].unique())
-    for k, (name, color) in enumerate(zip(sets, PALETTE, strict=False)):
+    for k, (name, color) in enumerate(colors.items()):
         own = found[found["set"] == name]
-        aside = 0.3 * (k - (len(sets) - 1) / 2)
+        aside = 0.3 * (k - (len(colors) - 1) / 2)
         places = [options.index(option) + aside for option in own["option"]]
         axes.plot(own["won"], places, ".", color=color, label=name)
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(options)), [textwrap.fill(option, 36) for option in options])
-    axes.set(ylim=(len(options) - 0.5, -0.5), xlabel="AUROC won", title=title)
+    axes.set(ylim=(len(options) - 0.5, -0.5), xlabel="AUROC won")
 
 
 def everywhere(found: pd.DataFrame) -> float:
