@@ -33,6 +33,18 @@ def test_every_stage_has_its_section(workspace, values):
     [
         ("train", "epochs", 0, "train.epochs: Input should be greater than or equal to 1"),
         ("train", "epochs", "many", "received 'many'"),
+        (
+            "task",
+            "classes",
+            3,
+            "  task.classes: Input should be 'auto' or a valid list; received 3",
+        ),
+        (
+            "task",
+            "classes",
+            ["a", 3],
+            "  task.classes.1: Input should be a valid string; received 3",
+        ),
         ("train", "learning_rate", 2.0, "less than or equal to 1; received 2.0"),
         ("train", "epoch", 5, "train.epoch: unknown key"),
         ("model", "backbone", "AlexNet", "'EfficientNetLite0', 'EfficientNetLite1'"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from tasks.common import paths
 from tasks.common.errors import ParameterError
 
 T = TypeVar("T", bound=BaseModel)
+ALLOWED = "Input should be "  # how Pydantic begins
 
 
 def load(kind: type[T], path: Path = paths.PARAMS) -> T:
@@ -37,12 +38,33 @@ def parse(kind: type[T], values: Any, path: Path = paths.PARAMS) -> T:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        problems = "\n".join(f"  {_describe(problem)}" for problem in error.errors())
+        problems = "\n".join(f"  {problem}" for problem in _described(error, values))
         raise ParameterError(f"{path} has values that are not allowed:\n{problems}") from None
 
 
-def _describe(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"] if part != "auto") or "(file)"
+def _described(error: ValidationError, values: Any) -> Iterator[str]:
+    """A line per key: one that allows several types has a problem with each of them."""
+    found: dict[str, list[Any]] = {}
+    for problem in error.errors():
+        found.setdefault(_key(problem["loc"], values), []).append(problem)
+    for key, problems in found.items():
+        allowed = [problem["msg"].removeprefix(ALLOWED) for problem in problems[1:]]
+        message = " or ".join([problems[0]["msg"], *allowed])
+        yield _describe(key, problems[0] | {"msg": message})
+
+
+def _key(places: Sequence[int | str], values: Any) -> str:
+    """Where in `values` a problem is. A name below what holds none is that of an allowed type."""
+    parts: list[str] = []
+    for part in places:
+        if isinstance(values, Mapping):
+            parts, values = [*parts, str(part)], values.get(part)
+        elif isinstance(part, int):
+            parts, values = [*parts, str(part)], values[part]
+    return ".".join(parts) or "(file)"
+
+
+def _describe(key: str, problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; remove it or fix its spelling"
     if problem["type"] == "missing":
