@@ -151,8 +151,8 @@ def bare_pass(model: keras.Model, layers: list[str], data: Data, batch_size: int
 
 def a_fit(name: str, model: keras.Model, feed: Feed, plan: Plan, goal: float) -> Measured:
     """Epochs of one phase."""
-    trainer, epochs, size = Trainer(model, feed, plan), plan.phase.epochs, plan.phase.batch_size
-    examples = feed.examples(1)
+    trainer, size = Trainer(model, feed, plan), plan.phase.batch_size
+    epochs, examples = trainer.epochs, feed.examples(1)
     step = bare_step(trainer.network, _resident(examples.batches(np.arange(size), size)[0]))
 
     def phase(turn: int) -> None:

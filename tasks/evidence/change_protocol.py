@@ -13,7 +13,7 @@ from tasks.common import paths
 from tasks.common.wording import ENOUGH, count
 from tasks.evidence.checklist import Facts
 from tasks.evidence.data_facts import partition, preprocessing
-from tasks.evidence.model_facts import cutoff, looks
+from tasks.evidence.model_facts import cutoff, length, looks
 from tasks.evidence.owner import Answers, Heading
 
 
@@ -101,9 +101,10 @@ def _data(facts: Facts) -> str:
 
 def _retraining(facts: Facts) -> str:
     train, fine_tune = facts["parameters"]["train"], facts["parameters"]["fine_tune"]
+    later = f", then {length(fine_tune)} of fine-tuning" if fine_tune["epochs"] else ""
     return (
-        f"Up to {count(train['epochs'], 'epoch')} of the head, then up to {fine_tune['epochs']:,} "
-        f"of fine-tuning; val chooses. The same inputs give bitwise the same model. {cutoff(facts)}"
+        f"Up to {count(train['epochs'], 'epoch')} of the head{later}; val chooses. The same inputs "
+        f"give bitwise the same model. {cutoff(facts)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.common.params.section import STEPS
 from tasks.common.wording import count, number
 from tasks.evidence.checklist import Facts
 from tasks.evidence.data_facts import preprocessing
@@ -95,10 +96,17 @@ def _averaged(share: float) -> str:
     return f"; what counts is the mean of these weights ({share:g}) and those before"
 
 
+def length(phase: Facts) -> str:
+    """How long a phase trains, by its settings."""
+    if phase["epochs"] == "auto":
+        return f"about {STEPS} steps"
+    return f"up to {count(phase['epochs'], 'epoch')}"
+
+
 def _phase(settings: Facts) -> str:
     options = [told.format(settings[key]) for key, told in OPTIONS.items() if settings.get(key)]
     return (
-        f"up to {count(settings['epochs'], 'epoch')} of Adam at {settings['learning_rate']:g} in "
+        f"{length(settings)} of Adam at {settings['learning_rate']:g} in "
         f"batches of {settings['batch_size']}, with a patience of {settings['patience']}"
         + "".join(f", {option}" for option in options)
     )

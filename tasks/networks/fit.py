@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.common.errors import TrainingError
+from tasks.common.params.section import STEPS
 from tasks.common.progress import Pace
 from tasks.networks import device, keys
 from tasks.networks.checkpoint import Checkpoint, State, Weights
@@ -119,7 +120,7 @@ def fit(
     before = trainer.measure(val)
     checkpoint = Checkpoint(_key(model, train, val, plan), kept=plan.resumable)
     state, pace = checkpoint.load(model), Pace()
-    while not _finished(state.history, plan.phase):
+    while not trainer.finished(state.history):
         epoch = len(state.history) + 1
         follow(model.optimizer, plan.phase, [metrics[CHOSEN_BY] for metrics in state.history])
         metrics = trainer.one_epoch(epoch)
@@ -129,10 +130,9 @@ def fit(
         history = [*state.history, metrics]
         best = weights if best_epoch(history) == epoch else state.best
         state = State(history, best)
-        if pace.due(epoch, last=_finished(history, plan.phase)):
-            print(
-                _line(epoch, plan.phase.epochs, metrics, best_epoch(history) == epoch), flush=True
-            )
+        if pace.due(epoch, last=trainer.finished(history)):
+            line = _line(epoch, trainer.epochs, metrics, best_epoch(history) == epoch)
+            print(line, flush=True)
         on_epoch(epoch, metrics)
         checkpoint.save(model, state)
     model.set_weights(state.best)
@@ -157,8 +157,8 @@ def averaged(model: keras.Model, start: Weights, share: float) -> Iterator[Weigh
 
 def compiled(model: keras.Model, train: Feed, plan: Plan) -> keras.Model:
     """What is fitted, compiled, and `model` with the same optimiser."""
-    phase, rows = plan.phase, train.examples(1).rows
-    optimizer = adam(model, phase, phase.epochs * math.ceil(rows / phase.batch_size))
+    steps = _steps_per_epoch(train, plan)
+    optimizer = adam(model, plan.phase, epochs_of(plan.phase, steps) * steps)
     model.compile(optimizer, jit_compile=JIT)
     network = train.network(model)
     with device.scope():
@@ -186,10 +186,12 @@ class Trainer:
 
     Attributes:
         network: what is fitted: the model, or from pixels to its scores.
+        epochs: at most.
     """
 
     def __init__(self, model: keras.Model, train: Feed, plan: Plan) -> None:
         self.network = compiled(model, train, plan)
+        self.epochs = epochs_of(plan.phase, _steps_per_epoch(train, plan))
         self._train, self._plan = train, plan
         self._steps, self._scorer = Steps(self.network), Scorer(model, plan.phase.batch_size)
 
@@ -202,15 +204,29 @@ class Trainer:
             return together.one_epoch(self.network, examples.batches(rows, size))
         return self._steps.over(examples, rows, size)
 
+    def finished(self, history: list[Metrics]) -> bool:
+        """Whether so many epochs are all, or the best one is further back than the patience."""
+        epoch, patience = len(history), self._plan.phase.patience
+        return epoch >= self.epochs or (epoch > 0 and epoch - best_epoch(history) >= patience)
+
     def measure(self, examples: Examples) -> Metrics:
         """What `measured` finds of the model, each image in its first view."""
         scores = self._scorer.scores(examples)
         return measured(self._plan.kind, examples.targets, scores, self._plan.weights)
 
 
+def epochs_of(phase: Train | FineTune, steps: int) -> int:
+    """How many epochs of so many steps each a phase has at most."""
+    return max(1, round(STEPS / steps)) if phase.epochs == "auto" else phase.epochs
+
+
 def best_epoch(history: list[Metrics]) -> int:
     """The epoch, counted from 1, with the lowest calibrated loss on val; the first of equals."""
     return 1 + int(np.argmin([metrics[CHOSEN_BY] for metrics in history]))
+
+
+def _steps_per_epoch(train: Feed, plan: Plan) -> int:
+    return math.ceil(train.examples(1).rows / plan.phase.batch_size)
 
 
 def _require_finite(metrics: Metrics, epoch: int, plan: Plan) -> None:
@@ -221,11 +237,6 @@ def _require_finite(metrics: Metrics, epoch: int, plan: Plan) -> None:
         f"{metrics['val_loss']} in val after epoch {epoch}. The usual cause is a learning rate "
         f"too high (learning_rate: {plan.phase.learning_rate:g}; try a tenth of it)"
     )
-
-
-def _finished(history: list[Metrics], phase: Train | FineTune) -> bool:
-    epoch = len(history)
-    return epoch >= phase.epochs or (epoch > 0 and epoch - best_epoch(history) >= phase.patience)
 
 
 def _key(model: keras.Model, train: Feed, val: Examples, plan: Plan) -> str:

@@ -34,6 +34,12 @@ def test_every_stage_has_its_section(workspace, values):
         ("train", "epochs", 0, "train.epochs: Input should be greater than or equal to 1"),
         ("train", "epochs", "many", "received 'many'"),
         (
+            "fine_tune",
+            "epochs",
+            "many",
+            "  fine_tune.epochs: Input should be 'auto' or a valid integer; received 'many'",
+        ),
+        (
             "task",
             "classes",
             3,

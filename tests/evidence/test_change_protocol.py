@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from worlds.evidence import NOBODY, facts
 
 from tasks.evidence.change_protocol import protocol
@@ -41,6 +42,21 @@ def test_the_rules_of_the_gate_stand_with_their_numbers(defaults):
         found["Test against the model in use"].text
     )
     assert "is held to 0.1;" in found["Chance on a test set that was asked often"].text
+
+
+@pytest.mark.parametrize(
+    ("epochs", "words"),
+    [
+        ("auto", ", then about 300 steps of fine-tuning; val chooses."),
+        (5, ", then up to 5 epochs of fine-tuning; val chooses."),
+        (0, "; val chooses."),
+    ],
+)
+def test_a_retraining_is_as_long_as_it_is_set(defaults, epochs, words):
+    later = defaults.fine_tune.model_copy(update={"epochs": epochs})
+    known = facts(defaults.model_copy(update={"fine_tune": later}))
+    said = [row.text for row in rows(known).values()]
+    assert any(text.startswith(f"Up to 50 epochs of the head{words}") for text in said)
 
 
 def test_approvers_are_counted_and_not_named(defaults):

@@ -103,9 +103,9 @@ def test_files_that_are_named_are_there():
         (
             "25",
             "The head on the frozen backbone, up to 50 epochs of Adam at 0.005 in batches of 128, "
-            "with a patience of 10; then all from the layer block11_expand_conv on, up to 5 epochs "
-            "of Adam at 0.0003 in batches of 32, with a patience of 5, a cosine schedule of the "
-            "rate, label smoothing of 0.1; what counts is the mean of these weights (0.5) and "
+            "with a patience of 10; then all from the layer block11_expand_conv on, about 300 "
+            "steps of Adam at 0.0003 in batches of 32, with a patience of 5, a cosine schedule of "
+            "the rate, label smoothing of 0.1; what counts is the mean of these weights (0.5) and "
             "those before. Random views of the preset radiograph. Classes are weighed inversely "
             "to their frequency.",
         ),
@@ -261,7 +261,7 @@ def test_parameters_that_were_chosen_otherwise_are_told_so(defaults):
 
 def test_options_of_training_are_told_where_they_were_taken(defaults):
     head = {"schedule": "cosine", "batch_normalisation": True, "l2": 1e-3, "label_smoothing": 0.1}
-    later = {"schedule": "plateau", "label_smoothing": 0.0, "average": 0.25}
+    later = {"epochs": 9, "schedule": "plateau", "label_smoothing": 0.0, "average": 0.25}
     chosen = {
         "train": defaults.train.model_copy(update=head),
         "fine_tune": defaults.fine_tune.model_copy(update=later),
@@ -272,6 +272,7 @@ def test_options_of_training_are_told_where_they_were_taken(defaults):
         "head, an L2 penalty of 0.001, label smoothing of 0.1; then all from" in said
     )
     assert (
+        " on, up to 9 epochs of Adam at 0.0003 in batches of 32, "
         "with a patience of 5, a plateau schedule of the rate; what counts is the mean of these "
         "weights (0.25) and those before. Random views" in said
     )

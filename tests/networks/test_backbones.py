@@ -116,8 +116,8 @@ def test_the_default_cut_comes_before_the_stages(of_stages, staged):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1)).astype(np.float32)
     prefix, suffix = layers.cut(of_stages, layers.default_cut(staged))
     assert np.allclose(suffix(prefix(pixels)), of_stages(pixels), atol=1e-6)
-    earlier, default = layers.cuts_around(of_stages, staged)  # there is none behind
-    assert default == layers.default_cut(staged) != earlier
+    default, later = layers.cuts_around(of_stages, staged)
+    assert default == layers.default_cut(staged) != later
 
 
 def test_a_heatmap_of_stages_adds_up_to_the_logit(of_stages):

@@ -6,9 +6,10 @@ import pytest
 from worlds.fit import make_examples, make_model, make_plan, same
 
 from tasks.common.errors import TrainingError
+from tasks.common.params.section import STEPS
 from tasks.networks.checkpoint import METRICS
 from tasks.networks.feeds import Examples, Stored, order
-from tasks.networks.fit import Fitted, Plan, averaged, best_epoch, fit
+from tasks.networks.fit import Fitted, Plan, averaged, best_epoch, epochs_of, fit
 from tasks.networks.residence import of_steps
 from tasks.networks.steps import Steps
 
@@ -50,6 +51,25 @@ def test_metrics_are_those_of_the_weights():
     best = history[best_epoch(history) - 1]
     assert best["val_loss"] == pytest.approx(-np.log(picked).mean(), rel=1e-5)
     assert best["val_accuracy"] == pytest.approx((picked > 0.5).mean())
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 300), (17, 18), (146, 2), (3125, 1)])
+def test_epochs_that_follow_from_the_steps_make_about_as_many_in_all(steps, epochs):
+    assert epochs_of(make_plan(epochs="auto").phase, steps) == epochs
+    assert epochs_of(make_plan(epochs=5).phase, steps) == 5
+
+
+def test_a_fit_by_steps_is_the_one_of_as_many_epochs(capsys):
+    of_steps, of_epochs = make_model(), make_model()
+    train = make_examples(views=33)
+    found = [
+        run(model, train=train, epochs=epochs)
+        for model, epochs in ((of_steps, "auto"), (of_epochs, 3))
+    ]
+    assert 3 * train.rows / make_plan().phase.batch_size == pytest.approx(STEPS, rel=0.1)
+    assert found[0] == found[1]
+    assert same(of_steps.get_weights(), of_epochs.get_weights())
+    assert "Epoch 3/3" in capsys.readouterr().out
 
 
 def test_the_best_epoch_is_the_one_that_recalibration_leaves_the_smallest_loss():

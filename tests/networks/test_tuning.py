@@ -199,14 +199,14 @@ def test_the_cut_layers_lie_around_the_default_as_it_is_called(workspace):
         editing.set_values(paths.PARAMS, {"fine_tune.cut_layer": said, "model.pool": pool})
         return search_space.distributions(load(Params))["fine_tune.cut_layer"].choices
 
-    around = "block6_expand_conv", "block14_expand_conv"
-    assert choices("auto") == (around[0], "auto", around[1])
+    half = "block11_expand_conv"  # twice as many blocks there are not
+    assert choices("auto") == ("auto", half)
     default = layers.default_cut("EfficientNetLite0")
-    assert choices(default) == (around[0], default, around[1])
-    assert choices("top_conv") == (around[0], "auto", around[1], "top_conv")
-    assert choices("auto", pool="stages") == (around[0], "auto")
-    editing.set_values(paths.PARAMS, {"tune.search": ["fine_tune.cut_layer", "model.pool"]})
-    assert choices("auto") == (around[0], "auto")
+    assert choices(default) == (default, half)
+    assert choices("top_conv") == ("auto", half, "top_conv")
+    assert choices("auto", pool="stages") == ("auto", half)
+    editing.set_values(paths.PARAMS, {"model.backbone": "MobileNetV2", "model.pool": "last"})
+    assert choices("auto") == ("block_9_expand", "auto", "block_15_expand")
 
 
 def test_what_is_not_fine_tuned_is_not_searched(pretend):

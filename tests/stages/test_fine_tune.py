@@ -60,14 +60,14 @@ def test_it_trains_on_from_the_default_cut(recorder, capsys):
     assert recorder.stages == ["fine_tune"]
     assert said["kept"] == "fine_tune"
     assert said["backend"] == "tensorflow"
-    assert said["cut_layer"] == "block11_expand_conv"
+    assert said["cut_layer"] == "block6_expand_conv"
     best = history.loc[said["best_epoch"] - 1]
     least = history["val_calibrated_loss"].min()
     assert best["val_calibrated_loss"] == least < said["val_calibrated_loss"]["head"]
     changed = changed_layers()
-    assert {"block11_expand_conv", "block15_project_conv", "top_conv", "logits"} <= changed
+    assert {"block6_expand_conv", "block15_project_conv", "top_conv", "logits"} <= changed
     assert not any(name.endswith("_bn") for name in changed)
-    assert not any(name.startswith(("stem", "block10_", "block2_")) for name in changed)
+    assert not any(name.startswith(("stem", "block5_", "block2_")) for name in changed)
     # The head phase's pass has stored what arrives at the cut.
     assert capsys.readouterr().out.count("stored activations found") == 2
 

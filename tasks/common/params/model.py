@@ -67,7 +67,7 @@ class Model(Section):
         return self
 
 
-def require_frozen(model: Model, epochs: int) -> None:
+def require_frozen(model: Model, epochs: int | str) -> None:
     """What an ONNX file computes cannot be trained.
 
     Raises:

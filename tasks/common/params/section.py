@@ -14,6 +14,8 @@ Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1.0)]
 Level = Annotated[float, Field(gt=0.0, lt=0.5)]
 
+STEPS = 300  # of a phase with epochs: auto
+
 
 class Section(BaseModel):
     """A section of `params.yaml`, whole: an unknown key is an error."""
