@@ -99,7 +99,7 @@ def _averaged(share: float) -> str:
 def length(phase: Facts) -> str:
     """How long a phase trains, by its settings."""
     if phase["epochs"] == "auto":
-        return f"about {STEPS} steps"
+        return f"up to about {STEPS} steps (an epoch at least)"
     return f"up to {count(phase['epochs'], 'epoch')}"
 
 

@@ -47,7 +47,7 @@ def test_the_rules_of_the_gate_stand_with_their_numbers(defaults):
 @pytest.mark.parametrize(
     ("epochs", "words"),
     [
-        ("auto", ", then about 300 steps of fine-tuning; val chooses."),
+        ("auto", ", then up to about 300 steps (an epoch at least) of fine-tuning; val chooses."),
         (5, ", then up to 5 epochs of fine-tuning; val chooses."),
         (0, "; val chooses."),
     ],

@@ -103,11 +103,11 @@ def test_files_that_are_named_are_there():
         (
             "25",
             "The head on the frozen backbone, up to 50 epochs of Adam at 0.005 in batches of 128, "
-            "with a patience of 10; then all from the layer block11_expand_conv on, about 300 "
-            "steps of Adam at 0.0003 in batches of 32, with a patience of 5, a cosine schedule of "
-            "the rate, label smoothing of 0.1; what counts is the mean of these weights (0.5) and "
-            "those before. Random views of the preset radiograph. Classes are weighed inversely "
-            "to their frequency.",
+            "with a patience of 10; then all from the layer block11_expand_conv on, up to "
+            "about 300 steps (an epoch at least) of Adam at 0.0003 in batches of 32, with a "
+            "patience of 5, a cosine schedule of the rate, label smoothing of 0.1; what counts is "
+            "the mean of these weights (0.5) and those before. Random views of the preset "
+            "radiograph. Classes are weighed inversely to their frequency.",
         ),
         (
             "26",
