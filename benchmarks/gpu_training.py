@@ -72,6 +72,8 @@ def train(options: argparse.Namespace) -> Seconds:
     seconds: Seconds = dict.fromkeys(PARTS, 0.0)
     settings = load(Params, Path(__file__).resolve().parent.parent / paths.PARAMS)
     head, tuned = _without_patience(settings.train), _without_patience(settings.fine_tune)
+    if options.epochs:
+        tuned = tuned.model_copy(update={"epochs": options.epochs})
     device.prepare(head.threads, head.seed)
     task = Task(kind="binary", classes=["a", "b"])
     network = Model(backbone=backbone, weights="imagenet", dropout=settings.model.dropout)
@@ -94,7 +96,7 @@ def in_a_process(options: argparse.Namespace, state: Path) -> Seconds:
     """The seconds of a run of its own."""
     command = [sys.executable, "-m", "benchmarks.gpu_training", "--backbone", options.backbone]
     command += ["--limit", str(options.limit), "--size", str(options.size)]
-    command += ["--started", str(time.time())]
+    command += ["--epochs", str(options.epochs), "--started", str(time.time())]
     environment = {**os.environ, "MEDLOOP_STATE": str(state)}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     print(*done.stdout.splitlines()[:-1], sep="\n", flush=True)
@@ -138,6 +140,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=4659, help="train images")
     parser.add_argument("--backbone", default="EfficientNetLite0")
     parser.add_argument("--size", type=int, default=SIZE, help="height and width in pixels")
+    parser.add_argument(
+        "--epochs", type=int, default=0, help="of fine-tuning; default: as params.yaml says"
+    )
     parser.add_argument("--started", type=float, help=argparse.SUPPRESS)
     return parser.parse_args()
 
