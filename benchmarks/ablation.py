@@ -58,7 +58,7 @@ FIGURES += ["val_calibrated_loss"]  # of the fine-tune phase
 DEFAULTS, GOAL, FIRST_SEED = "defaults", 2.0, 17
 PHASES = {
     "train": "Head phase",
-    "fine_tune_before": "Fine-tune phase as it was, of 5 blocks and 5 epochs",  # rows alone
+    "fine_tune_before": "Fine-tune phase as it was",  # of five blocks, five epochs: rows alone
     "fine_tune": "Fine-tune phase",
 }
 NOTEBOOK = {
