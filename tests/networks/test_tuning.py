@@ -205,7 +205,10 @@ def test_the_cut_layers_lie_around_the_default_as_it_is_called(workspace):
     assert choices(default) == (default, half)
     assert choices("top_conv") == ("auto", half, "top_conv")
     assert choices("auto", pool="stages") == ("auto", half)
-    editing.set_values(paths.PARAMS, {"model.backbone": "MobileNetV2", "model.pool": "last"})
+    editing.set_values(paths.PARAMS, {"tune.search": ["fine_tune.cut_layer", "model.pool"]})
+    assert choices("auto") == ("auto", half)
+    one = {"tune.search": ["fine_tune.cut_layer"], "model.backbone": "MobileNetV2"}
+    editing.set_values(paths.PARAMS, one)
     assert choices("auto") == ("block_9_expand", "auto", "block_15_expand")
 
 
